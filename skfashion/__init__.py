@@ -1,0 +1,33 @@
+"""Convolutional networks for Fashion-MNIST as ordinary scikit-learn classifiers.
+
+Every public name is loaded at its first use (PEP 562), so ``import skfashion`` costs next to
+nothing and nobody pays for a part that is not used.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "FashionCNN": "skfashion._cnn",
+    "compare": "skfashion.comparison",
+    "make_baselines": "skfashion.comparison",
+}
+_MODULES = ("datasets",)
+
+__all__ = ["FashionCNN", "__version__", "compare", "datasets", "make_baselines"]  # noqa: F822
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+    elif name in _MODULES:
+        value = import_module(f"skfashion.{name}")
+    else:
+        raise AttributeError(f"module 'skfashion' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
