@@ -15,7 +15,7 @@ _HOMES = {
 }
 _MODULES = ("datasets",)
 
-__all__ = ["FashionCNN", "__version__", "compare", "datasets", "make_baselines"]  # noqa: F822
+__all__ = ["FashionCNN", "__version__", "compare", "datasets", "make_baselines"]
 
 
 def __getattr__(name):

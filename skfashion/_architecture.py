@@ -1,0 +1,154 @@
+"""The layers of a network as numbers: their shapes, their parameters, their first weights."""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+# An image is zero-padded to what the network needs; past this many pixels (1024 x 1024) the
+# strides and kernels asked for cannot be meant for images that small.
+_MAX_PADDED_PIXELS = 1024 * 1024
+
+
+def smallest_side(n_convolutions, kernel_size, strides):
+    """Rows (and columns) an image must have so that the last convolution yields one pixel."""
+    side = 1
+    for _ in range(n_convolutions):
+        side = (side - 1) * strides + kernel_size
+    return side
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network's structure: what two networks must share to be the same compiled program.
+
+    For each entry of `filters` a ``Conv2D(f, kernel_size, strides, "valid", relu)``, each
+    followed by dropout where `dropout` is true, then Flatten, ``Dense(dense_units, relu)``
+    and ``Dense(n_classes)``, whose outputs are logits.
+
+    Parameters
+    ----------
+    image_shape : tuple of two int
+        Rows and columns of the images that enter the first convolution. See `padded_shape`.
+    filters : tuple of int
+    kernel_size, strides, dense_units, n_classes : int
+    dropout : bool
+        Whether there is dropout. Its rate is no structure and not kept here.
+    dtype : {"float32", "float64"}
+    """
+
+    image_shape: tuple[int, int]
+    filters: tuple[int, ...]
+    kernel_size: int
+    strides: int
+    dropout: bool
+    dense_units: int
+    n_classes: int
+    dtype: str
+
+    @staticmethod
+    def padded_shape(image_shape, filters, kernel_size, strides):
+        """The shape of the images that enter the network, after zero-padding small ones.
+
+        Raises
+        ------
+        ValueError
+            If the network would need images beyond all measure.
+        """
+        side = smallest_side(len(filters), kernel_size, strides)
+        rows, columns = (max(length, side) for length in image_shape)
+        if (rows, columns) != tuple(image_shape) and rows * columns > _MAX_PADDED_PIXELS:
+            raise ValueError(
+                f"{len(filters)} convolutions with kernel_size={kernel_size} and "
+                f"strides={strides} need images of at least {side} x {side} pixels, but these "
+                f"have {image_shape[0]} x {image_shape[1]}. Use smaller strides, a smaller "
+                "kernel_size or fewer filters."
+            )
+        return rows, columns
+
+    @property
+    def feature_maps(self):
+        """Shape (rows, columns, channels) after each convolution."""
+        shapes = []
+        rows, columns = self.image_shape
+        for channels in self.filters:
+            rows, columns = (
+                (length - self.kernel_size) // self.strides + 1 for length in (rows, columns)
+            )
+            shapes.append((rows, columns, channels))
+        return shapes
+
+    @property
+    def parameter_shapes(self):
+        """Shapes of kernel and bias of each layer, in the order of ``Model.get_weights()``."""
+        shapes = []
+        channels = 1
+        for n_filters in self.filters:
+            shapes += [(self.kernel_size, self.kernel_size, channels, n_filters), (n_filters,)]
+            channels = n_filters
+        inputs = prod(self.feature_maps[-1])
+        for outputs in (self.dense_units, self.n_classes):
+            shapes += [(inputs, outputs), (outputs,)]
+            inputs = outputs
+        return shapes
+
+    @property
+    def n_parameters(self):
+        """Number of trainable parameters."""
+        return sum(prod(shape) for shape in self.parameter_shapes)
+
+    def initial_weights(self, seed):
+        """Weights to start from: Keras' defaults, Glorot's uniform kernels and zero biases.
+
+        Parameters
+        ----------
+        seed : int or sequence of int
+            Seed of `numpy.random.default_rng`.
+
+        Returns
+        -------
+        list of ndarray
+            In the order of `parameter_shapes`.
+
+        References
+        ----------
+        Glorot, Bengio: Understanding the difficulty of training deep feedforward neural
+        networks, AISTATS 2010, equation 16.
+        """
+        rng = np.random.default_rng(seed)
+        weights = []
+        for shape in self.parameter_shapes:
+            if len(shape) == 1:
+                weights.append(np.zeros(shape, self.dtype))
+                continue
+            receptive_field = prod(shape[:-2])
+            fans = receptive_field * (shape[-2] + shape[-1])
+            limit = np.sqrt(6 / fans)
+            weights.append(rng.uniform(-limit, limit, shape).astype(self.dtype))
+        return weights
+
+
+@dataclass
+class TrainingState:
+    """All that training changes: the weights and the optimizer's memory of earlier steps.
+
+    Parameters
+    ----------
+    weights, momentums, velocities : list of ndarray
+        In the order of `Architecture.parameter_shapes`; the latter two are Adam's first and
+        second moments.
+    iterations : int
+        Steps taken.
+    """
+
+    weights: list[np.ndarray]
+    momentums: list[np.ndarray]
+    velocities: list[np.ndarray]
+    iterations: int
+
+    @classmethod
+    def initial(cls, architecture, seed):
+        """The state before the first epoch."""
+        weights = architecture.initial_weights(seed)
+        momentums, velocities = ([np.zeros_like(weight) for weight in weights] for _ in range(2))
+        return cls(weights, momentums, velocities, iterations=0)

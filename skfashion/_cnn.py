@@ -1,0 +1,593 @@
+"""FashionCNN: scikit-learn's contract round the networks."""
+
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from numbers import Integral, Real
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from skfashion import _forward, _images, _rows
+from skfashion._architecture import Architecture, TrainingState
+
+
+class FashionCNN(ClassifierMixin, BaseEstimator):
+    """Convolutional network for small grey images, a scikit-learn classifier.
+
+    For each entry of `filters` a ``Conv2D(f, kernel_size, strides, "valid", relu)``, followed by
+    ``Dropout(dropout)`` where `dropout` is above 0; then Flatten, ``Dense(dense_units, relu)``
+    and ``Dense(n_classes, softmax)``. Adam minimises the categorical cross-entropy. The defaults
+    are the *seed*'s version 1 [1]_; see `v1` and `v2`.
+
+    Parameters
+    ----------
+    filters : sequence of int, default=(8, 24, 48)
+        Number of filters of each convolution; at least one convolution.
+    kernel_size : int, default=3
+        Rows and columns of every filter.
+    strides : int, default=1
+        Step of every convolution, in pixels. 2 leaves a quarter of the outputs.
+    dropout : float, default=0.0
+        Share of the outputs of every convolution that is set to zero in training, in [0, 1).
+    dense_units : int, default=100
+        Units of the hidden dense layer.
+    epochs : int, default=20
+        Passes over the training rows, at the most with `early_stopping`.
+    batch_size : int, default=100
+        Rows for each step of Adam. The last batch of an epoch holds the rest.
+    learning_rate : float, default=1e-3
+        Step size of Adam.
+    validation_fraction : float, default=0.0
+        Share of the training rows, in [0, 1), set aside for validation: stratified, drawn by
+        `random_state`. Not used where `fit` is given `X_val` and `y_val`.
+    early_stopping : bool, default=False
+        Stop when the validation accuracy has not risen by `tol` for `n_iter_no_change` epochs,
+        and keep the weights of the best epoch. Needs validation rows.
+    n_iter_no_change : int, default=5
+        Epochs without a rise that end an early-stopping training.
+    tol : float, default=1e-4
+        What counts as a rise of the validation accuracy.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class label, multiplied into the sample weights of the training rows. A
+        class that the dict leaves out has weight 1. "balanced": ``n / (n_classes * n_of_class)``.
+    image_shape : tuple of two int or None, default=None
+        Rows and columns of an image. They must match the number of features exactly. None takes
+        them from 3- and 4-dimensional X, and for rows of features the smallest square that holds
+        them. What is too small for the network is padded with zeros.
+    dtype : {"float32", "float64"}, default="float32"
+        Of weights, arithmetic and probabilities.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the state it finds, by `epochs` more epochs.
+    verbose : int, default=0
+        1 prints a line for each epoch; 0 is silent.
+    random_state : int, RandomState instance or None, default=None
+        Of the first weights, the order of the rows, dropout and the validation rows. Equal data,
+        parameters and an int give equal weights, bit for bit.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    n_features_in_ : int
+        Pixels of an image, in whatever layout it came.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Column names, where X was a DataFrame with string column names.
+    image_shape_ : tuple of two int
+        Rows and columns of an image, before any padding for the network.
+    pixel_max_ : float
+        What pixels are divided by: the largest value among the training rows of positive weight
+        (1 if all are zero). 1 for data with negative values, which a scaler made.
+    weights_ : list of ndarray
+        In the order and shapes of ``keras.Model.get_weights()``.
+    history_ : dict of str to list of float
+        For each epoch `loss` and `accuracy`, means over the training rows during the epoch,
+        weighted by their weights and with dropout at work; `val_loss` and `val_accuracy` after it
+        where there are validation rows (weighted by `sample_weight`, not by `class_weight`).
+    n_iter_ : int
+        Epochs in `weights_`.
+    n_epochs_trained_ : int
+        Epochs that the last `fit` or `partial_fit` ran.
+
+    See Also
+    --------
+    sklearn.neural_network.MLPClassifier : A network without convolutions.
+
+    Notes
+    -----
+    Training runs on TensorFlow through SciKeras; prediction needs neither, and a fitted
+    estimator holds arrays and plain values only.
+
+    Pixels are divided by `pixel_max_`, so integers in 0..255 and floats in 0..1 train the same
+    network. A loss is the mean over a batch weighted by the sample weights; rows of zero weight
+    are dropped first. Weights of rows equal their repetition where a batch holds all rows
+    and there is no dropout, to the precision of `dtype`.
+
+    scikit-learn's estimator checks all pass with ``dtype="float64"``. With "float32" all do but
+    the equivalence of weights and repetition, whose tolerance of 1e-7 that precision cannot meet.
+
+    References
+    ----------
+    .. [1] "Deep Learning - Convolutional Neural Network Classifier for Fashion MNIST Images",
+       the README this project grew out of.
+
+    Examples
+    --------
+    >>> from skfashion import FashionCNN
+    >>> from skfashion.datasets import load_fashion_mini
+    >>> X, y = load_fashion_mini(return_X_y=True)
+    >>> clf = FashionCNN.v2(epochs=3, random_state=0).fit(X[:1000], y[:1000])
+    >>> clf.predict(X[1000:1001]).shape
+    (1,)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "filters": ["array-like"],
+        "kernel_size": [Interval(Integral, 1, None, closed="left")],
+        "strides": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "dense_units": [Interval(Integral, 1, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "early_stopping": ["boolean"],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "image_shape": ["array-like", None],
+        "dtype": [StrOptions({"float32", "float64"})],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        *,
+        filters=(8, 24, 48),
+        kernel_size=3,
+        strides=1,
+        dropout=0.0,
+        dense_units=100,
+        epochs=20,
+        batch_size=100,
+        learning_rate=1e-3,
+        validation_fraction=0.0,
+        early_stopping=False,
+        n_iter_no_change=5,
+        tol=1e-4,
+        class_weight=None,
+        image_shape=None,
+        dtype="float32",
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+    ):
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.dropout = dropout
+        self.dense_units = dense_units
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.class_weight = class_weight
+        self.image_shape = image_shape
+        self.dtype = dtype
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @classmethod
+    def v1(cls, **overrides):
+        """The seed's version 1, exactly the defaults: 2,336,558 parameters on 28x28 pixels.
+
+        Parameters
+        ----------
+        **overrides
+            Parameters that differ.
+
+        Returns
+        -------
+        FashionCNN
+        """
+        return cls(**overrides)
+
+    @classmethod
+    def v2(cls, **overrides):
+        """The seed's version 2: strides, dropout, twice the filters; 88,198 parameters.
+
+        Parameters
+        ----------
+        **overrides
+            Parameters that differ.
+
+        Returns
+        -------
+        FashionCNN
+        """
+        return cls(**{"filters": (16, 48, 96), "strides": 2, "dropout": 0.5, **overrides})
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, of any numeric dtype, or a DataFrame with a pixel in each column.
+        y : array-like of shape (n,)
+            Labels.
+        sample_weight : array-like of shape (n,) or None, default=None
+            Weights of the rows. None weighs all equally.
+        X_val, y_val : array-like or None, default=None
+            Validation rows, in any layout of `X`. Mind that a search cuts routed validation rows
+            to its fold if they are as many as the rows of `X`.
+
+        Returns
+        -------
+        self : FashionCNN
+
+        Raises
+        ------
+        ValueError
+            If parameters or data cannot be trained on, or the training diverges.
+        TypeError
+            If X is sparse.
+        RuntimeError
+            If Keras runs on another backend than TensorFlow.
+        """
+        with self._all_or_nothing():
+            going_on = self.warm_start and hasattr(self, "weights_")
+            X, y, weights = self._check_rows(X, y, sample_weight, reset=not going_on, minimum=2)
+            if not going_on:
+                self._begin(np.unique(y))
+            rows = _rows.Rows(X, _rows.encode(y, self.classes_, "y"), weights)
+            rows = _rows.drop_weightless(rows)
+            if len(np.unique(rows.codes)) < 2:
+                raise ValueError(
+                    "The rows of positive sample_weight are of one class only: FashionCNN needs "
+                    "at least 2 classes."
+                )
+            rows, validation = self._set_validation_aside(rows, X_val, y_val)
+            self._train(rows, validation, self.epochs)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one epoch on the rows given.
+
+        Ten calls with the same rows are one `fit` with ten epochs. Pixels are divided by the
+        `pixel_max_` of the first call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, as in `fit`.
+        y : array-like of shape (n,)
+            Labels.
+        classes : array-like of shape (n_classes,) or None, default=None
+            All labels that will ever come. Needed in the first call, unless `fit` came before.
+        sample_weight : array-like of shape (n,) or None, default=None
+            Weights of the rows. None weighs all equally.
+
+        Returns
+        -------
+        self : FashionCNN
+
+        Raises
+        ------
+        ValueError
+            If parameters or data cannot be trained on, `classes` is missing or another than
+            before, or with `early_stopping`, `validation_fraction` or ``class_weight="balanced"``,
+            which need all rows at once.
+        """
+        for name, refused in (
+            ("early_stopping", self.early_stopping),
+            ("validation_fraction", self.validation_fraction > 0),
+            ("class_weight", self.class_weight == "balanced"),
+        ):
+            if refused:
+                raise ValueError(
+                    f"partial_fit does not work with {name}={getattr(self, name)!r}, which needs "
+                    "all rows at once. Use fit, or set it back to its default."
+                )
+        with self._all_or_nothing():
+            first = not hasattr(self, "weights_")
+            X, y, weights = self._check_rows(X, y, sample_weight, reset=first)
+            if _check_partial_fit_first_call(self, classes):
+                self._begin(self.classes_)
+            rows = _rows.Rows(X, _rows.encode(y, self.classes_, "y"), weights)
+            self._train(_rows.drop_weightless(rows), None, epochs=1)
+        return self
+
+    def predict(self, X):
+        """Most probable label of each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, in any layout, whichever was used in `fit`.
+
+        Returns
+        -------
+        y : ndarray of shape (n,)
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the images are not like those of `fit`.
+        """
+        logits = self._logits(X)
+        return self.classes_[logits.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Probability of each class for each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, in any layout, whichever was used in `fit`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n, n_classes), of `dtype`
+            In the order of `classes_`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the images are not like those of `fit`.
+        """
+        return _forward.softmax(self._logits(X))
+
+    def predict_log_proba(self, X):
+        """Logarithm of the probability of each class for each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, in any layout, whichever was used in `fit`.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n, n_classes), of `dtype`
+            In the order of `classes_`; finite where a probability is too small for its dtype.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the images are not like those of `fit`.
+        """
+        return _forward.log_softmax(self._logits(X))
+
+    def decision_function(self, X):
+        """Logits, the outputs of the network before the softmax.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, in any layout, whichever was used in `fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n, n_classes) or (n,), of `dtype`
+            With two classes the logit of ``classes_[1]`` less that of ``classes_[0]``.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the images are not like those of `fit`.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def to_keras(self):
+        """The trained network as a plain Keras model, independent of this estimator.
+
+        Returns
+        -------
+        keras.Sequential
+            From raw pixels of shape (n, rows, columns, 1) to probabilities, of Keras' own layers
+            only: Input, Rescaling (and ZeroPadding2D where images are padded), the layers of the
+            network, softmax. The way to ``.keras`` files, ONNX and TFLite.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        """
+        check_is_fitted(self)
+        from skfashion._networks import build_sequential
+
+        return build_sequential(
+            Architecture(**self._architecture),
+            self.weights_,
+            image_shape=self.image_shape_,
+            pixel_max=self.pixel_max_,
+            dropout=self.dropout,
+        )
+
+    @contextmanager
+    def _all_or_nothing(self):
+        """Whatever interrupts a training, the estimator stays as it was before."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    def _check_rows(self, X, y, sample_weight, *, reset, minimum=1):
+        """Images as rows of features, labels and weights, checked."""
+        X, layout = _images.flatten(X)
+        X, y = validate_data(self, X, y, dtype="numeric", reset=reset, ensure_min_samples=minimum)
+        check_classification_targets(y)
+        if reset:
+            self.image_shape_ = _images.choose_image_shape(self.image_shape, layout, X.shape[1])
+        else:
+            _images.check_layout(self.image_shape_, layout)
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        return X, y, weights
+
+    def _check_images(self, X):
+        """Images like those of the training as rows of features."""
+        X, layout = _images.flatten(X)
+        X = validate_data(self, X, dtype="numeric", reset=False)
+        _images.check_layout(self.image_shape_, layout)
+        return X
+
+    def _begin(self, classes):
+        """Forget what was trained before."""
+        if len(classes) < 2:
+            raise ValueError(
+                f"FashionCNN needs at least 2 classes, but got one class only: {classes[0]!r}."
+            )
+        self.classes_ = classes
+        self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        self.history_ = {"loss": [], "accuracy": []}
+        self.n_iter_ = 0
+
+    def _set_validation_aside(self, rows, X_val, y_val):
+        """The rows to train on and those to validate by, None where there are none."""
+        if (X_val is None) != (y_val is None):
+            given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
+            raise ValueError(f"{given} was given without {missing}: validation needs both.")
+        if X_val is not None:
+            return rows, self._check_validation_rows(X_val, y_val)
+        if self.validation_fraction > 0:
+            return _rows.split(rows, self.validation_fraction, self._seed)
+        if self.early_stopping:
+            raise ValueError(
+                "early_stopping=True needs validation rows: give X_val and y_val to fit, or set "
+                "validation_fraction above 0."
+            )
+        return rows, None
+
+    def _check_validation_rows(self, X_val, y_val):
+        try:
+            X_val = self._check_images(X_val)
+        except ValueError as error:
+            raise ValueError(f"X_val does not suit X. {error}") from error
+        y_val = column_or_1d(y_val, warn=True)
+        if len(X_val) != len(y_val):
+            raise ValueError(
+                f"X_val and y_val must be of equal length, but have {len(X_val)} and {len(y_val)} "
+                "rows."
+            )
+        return _rows.Rows(X_val, _rows.encode(y_val, self.classes_, "y_val"), np.ones(len(y_val)))
+
+    def _train(self, rows, validation, epochs):
+        """Go on from the state at hand, or start."""
+        rows = _rows.weigh_classes(rows, self.class_weight, self.classes_)
+        architecture = self._choose_architecture()
+        if self.n_iter_ == 0:
+            self._architecture = asdict(architecture)
+            self.pixel_max_, self._scaled_before = _images.measure_scale(rows.X)
+            state = TrainingState.initial(architecture, [self._seed, 0])
+        else:
+            trained = Architecture(**self._architecture)
+            if replace(trained, dropout=architecture.dropout) != architecture:
+                raise ValueError(
+                    f"The network was trained with {trained} and cannot go on as {architecture}. "
+                    "Set the parameters back, or fit anew with warm_start=False."
+                )
+            state = TrainingState(self.weights_, **self._optimizer_state)
+
+        from skfashion._training import train
+
+        trained = train(
+            architecture,
+            state,
+            self._to_network(rows, architecture),
+            validation and self._to_network(validation, architecture),
+            history={name: values[: self.n_iter_] for name, values in self.history_.items()},
+            epochs=epochs,
+            seed=self._seed,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            dropout=self.dropout,
+            pixel_max=self.pixel_max_,
+            patience=self.n_iter_no_change if self.early_stopping else None,
+            tol=self.tol,
+            verbose=self.verbose,
+        )
+        self.weights_ = trained.state.weights
+        self._optimizer_state = {
+            "momentums": trained.state.momentums,
+            "velocities": trained.state.velocities,
+            "iterations": trained.state.iterations,
+        }
+        self.history_ = trained.history
+        self.n_iter_ = trained.n_iter
+        self.n_epochs_trained_ = trained.n_epochs_trained
+
+    def _choose_architecture(self):
+        filters = tuple(self.filters)
+        if not filters or not all(isinstance(n, Integral) and n >= 1 for n in filters):
+            raise ValueError(
+                f"filters={self.filters!r}: expected a positive integer for each convolution, and "
+                "at least one."
+            )
+        return Architecture(
+            image_shape=Architecture.padded_shape(
+                self.image_shape_, filters, self.kernel_size, self.strides
+            ),
+            filters=tuple(map(int, filters)),
+            kernel_size=int(self.kernel_size),
+            strides=int(self.strides),
+            dropout=bool(self.dropout > 0),
+            dense_units=int(self.dense_units),
+            n_classes=len(self.classes_),
+            dtype=self.dtype,
+        )
+
+    def _to_network(self, rows, architecture):
+        """Rows of pixels as images, weights in the network's dtype and 1 at the most."""
+        images = _images.to_network(
+            rows.X, self.image_shape_, architecture.image_shape, self.pixel_max_, architecture.dtype
+        )
+        weights = (rows.weights / rows.weights.max()).astype(architecture.dtype)
+        return _rows.Rows(images, rows.codes, weights)
+
+    def _logits(self, X):
+        check_is_fitted(self)
+        X = self._check_images(X)
+        if not self._scaled_before:
+            _images.warn_if_scale_differs(X, self.pixel_max_)
+        architecture = Architecture(**self._architecture)
+        images = _images.to_network(
+            X, self.image_shape_, architecture.image_shape, self.pixel_max_, architecture.dtype
+        )
+        return _forward.logits(images, self.weights_, architecture.strides, self.pixel_max_)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "weights_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags

@@ -1,0 +1,142 @@
+"""Images in any layout and scale as the arrays that networks take."""
+
+import math
+import warnings
+
+import numpy as np
+from scipy.sparse import issparse
+
+# `predict` warns beyond these factors: 0..1 floats given to a network of 0..255 integers (or the
+# other way round) differ by 255, honest variation of exposure by far less.
+_TOO_LARGE, _TOO_SMALL = 4.0, 1 / 64
+
+
+def flatten(X, name="X"):
+    """One row per image, whatever the layout.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1), or DataFrame
+    name : str
+        The parameter's name, for messages.
+
+    Returns
+    -------
+    X : the DataFrame, or an array, of shape (n, features)
+        What has another number of dimensions comes back as it is, for scikit-learn to refuse.
+    image_shape : tuple of two int or None
+        Rows and columns where the layout tells them.
+    """
+    if issparse(X) or hasattr(X, "columns"):
+        return X, None
+    X = np.asarray(X)
+    if X.ndim == 4 and X.shape[3] != 1:
+        raise ValueError(
+            f"{name} has shape {X.shape}: expected grey images of shape (n, rows, columns, 1), "
+            f"with one channel, not {X.shape[3]}. Convert colour images to grey first."
+        )
+    if X.ndim not in (3, 4):
+        return X, None
+    return X.reshape(X.shape[0], math.prod(X.shape[1:])), X.shape[1:3]
+
+
+def choose_image_shape(image_shape, layout, n_features):
+    """Rows and columns of an image of `n_features` pixels.
+
+    The parameter `image_shape` if given, else what the layout says, else the smallest square
+    that holds the features.
+
+    Raises
+    ------
+    ValueError
+        If `image_shape` is not two positive integers or does not match the data.
+    """
+    if image_shape is None:
+        if layout is not None:
+            return tuple(map(int, layout))
+        side = math.isqrt(n_features - 1) + 1
+        return side, side
+    shape = tuple(image_shape)
+    if len(shape) != 2 or not all(
+        isinstance(length, (int, np.integer)) and length >= 1 for length in shape
+    ):
+        raise ValueError(f"image_shape={image_shape!r}: expected two positive integers.")
+    rows, columns = map(int, shape)
+    if rows * columns != n_features:
+        raise ValueError(
+            f"image_shape={image_shape!r} means {rows * columns} pixels, but X has {n_features} "
+            "features."
+        )
+    check_layout((rows, columns), layout)
+    return rows, columns
+
+
+def check_layout(image_shape, layout, name="X"):
+    """Refuse images whose layout says another shape than `image_shape`."""
+    if layout is not None and tuple(layout) != tuple(image_shape):
+        raise ValueError(
+            f"{name} holds images of shape {tuple(layout)}, but this FashionCNN expects "
+            f"{tuple(image_shape)}."
+        )
+
+
+def measure_scale(X):
+    """The value that pixels are divided by, and whether they were scaled already.
+
+    Data without a negative value have a scale of their own, their largest value (1 if all are
+    zero). Data with negative values come from a scaler and are left as they are.
+
+    Returns
+    -------
+    pixel_max : float
+    scaled_already : bool
+    """
+    if X.min() < 0:
+        return 1.0, True
+    return float(X.max()) or 1.0, False
+
+
+def warn_if_scale_differs(X, pixel_max):
+    """Warn when the values are far from those of the training images."""
+    largest = float(X.max())
+    if largest > _TOO_LARGE * pixel_max or 0 < largest < _TOO_SMALL * pixel_max:
+        warnings.warn(
+            f"The largest value in X is {largest:g}, but it was {pixel_max:g} when FashionCNN was "
+            "fitted. Give images on the scale of the training images, e.g. 0..255 in both.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def to_network(X, image_shape, padded_shape, pixel_max, dtype):
+    """Rows of pixels as the images a network takes.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, features)
+    image_shape, padded_shape : tuple of two int
+        What an image has, and what the network needs: the difference is filled with zeros.
+    pixel_max : float
+    dtype : {"float32", "float64"}
+
+    Returns
+    -------
+    images : ndarray of shape (n, rows, columns, 1), uint8 or `dtype`
+        Bytes stay bytes, a quarter of the memory, and are divided by the network.
+        Everything else is divided here.
+    """
+    n, n_features = X.shape
+    if X.dtype != np.uint8:
+        # A true quotient in double precision, rounded once: so 0..255 integers, 0..1 floats of
+        # either precision and bytes divided in the network's own precision give equal bits.
+        # The buffered cast needs no double-precision copy of the whole.
+        scaled = np.empty(X.shape, dtype)
+        X = np.divide(X, pixel_max, out=scaled, dtype=np.float64, casting="unsafe")
+    missing = math.prod(image_shape) - n_features
+    if missing:
+        X = np.pad(X, ((0, 0), (0, missing)))
+    images = X.reshape(n, *image_shape, 1)
+    if tuple(padded_shape) != tuple(image_shape):
+        margins = [(0, padded - own) for padded, own in zip(padded_shape, image_shape, strict=True)]
+        images = np.pad(images, ((0, 0), *margins, (0, 0)))
+    return images

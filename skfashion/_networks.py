@@ -1,0 +1,339 @@
+"""An `Architecture` as a compiled Keras network, and the pool that lends such networks."""
+
+import threading
+from contextlib import contextmanager
+
+import numpy as np
+
+from skfashion._architecture import TrainingState
+from skfashion._tensorflow import keras, tf
+
+# Adam's defaults in Keras (Kingma, Ba: Adam, ICLR 2015, algorithm 1, with Keras' epsilon).
+_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7
+
+# Steps per call into TensorFlow: the call's own millisecond does not show beside them, and
+# between two calls Python sees a Ctrl-C.
+_STEPS_PER_CALL = 16
+
+# Rows per step where nothing is learnt, so that many validation rows need no more memory.
+_ROWS_PER_SCORING_STEP = 1000
+
+
+def _make_layers(architecture, output_activation=None):
+    """The layers with parameters: a list of convolutions, the hidden and the output layer.
+
+    Whatever Keras would otherwise take from its global settings is passed: the user's settings
+    are not ours. Names spare its counters of names, seeds its draws from the module `random`.
+    """
+    dtype = architecture.dtype
+    initializer = keras.initializers.GlorotUniform(seed=0)
+    convolutions = [
+        keras.layers.Conv2D(
+            filters,
+            architecture.kernel_size,
+            strides=architecture.strides,
+            padding="valid",
+            activation="relu",
+            data_format="channels_last",
+            kernel_initializer=initializer,
+            dtype=dtype,
+            name=f"convolution_{number}",
+        )
+        for number, filters in enumerate(architecture.filters, start=1)
+    ]
+    hidden, output = (
+        keras.layers.Dense(
+            units, activation=activation, kernel_initializer=initializer, dtype=dtype, name=name
+        )
+        for units, activation, name in (
+            (architecture.dense_units, "relu", "hidden"),
+            (architecture.n_classes, output_activation, "output"),
+        )
+    )
+    return convolutions, hidden, output
+
+
+def build_sequential(architecture, weights, *, image_shape, pixel_max, dropout):
+    """A plain Keras model of a trained network: raw pixels in, class probabilities out.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    weights : list of ndarray
+    image_shape : tuple of two int
+        Before zero-padding.
+    pixel_max : float
+    dropout : float
+
+    Returns
+    -------
+    keras.Sequential
+        Of Keras' own layers only, called once so that its exports work.
+    """
+    dtype = architecture.dtype
+    convolutions, hidden, output = _make_layers(architecture, output_activation="softmax")
+    layers = [
+        keras.Input((*image_shape, 1), dtype=dtype, name="pixels"),
+        keras.layers.Rescaling(1 / pixel_max, dtype=dtype, name="rescaling"),
+    ]
+    if image_shape != architecture.image_shape:
+        bottom, right = np.subtract(architecture.image_shape, image_shape).tolist()
+        layers.append(
+            keras.layers.ZeroPadding2D(
+                ((0, bottom), (0, right)),
+                data_format="channels_last",
+                dtype=dtype,
+                name="zero_padding",
+            )
+        )
+    for number, convolution in enumerate(convolutions, start=1):
+        layers.append(convolution)
+        if architecture.dropout:
+            layers.append(
+                keras.layers.Dropout(dropout, seed=number, dtype=dtype, name=f"dropout_{number}")
+            )
+    flatten = keras.layers.Flatten(data_format="channels_last", dtype=dtype, name="flatten")
+    model = keras.Sequential([*layers, flatten, hidden, output], name="fashion_cnn")
+    model.set_weights(weights)
+    model(np.zeros((1, *image_shape, 1), dtype))
+    return model
+
+
+class Network(keras.Model):
+    """A compiled network whose whole training state can be overwritten.
+
+    Weights, Adam's moments, rates and the pixel scale are variables, so that a network computes
+    the same whatever it computed before.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    pixel_dtype : {"uint8", "float32", "float64"}
+        What the images come in.
+    """
+
+    def __init__(self, architecture, pixel_dtype):
+        dtype = architecture.dtype
+        super().__init__(name="fashion_cnn", dtype=dtype)
+        self.key = architecture, pixel_dtype
+        self.with_dropout = architecture.dropout
+        self.convolutions, self.hidden_layer, self.output_layer = _make_layers(architecture)
+        layers = [*self.convolutions, self.hidden_layer, self.output_layer]
+        for layer, kernel_shape in zip(layers, architecture.parameter_shapes[::2], strict=True):
+            layer.build((None,) * (len(kernel_shape) - 1) + (kernel_shape[-2],))
+        self.built = True
+        self.parameters = [
+            parameter.value for layer in layers for parameter in (layer.kernel, layer.bias)
+        ]
+        self.momentums, self.velocities = (
+            [tf.Variable(tf.zeros_like(parameter)) for parameter in self.parameters]
+            for _ in range(2)
+        )
+        self.iterations = tf.Variable(0, dtype=tf.int64)
+        self.learning_rate = tf.Variable(0, dtype=dtype)
+        self.dropped_of_65536 = tf.Variable(0, dtype=tf.int32)
+        self.pixel_max = tf.Variable(1, dtype=dtype)
+
+        rows = [
+            tf.TensorSpec([None, *architecture.image_shape, 1], pixel_dtype),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None], dtype),
+        ]
+        order, number = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
+        self._train_steps = tf.function(
+            self._train_steps,
+            input_signature=[*rows, order, *[number] * 3, tf.TensorSpec([], tf.int64)],
+        )
+        self._score_rows = tf.function(self._score_rows, input_signature=rows)
+        # SciKeras compiles what is not compiled. The optimizer is named for it and for readers;
+        # its step is taken by `_adam_step`, whose variables ignore the user's `floatx`.
+        self.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+
+    # What the network is told and asked.
+
+    def prepare(self, state, *, learning_rate, dropout, pixel_max):
+        """Overwrite all that an earlier training may have left."""
+        for variables, values in zip(
+            (self.parameters, self.momentums, self.velocities),
+            (state.weights, state.momentums, state.velocities),
+            strict=True,
+        ):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+        self.iterations.assign(state.iterations)
+        self.learning_rate.assign(learning_rate)
+        self.dropped_of_65536.assign(min(round(dropout * 65536), 65535))
+        self.pixel_max.assign(pixel_max)
+
+    def state(self):
+        """A copy of the training state."""
+        weights, momentums, velocities = (
+            [variable.numpy().copy() for variable in variables]
+            for variables in (self.parameters, self.momentums, self.velocities)
+        )
+        return TrainingState(weights, momentums, velocities, int(self.iterations.numpy()))
+
+    def fit(self, x, y, *, run, **_):
+        """What SciKeras calls once per fit: hands the network and the rows to the epoch loop.
+
+        Parameters
+        ----------
+        x, y : ndarray
+        run : callable
+            ``run(network, x, y)`` trains and returns a dict of per-epoch lists.
+        **_
+            Keras' own arguments, which SciKeras always passes; `run` knows them already.
+
+        Returns
+        -------
+        keras.callbacks.History
+        """
+        history = keras.callbacks.History()
+        history.history = run(self, x, y)
+        return history
+
+    def train_epoch(self, rows, order, batch_size, seed):
+        """One pass over the rows in the given order.
+
+        Parameters
+        ----------
+        rows : tuple of three tensors
+            Images, class codes (int32), weights.
+        order : ndarray of int32
+        batch_size : int
+        seed : int
+            Of this epoch's dropout.
+
+        Returns
+        -------
+        loss, accuracy : float
+            Weighted means over the rows, each as the network was when it met them.
+        """
+        steps = -(-len(order) // batch_size)
+        sums = np.zeros(3)
+        for first in range(0, steps, _STEPS_PER_CALL):
+            last = min(first + _STEPS_PER_CALL, steps)
+            sums += self._train_steps(*rows, order, batch_size, first, last, seed).numpy()
+        return sums[0] / sums[2], sums[1] / sums[2]
+
+    def score_rows(self, rows):
+        """Weighted mean loss and accuracy over rows as in `train_epoch`, learning nothing."""
+        sums = self._score_rows(*rows).numpy()
+        return sums[0] / sums[2], sums[1] / sums[2]
+
+    # What is traced: one program for training, one for scoring.
+
+    def _train_steps(self, images, codes, weights, order, batch_size, first, last, seed):
+        sums = tf.zeros([3], tf.float64)
+        for step in tf.range(first, last):
+            batch = order[step * batch_size : (step + 1) * batch_size]
+            batch_weights = tf.gather(weights, batch)
+            with tf.GradientTape() as tape:
+                logits = self._logits(tf.gather(images, batch), (seed, step))
+                batch_sums = _sums(logits, tf.gather(codes, batch), batch_weights)
+                loss = batch_sums[0] / batch_sums[2]
+            self._adam_step(tape.gradient(loss, self.parameters))
+            sums += tf.cast(batch_sums, tf.float64)
+        return sums
+
+    def _score_rows(self, images, codes, weights):
+        sums = tf.zeros([3], tf.float64)
+        for first in tf.range(0, tf.size(codes), _ROWS_PER_SCORING_STEP):
+            rows = slice(first, first + _ROWS_PER_SCORING_STEP)
+            sums += tf.cast(
+                _sums(self._logits(images[rows]), codes[rows], weights[rows]), tf.float64
+            )
+        return sums
+
+    def _logits(self, images, dropout_seed=None):
+        x = tf.cast(images, self.dtype) / self.pixel_max
+        for number, convolution in enumerate(self.convolutions):
+            x = convolution(x)
+            if self.with_dropout and dropout_seed is not None:
+                seed, step = dropout_seed
+                position = tf.cast(step * len(self.convolutions) + number, tf.int64)
+                x = self._drop(x, tf.stack([seed, position]))
+        return self.output_layer(self.hidden_layer(tf.reshape(x, [tf.shape(x)[0], -1])))
+
+    def _drop(self, x, seed):
+        """Inverted dropout from 16 random bits for each activation.
+
+        Half the random words that a float for each would take. The rate is exact to 1 / 65536,
+        and what is kept is scaled by just that rate.
+        """
+        size = tf.size(x)
+        words = tf.random.stateless_uniform(
+            [(size + 1) // 2], seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
+        )
+        bits = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:size], tf.shape(x))
+        kept = bits >= tf.cast(self.dropped_of_65536, tf.uint16)
+        scale = 65536 / tf.cast(65536 - self.dropped_of_65536, x.dtype)
+        return tf.where(kept, x * scale, tf.zeros([], x.dtype))
+
+    def _adam_step(self, gradients):
+        """Keras' Adam, a single kernel for each parameter."""
+        dtype = self.learning_rate.dtype
+        t = tf.cast(self.iterations.assign_add(1), dtype)
+        powers = [tf.pow(tf.constant(beta, dtype), t) for beta in (_BETA_1, _BETA_2)]
+        for parameter, momentum, velocity, gradient in zip(
+            self.parameters, self.momentums, self.velocities, gradients, strict=True
+        ):
+            tf.raw_ops.ResourceApplyAdam(
+                var=parameter.handle,
+                m=momentum.handle,
+                v=velocity.handle,
+                beta1_power=powers[0],
+                beta2_power=powers[1],
+                lr=self.learning_rate,
+                beta1=tf.constant(_BETA_1, dtype),
+                beta2=tf.constant(_BETA_2, dtype),
+                epsilon=tf.constant(_EPSILON, dtype),
+                grad=gradient,
+            )
+
+
+def _sums(logits, codes, weights):
+    """Weighted sums of cross-entropy and of hits, and the sum of weights."""
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(codes, logits)
+    hits = tf.cast(tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), codes), logits.dtype)
+    return tf.stack(
+        [tf.reduce_sum(weights * losses), tf.reduce_sum(weights * hits), tf.reduce_sum(weights)]
+    )
+
+
+class NetworkPool:
+    """Lends compiled networks and takes them back.
+
+    Compiling costs seconds, and memory that TensorFlow never frees; overwriting costs neither.
+
+    Parameters
+    ----------
+    capacity : int, default=16
+        Networks kept while nobody uses them. The one least recently used goes first.
+    """
+
+    def __init__(self, capacity=16):
+        self.capacity = capacity
+        self._idle = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def lend(self, architecture, pixel_dtype):
+        """A network that is the borrower's alone for as long as the context lasts."""
+        network = self._take((architecture, pixel_dtype)) or Network(architecture, pixel_dtype)
+        try:
+            yield network
+        finally:
+            with self._lock:
+                self._idle.append(network)
+                del self._idle[: -self.capacity]
+
+    def _take(self, key):
+        with self._lock:
+            for position in reversed(range(len(self._idle))):
+                if self._idle[position].key == key:
+                    return self._idle.pop(position)
+        return None
+
+
+pool = NetworkPool()

@@ -1,0 +1,122 @@
+"""The rows a network learns from: their labels as codes, their weights, and who validates."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+from sklearn.utils import compute_class_weight
+
+
+class Rows(NamedTuple):
+    """Rows to train on or to validate by.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, ...)
+        Pixels, in rows of features or as images.
+    codes : ndarray of shape (n,), int32
+        Positions of the labels among the classes.
+    weights : ndarray of shape (n,), float
+    """
+
+    X: np.ndarray
+    codes: np.ndarray
+    weights: np.ndarray
+
+    def take(self, which):
+        """Some of the rows, by a mask or by positions."""
+        return Rows(*(part[which] for part in self))
+
+
+def encode(y, classes, name):
+    """Positions of labels among the classes.
+
+    Raises
+    ------
+    ValueError
+        If there is a label that is no class, naming the parameter `name`.
+    """
+    # A dict compares labels as Python does: no 1 becomes a "1" on the way, as NumPy would have it.
+    positions = {label: position for position, label in enumerate(classes.tolist())}
+    codes = [positions.get(label, -1) for label in y.tolist()]
+    if -1 in codes:
+        unseen = sorted({repr(label) for label in y.tolist() if label not in positions})
+        raise ValueError(
+            f"{name} holds labels that are not among the classes {classes.tolist()}: "
+            f"{', '.join(unseen[:10])}."
+        )
+    return np.array(codes, dtype=np.int32)
+
+
+def drop_weightless(rows):
+    """The rows of positive weight: the others must not count, not even as members of a batch.
+
+    Raises
+    ------
+    ValueError
+        If no row is left.
+    """
+    kept = rows.weights > 0
+    if not kept.any():
+        raise ValueError("No row has a positive weight: sample_weight or class_weight are all 0.")
+    return rows if kept.all() else rows.take(kept)
+
+
+def weigh_classes(rows, class_weight, classes):
+    """Multiply class weights into the weights of rows.
+
+    Raises
+    ------
+    ValueError
+        If a weight is negative or not finite, or a class is not among `classes`.
+    """
+    if class_weight is None:
+        return rows
+    if class_weight == "balanced":
+        # A class without rows would have an infinite weight.
+        present = np.unique(rows.codes)
+        factors = np.ones(len(classes))
+        factors[present] = compute_class_weight(
+            "balanced", classes=present, y=rows.codes, sample_weight=rows.weights
+        )
+    else:
+        unknown = [label for label in class_weight if label not in classes.tolist()]
+        if unknown:
+            raise ValueError(
+                f"class_weight names {unknown[0]!r}, which is not among the classes "
+                f"{classes.tolist()}."
+            )
+        factors = np.array([class_weight.get(label, 1) for label in classes.tolist()], float)
+        if not (np.isfinite(factors) & (factors >= 0)).all():
+            raise ValueError(
+                f"class_weight={class_weight!r}: expected finite weights of 0 or more."
+            )
+    return drop_weightless(rows._replace(weights=rows.weights * factors[rows.codes]))
+
+
+def split(rows, validation_fraction, seed):
+    """Set rows aside for validation, stratified by class.
+
+    Returns
+    -------
+    training, validation : Rows
+
+    Raises
+    ------
+    ValueError
+        If not each class has a row on either side.
+    """
+    try:
+        training, validation = train_test_split(
+            np.arange(len(rows.codes)),
+            test_size=validation_fraction,
+            stratify=rows.codes,
+            random_state=seed,
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"validation_fraction={validation_fraction!r} of {len(rows.codes)} rows cannot be set "
+            f"aside so that each class is on either side ({error}). Give more rows, another "
+            "fraction, or X_val and y_val."
+        ) from error
+    return rows.take(training), rows.take(validation)

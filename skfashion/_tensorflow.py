@@ -1,0 +1,68 @@
+"""The one door to TensorFlow and Keras: starts them silently, and only on the right backend."""
+
+import contextlib
+import os
+import sys
+import tempfile
+
+
+def _check_backend():
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise RuntimeError(
+            f"FashionCNN trains on TensorFlow, but the environment variable KERAS_BACKEND is "
+            f"{backend!r}. Unset it, or set it to 'tensorflow', before Keras is imported."
+        )
+
+
+@contextlib.contextmanager
+def _silence():
+    """Hold back what TensorFlow's C++ side says while it is imported.
+
+    `TF_CPP_MIN_LOG_LEVEL` alone does not silence the lines written before its logging starts,
+    and they go to file descriptor 2 past `sys.stderr`. They come out after all if the import
+    fails: then they may be the reason.
+    """
+    variable = "TF_CPP_MIN_LOG_LEVEL"
+    before = os.environ.get(variable)
+    os.environ[variable] = before or "3"
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            os.write(stderr, said.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            if before is None:
+                del os.environ[variable]
+            else:
+                os.environ[variable] = before
+
+
+_check_backend()
+with contextlib.nullcontext() if "tensorflow" in sys.modules else _silence():
+    import keras
+    import tensorflow as tf  # noqa: F401 - for the rooms that train
+
+if keras.config.backend() != "tensorflow":
+    raise RuntimeError(
+        f"FashionCNN trains on TensorFlow, but Keras runs on {keras.config.backend()!r} "
+        "(KERAS_BACKEND or keras.json). Start Python anew with KERAS_BACKEND=tensorflow."
+    )
+
+_STARTED_IN = os.getpid()
+
+
+def check_not_forked():
+    """Refuse to train in a process forked from one where TensorFlow runs: it would hang."""
+    if os.getpid() != _STARTED_IN:
+        raise RuntimeError(
+            "TensorFlow was started before this process was forked, and cannot train in it. "
+            "Start worker processes by 'spawn' or 'forkserver', or by joblib's default 'loky'."
+        )
