@@ -147,7 +147,9 @@ class Network(keras.Model):
         self._score_rows = tf.function(self._score_rows, input_signature=rows)
         # SciKeras compiles what is not compiled. The optimizer is named for it and for readers;
         # its step is taken by `_adam_step`, whose variables ignore the user's `floatx`.
-        self.compile(optimizer="adam", loss="sparse_categorical_crossentropy")
+        self.compile(
+            optimizer=keras.optimizers.Adam(name="adam"), loss="sparse_categorical_crossentropy"
+        )
 
     # What the network is told and asked.
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import sys
 import tempfile
 
@@ -16,6 +17,23 @@ def _check_backend():
 
 
 @contextlib.contextmanager
+def _kept_settings():
+    """Keep the environment and the state of `random`, both of which TensorFlow's import changes.
+
+    What it sets in the environment has been read by the time its import ends.
+    """
+    environment = dict(os.environ)
+    generator = random.getstate()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+        random.setstate(generator)
+
+
+@contextlib.contextmanager
 def _silence():
     """Hold back what TensorFlow's C++ side says while it is imported.
 
@@ -23,11 +41,11 @@ def _silence():
     and they go to file descriptor 2 past `sys.stderr`. They come out after all if the import
     fails: then they may be the reason.
     """
-    variable = "TF_CPP_MIN_LOG_LEVEL"
-    before = os.environ.get(variable)
-    os.environ[variable] = before or "3"
-    sys.stderr.flush()
-    stderr = os.dup(2)
+    try:
+        stderr = os.dup(2)
+    except OSError:  # A daemon has nobody to hear it.
+        yield
+        return
     with tempfile.TemporaryFile() as said:
         os.dup2(said.fileno(), 2)
         try:
@@ -39,16 +57,16 @@ def _silence():
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
-            if before is None:
-                del os.environ[variable]
-            else:
-                os.environ[variable] = before
 
 
 _check_backend()
-with contextlib.nullcontext() if "tensorflow" in sys.modules else _silence():
+if "tensorflow" in sys.modules:
     import keras
-    import tensorflow as tf  # noqa: F401 - for the rooms that train
+    import tensorflow as tf
+else:
+    with _kept_settings(), _silence():
+        import keras
+        import tensorflow as tf  # noqa: F401 - for the rooms that train
 
 if keras.config.backend() != "tensorflow":
     raise RuntimeError(
