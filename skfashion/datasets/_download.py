@@ -1,0 +1,171 @@
+"""Downloading the four files: several mirrors, each file checked before it appears in its place."""
+
+import os
+import secrets
+import time
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from ._errors import DatasetError, problem
+
+MIRRORS = (
+    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+)
+# Bytes and SHA-256 of the compressed files, the same on every mirror.
+PACKED = {
+    "train-images-idx3-ubyte": (
+        26_421_880,
+        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    ),
+    "train-labels-idx1-ubyte": (
+        29_515,
+        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    ),
+    "t10k-images-idx3-ubyte": (
+        4_422_102,
+        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    ),
+    "t10k-labels-idx1-ubyte": (
+        5_148,
+        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    ),
+}
+_TIMEOUT = (5, 30)  # seconds to connect, and between two chunks
+_CHUNK = 1 << 16
+
+
+def download(names, folder, *, n_retries, delay, progress):
+    """Download files by name into a folder, which is made if missing.
+
+    A file appears under its name only when complete and verified, so that any number of
+    processes may do this at once and whatever an interruption leaves is good.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Keys of `PACKED`.
+    folder : Path
+    n_retries : int
+        How often to go through all mirrors again.
+    delay : float
+        Seconds before doing so.
+    progress : bool
+        Show a bar for each file on standard error.
+
+    Returns
+    -------
+    paths : dict
+        Each name to its path.
+
+    Raises
+    ------
+    DatasetError
+        If the folder cannot be written to, or every mirror failed.
+    """
+    mirrors = list(MIRRORS)
+    paths = {}
+    for name in names:
+        failures = {}
+        for attempt in range(1 + n_retries):
+            if attempt:
+                time.sleep(delay)
+            mirror = _first_that_works(mirrors, name, folder, failures, progress)
+            if mirror:
+                break
+        else:
+            listed = "".join(f"\n  - {url}: {failure}" for url, failure in failures.items())
+            raise DatasetError(f"no mirror gave {name}.gz after {1 + n_retries} attempts:{listed}")
+        # A mirror that does not answer costs its time-out once, not for every file.
+        mirrors.remove(mirror)
+        mirrors.insert(0, mirror)
+        paths[name] = folder / f"{name}.gz"
+    return paths
+
+
+def _first_that_works(mirrors, name, folder, failures, progress):
+    for mirror in mirrors:
+        url = f"{mirror}{name}.gz"
+        try:
+            _download_one(url, name, folder, progress)
+        except DatasetError:
+            raise
+        except (OSError, ValueError) as error:
+            failures[url] = f"{type(error).__name__}: {error}"
+        else:
+            return mirror
+    return None
+
+
+def _download_one(url, name, folder, progress):
+    """Download, verify, move into place; `ValueError` or `OSError` is the mirror's fault.
+
+    Not by `pooch.retrieve`: its files are readable by their owner alone, it has no bound on what a
+    server may send, and is silenced only by changing a logger that others use too.
+    """
+    import pooch
+
+    size, digest = PACKED[name]
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f".{name}.{os.getpid()}-{secrets.token_hex(4)}.part"
+        file = part.open("xb")
+    try:
+        sink = _Sink(file, size, folder)
+        bar = _progress_bar(name, size) if progress else False
+        try:
+            pooch.HTTPDownloader(bar, chunk_size=_CHUNK, timeout=_TIMEOUT)(url, sink, None)
+        finally:
+            with _writing(folder):
+                file.close()
+            if bar:
+                bar.close()
+        if sink.sha256.hexdigest() != digest:
+            raise ValueError(f"wrong content, SHA-256 {sink.sha256.hexdigest()}, not {digest}")
+        with _writing(folder):
+            part.replace(folder / f"{name}.gz")
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class _Sink:
+    """A file that hashes what is written to it and refuses more than it should hold."""
+
+    def __init__(self, file, size, folder):
+        self.file = file
+        self.left = size
+        self.folder = folder
+        self.sha256 = sha256()
+
+    def write(self, chunk):
+        self.left -= len(chunk)
+        if self.left < 0:
+            raise ValueError("larger than the file it should be")
+        self.sha256.update(chunk)
+        with _writing(self.folder):
+            self.file.write(chunk)
+
+    def flush(self):
+        with _writing(self.folder):
+            self.file.flush()
+
+
+@contextmanager
+def _writing(folder):
+    """Tell a disk that fails from a mirror that fails: both raise `OSError`."""
+    try:
+        yield
+    except OSError as error:
+        raise problem(
+            Path(folder),
+            f"cannot be written to ({error.strerror or error})",
+            "Make room or give permission there, or pass another folder as data_home.",
+        ) from error
+
+
+def _progress_bar(name, size):
+    from tqdm.auto import tqdm
+
+    return tqdm(total=size, desc=f"{name}.gz", unit="B", unit_scale=True)

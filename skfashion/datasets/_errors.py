@@ -1,0 +1,35 @@
+"""The one error of this room, and the one way to open a file that a user names."""
+
+import os
+import stat
+
+
+class DatasetError(OSError):
+    """Data that cannot be had, or that are not what they should be.
+
+    The message names the file (or place), what was found there, and what to do about it. It is an
+    :class:`OSError` because that is what scikit-learn's own fetchers raise when data are missing.
+    """
+
+
+def problem(path, finding, remedy):
+    """Return the `DatasetError` that says all three."""
+    return DatasetError(f"{path}: {finding}. {remedy}")
+
+
+def open_file(path, remedy):
+    """Open a regular file for reading bytes; everything else is a `DatasetError`."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 (Path.stat would normalise the name)
+        if stat.S_ISREG(mode):
+            return open(path, "rb")  # noqa: PTH123
+        # Opening a pipe would wait for a writer for ever.
+        finding = "is a directory, not a file" if stat.S_ISDIR(mode) else "is not a regular file"
+    except FileNotFoundError:
+        finding = "does not exist"
+    except PermissionError:
+        finding = "may not be read (permission denied)"
+        remedy = "Give yourself permission to read it and to enter its folders."
+    except (OSError, ValueError) as error:
+        finding = f"cannot be opened ({error})"
+    raise problem(path, finding, remedy)

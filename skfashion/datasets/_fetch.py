@@ -1,0 +1,297 @@
+"""The whole of Fashion-MNIST: the first copy on this machine, else a download."""
+
+import os
+import warnings
+from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from ._bunch import PARTS, make_result, read_subset
+from ._download import download
+from ._errors import DatasetError, problem
+from ._idx import read_idx
+from ._release import FILES, explain
+
+_SUBFOLDER = "fashion-mnist"
+_SYSTEM = Path("/usr/share/datasets/fashion-mnist")  # of Debian and Ubuntu
+_ALL_FILES = {file.name: file for part in FILES.values() for file in part}
+_REMEDY = (
+    "Install the Debian package dataset-fashion-mnist, or put the four files of "
+    "https://github.com/zalandoresearch/fashion-mnist into a folder and pass it as data_home or "
+    "name it in the environment variable SKFASHION_DATA. load_fashion_mini() needs none of them."
+)
+
+
+@validate_params(
+    {
+        "subset": [StrOptions(set(PARTS))],
+        "data_home": [str, PathLike, None],
+        "download_if_missing": ["boolean"],
+        "return_X_y": ["boolean"],
+        "as_frame": ["boolean"],
+        "n_retries": [Interval(Integral, 0, None, closed="left")],
+        "delay": [Interval(Real, 0, None, closed="left")],
+        "progress": ["boolean"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def fetch_fashion_mnist(
+    *,
+    subset="train",
+    data_home=None,
+    download_if_missing=True,
+    return_X_y=False,
+    as_frame=False,
+    n_retries=3,
+    delay=1.0,
+    progress=False,
+):
+    """Load Fashion-MNIST from the first copy on this machine, or download it.
+
+    =================   =========================
+    Classes                                    10
+    Samples total                          70,000
+    Dimensionality                            784
+    Features            integers, from 0 to 255
+    =================   =========================
+
+    A copy is a folder, or its sub-folder ``fashion-mnist``, with all four files, each compressed
+    (``train-images-idx3-ubyte.gz``) or not (``train-images-idx3-ubyte``). The places looked at, in
+    this order:
+
+    1. `data_home`;
+    2. the environment variable ``SKFASHION_DATA``;
+    3. the Debian and Ubuntu package ``dataset-fashion-mnist``;
+    4. Keras' cache: ``datasets/fashion-mnist`` in ``KERAS_HOME``, by default in ``~/.keras``;
+    5. torchvision's: ``FashionMNIST/raw`` in ``.``, ``data`` and ``~/data``;
+    6. scikit-learn's data home: ``SCIKIT_LEARN_DATA``, by default ``~/scikit_learn_data``.
+
+    Without any, all four files (31 MB) are downloaded into the sub-folder ``fashion-mnist`` of
+    `data_home`, or else of scikit-learn's data home. Files that are there from an interrupted
+    download are kept. Wherever they come from, the files that the subset needs are verified by
+    SHA-256, so the arrays are the same on every machine.
+
+    Parameters
+    ----------
+    subset : {"train", "test", "all"}, default="train"
+        The 60,000 training images, the 10,000 test images, or all 70,000, training images first.
+
+    data_home : str or path-like, default=None
+        The folder to look at first, and to download into. ``~`` is the home folder.
+
+    download_if_missing : bool, default=True
+        If False, raise a `DatasetError` (an :class:`OSError`) if there is no copy on this machine
+        instead of downloading one.
+
+    return_X_y : bool, default=False
+        If True, return ``(data, target)`` instead of a Bunch.
+
+    as_frame : bool, default=False
+        If True, `data` is a pandas DataFrame and `target` a Series.
+
+    n_retries : int, default=3
+        How often all mirrors are tried again when each has failed.
+
+    delay : float, default=1.0
+        Seconds before each retry.
+
+    progress : bool, default=False
+        If True, show a bar for each file that is downloaded, on standard error.
+
+    Returns
+    -------
+    data : :class:`~sklearn.utils.Bunch`
+        Dictionary-like object, with the following attributes.
+
+        data : ndarray of uint8, shape (n_samples, 784)
+            One image a row. If `as_frame` is True, a DataFrame.
+        images : ndarray of uint8, shape (n_samples, 28, 28)
+            The same images; a view of `data`, unless that is a DataFrame.
+        target : ndarray of int64, shape (n_samples,)
+            The classes, 0 to 9. If `as_frame` is True, a Series named ``label``.
+        target_names : ndarray of str, shape (10,)
+            The names of the classes: `CLASS_NAMES`.
+        feature_names : list of str
+            ``pixel1`` to ``pixel784``, row by row from the upper left corner.
+        frame : DataFrame of shape (n_samples, 785)
+            `data` and `target` side by side. None unless `as_frame` is True.
+        DESCR : str
+            The description of the data set, with source and licence.
+
+    (data, target) : tuple if `return_X_y` is True
+        The two described above.
+
+    Raises
+    ------
+    DatasetError
+        If the copy in `data_home` or ``SKFASHION_DATA`` is damaged or something else, or if there
+        is no copy and none can be downloaded. The message lists every place looked at and what was
+        found there.
+
+    Warns
+    -----
+    UserWarning
+        Once, if damaged copies were skipped elsewhere, where nobody pointed.
+
+    See Also
+    --------
+    load_fashion_mini : A tenth of the images, which come with the package.
+    load_fashion_csv : The images in the CSV file of Kaggle.
+
+    References
+    ----------
+    Han Xiao, Kashif Rasul, Roland Vollgraf: Fashion-MNIST: a Novel Image Dataset for Benchmarking
+    Machine Learning Algorithms. arXiv:1708.07747, 2017.
+
+    Examples
+    --------
+    >>> from skfashion.datasets import fetch_fashion_mnist
+    >>> X, y = fetch_fashion_mnist(return_X_y=True)  # doctest: +SKIP
+    >>> X.shape, y.shape  # doctest: +SKIP
+    ((60000, 784), (60000,))
+    """
+    arrays, findings, damaged = _search(subset, data_home)
+    if arrays is None:
+        if not download_if_missing:
+            findings.append("download: not tried, download_if_missing is False")
+            raise _nothing_left(findings)
+        try:
+            paths = _complete(data_home, n_retries=n_retries, delay=delay, progress=progress)
+        except DatasetError as error:
+            findings.append(f"download: {error}")
+            raise _nothing_left(findings) from error
+        arrays = read_subset(subset, FILES, paths, explain)
+    if damaged:
+        warnings.warn(
+            "Damaged copies of Fashion-MNIST were skipped:" + _listed(damaged),
+            UserWarning,
+            stacklevel=3,  # the caller, past the decorator
+        )
+    return make_result(*arrays, return_X_y=return_X_y, as_frame=as_frame)
+
+
+def _search(subset, data_home):
+    """Return the arrays of the first good copy or None, all findings, and the damaged copies."""
+    findings, damaged = [], []
+    for place, folder, pointed_at in _places(data_home):
+        paths, finding = _look_into(folder)
+        if paths is None:
+            findings.append(f"{place}: {folder}: {finding}")
+            continue
+        try:
+            return read_subset(subset, FILES, paths, explain), findings, damaged
+        except DatasetError as error:
+            finding = f"{place}: {error}"
+            if pointed_at:
+                raise DatasetError(finding) from error
+            findings.append(finding)
+            damaged.append(finding)
+    return None, findings, damaged
+
+
+def read_folder(folder, *, subset="train"):
+    """X and y of the copy in a folder, and of no other.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        With the four files in it or in its sub-folder ``fashion-mnist``.
+    subset : {"train", "test", "all"}, default="train"
+
+    Returns
+    -------
+    X : ndarray of uint8, shape (n_samples, 784)
+    y : ndarray of int64, shape (n_samples,)
+
+    Raises
+    ------
+    DatasetError
+        If the folder has no copy or a damaged one.
+    """
+    paths, finding = _look_into(_expanded(folder))
+    if paths is None:
+        names = ", ".join(_ALL_FILES)
+        raise problem(folder, finding, f"Expected {names}, each with .gz or without.")
+    arrays = read_subset(subset, FILES, paths, explain)
+    return make_result(*arrays, return_X_y=True, as_frame=False)
+
+
+def _places(data_home):
+    """Yield name, folder, and whether the caller pointed there, of every place to look at."""
+    if data_home is not None:
+        yield "data_home", _expanded(data_home), True
+    if named := os.environ.get("SKFASHION_DATA"):
+        yield "SKFASHION_DATA", _expanded(named), True
+    yield "system package", _SYSTEM, False
+    keras_home = os.environ.get("KERAS_HOME") or "~/.keras"
+    yield "Keras", _expanded(keras_home) / "datasets" / "fashion-mnist", False
+    for root in (".", "data", "~/data"):
+        yield "torchvision", _expanded(root) / "FashionMNIST" / "raw", False
+    yield "scikit-learn's data home", _sklearn_data_home(), False
+
+
+def _expanded(folder):
+    # Unlike Path.expanduser this does not fail where there is no home.
+    return Path(os.path.expanduser(folder))  # noqa: PTH111
+
+
+def _sklearn_data_home():
+    # sklearn.datasets.get_data_home() would make the folder, for a mere look.
+    return _expanded(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data"))
+
+
+def _look_into(place):
+    """Return the paths of the four files by name, or None and why."""
+    try:
+        found = _present(place)
+        if len(found) < len(_ALL_FILES) and (place / _SUBFOLDER).is_dir():
+            found = max(found, _present(place / _SUBFOLDER), key=len)
+    except OSError as error:
+        return None, error.strerror
+    if not found:
+        return None, "has none of the four files"
+    missing = [name for name in _ALL_FILES if name not in found]
+    return (None, f"lacks {', '.join(missing)}") if missing else (found, None)
+
+
+def _present(folder):
+    """Return the paths of those of the four files that a folder has."""
+    entries = set(os.listdir(folder))  # noqa: PTH208
+    return {
+        name: folder / entry
+        for name in _ALL_FILES
+        for entry in (name, f"{name}.gz")  # where there are both, the compressed one
+        if entry in entries
+    }
+
+
+def _complete(data_home, **how):
+    """Download what the data home lacks, and return the paths of all four files."""
+    home = _sklearn_data_home() if data_home is None else _expanded(data_home)
+    folder = home / _SUBFOLDER
+    paths = {}
+    for name, path in (_present(folder) if folder.is_dir() else {}).items():
+        file = _ALL_FILES[name]
+        try:
+            read_idx(path, file, np.empty(file.shape, np.uint8), explain)
+        except DatasetError:
+            # Ours may be replaced; a file in a folder that the caller named may not.
+            if data_home is not None:
+                raise
+        else:
+            paths[name] = path
+    missing = [name for name in _ALL_FILES if name not in paths]
+    return paths | download(missing, folder, **how)
+
+
+def _nothing_left(findings):
+    return DatasetError(
+        f"There is no copy of Fashion-MNIST to be had.{_listed(findings)}\n{_REMEDY}"
+    )
+
+
+def _listed(findings):
+    return "".join(f"\n- {finding}" for finding in findings)

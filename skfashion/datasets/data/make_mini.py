@@ -1,0 +1,54 @@
+"""Make the bundled tenth of Fashion-MNIST: ``python make_mini.py [folder]``.
+
+The same four files come out every time, byte for byte when unpacked (compressed, they depend on
+the zlib in use). Prints the SHA-256 of each for the table in ``_mini.py``.
+"""
+
+import gzip
+import struct
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from skfashion.datasets import fetch_fashion_mnist
+
+PER_CLASS = {"train": 600, "test": 100}
+PREFIX = {"train": "train", "test": "t10k"}
+SEED = 20170831
+
+
+def choose(target, per_class, random_state):
+    """Return the indices of `per_class` rows of each class, every ten of them one of each."""
+    columns = [
+        random_state.permutation(np.flatnonzero(target == label))[:per_class] for label in range(10)
+    ]
+    return np.concatenate([random_state.permutation(block) for block in zip(*columns, strict=True)])
+
+
+def idx_bytes(array):
+    """Return an array of unsigned bytes as the content of an IDX file."""
+    header = struct.pack(f">{1 + array.ndim}I", 0x0800 | array.ndim, *array.shape)
+    return header + array.tobytes()
+
+
+def main(folder):
+    """Write the four files."""
+    # RandomState, since only its stream is frozen over NumPy's versions.
+    random_state = np.random.RandomState(SEED)
+    for part, per_class in PER_CLASS.items():
+        full = fetch_fashion_mnist(subset=part)
+        rows = choose(full.target, per_class, random_state)
+        for name, array in {
+            f"{PREFIX[part]}-images-idx3-ubyte": full.images[rows],
+            f"{PREFIX[part]}-labels-idx1-ubyte": full.target[rows].astype(np.uint8),
+        }.items():
+            content = idx_bytes(array)
+            packed = gzip.compress(content, compresslevel=9, mtime=0)
+            (folder / f"{name}.gz").write_bytes(packed)
+            print(name, len(packed), sha256(content).hexdigest())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)

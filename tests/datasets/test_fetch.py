@@ -1,0 +1,487 @@
+"""The first copy on the machine is taken, or one is downloaded, and nothing wrong gets through."""
+
+import http.server
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import skfashion
+from skfashion.datasets import DatasetError, _download, _fetch, fetch_fashion_mnist
+
+ROOT = str(Path(skfashion.__file__).parents[1])
+NAMES = [f"{name}.gz" for name in _download.PACKED]
+
+
+def fetch_test_part(**options):
+    return fetch_fashion_mnist(subset="test", download_if_missing=False, **options)
+
+
+def assert_real(fashion, real_test_part):
+    pixels, labels = real_test_part
+    assert fashion.data.tobytes() == pixels
+    assert fashion.target.tolist() == list(labels)
+
+
+# Copies on this machine
+
+
+@pytest.fixture
+def places(tmp_path, bare_machine, monkeypatch):
+    """Return all places in their order, as they would be found; none exists yet."""
+    monkeypatch.setenv("SKFASHION_DATA", str(tmp_path / "named"))
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "sklearn"))
+    return {
+        "data_home": tmp_path / "data_home",
+        "SKFASHION_DATA": tmp_path / "named",
+        "system package": _fetch._SYSTEM,
+        "Keras": bare_machine / ".keras" / "datasets" / "fashion-mnist",
+        "torchvision here": Path("FashionMNIST/raw"),
+        "torchvision in data": Path("data/FashionMNIST/raw"),
+        "torchvision at home": bare_machine / "data" / "FashionMNIST" / "raw",
+        "scikit-learn's data home": tmp_path / "sklearn",
+    }
+
+
+@pytest.mark.parametrize("first", range(8))
+def test_first_copy_in_the_order_is_taken(places, first, make_copy, real_test_part):
+    """Those after it are damaged, which nobody notices, since nobody looks."""
+    for i, folder in enumerate(places.values()):
+        if i >= first:
+            make_copy(folder, damaged=i > first)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fashion = fetch_test_part(data_home=places["data_home"])
+    assert_real(fashion, real_test_part)
+
+
+@pytest.mark.parametrize("pointer", ["data_home", "SKFASHION_DATA"])
+def test_damaged_copy_where_the_caller_pointed_is_an_error(places, pointer, make_copy):
+    make_copy(places[pointer], damaged=True)
+    make_copy(places["Keras"])
+    with pytest.raises(DatasetError, match=r"truncated.*Delete it") as caught:
+        fetch_test_part(data_home=places["data_home"])
+    assert str(caught.value).startswith(f"{pointer}: {places[pointer]}")
+
+
+def test_damaged_copies_elsewhere_are_skipped_with_one_warning(places, make_copy, real_test_part):
+    damaged = [places["system package"], places["Keras"]]
+    for folder in damaged:
+        make_copy(folder, damaged=True)
+    make_copy(places["torchvision in data"])
+    with pytest.warns(UserWarning, match="Damaged copies") as caught:
+        fashion = fetch_test_part()
+    assert_real(fashion, real_test_part)
+    [warning] = caught
+    assert all(str(folder) in str(warning.message) for folder in damaged)
+    assert warning.filename == __file__
+
+
+def test_with_no_copy_left_one_error_lists_every_finding(places, make_copy, tmp_path):
+    make_copy(places["Keras"], damaged=True)
+    places["system package"].write_text("no folder")
+    places["torchvision at home"].mkdir(parents=True)
+    shutil.copytree(places["Keras"], places["data_home"])
+    (places["data_home"] / NAMES[2]).unlink()
+    (places["data_home"] / NAMES[3]).unlink()
+    with pytest.raises(DatasetError) as caught:
+        fetch_test_part(data_home=places["data_home"])
+    lines = str(caught.value).splitlines()
+    for name, folder, finding in [
+        ("data_home", places["data_home"], "lacks t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"),
+        ("SKFASHION_DATA", places["SKFASHION_DATA"], "No such file or directory"),
+        ("system package", places["system package"], "Not a directory"),
+        ("Keras", places["Keras"] / NAMES[3], "truncated"),
+        ("torchvision", places["torchvision here"], "No such file or directory"),
+        ("torchvision", places["torchvision in data"], "No such file or directory"),
+        ("torchvision", places["torchvision at home"], "has none of the four files"),
+        ("scikit-learn's data home", places["scikit-learn's data home"], "No such file"),
+    ]:
+        assert any(line.startswith(f"- {name}: {folder}: ") and finding in line for line in lines)
+    assert "- download: not tried, download_if_missing is False" in lines
+    assert "Install the Debian package dataset-fashion-mnist" in lines[-1]
+
+
+def test_looking_makes_nothing(bare_machine):
+    with pytest.raises(OSError, match="no copy of Fashion-MNIST"):
+        fetch_test_part(data_home="~/somewhere")
+    assert list(bare_machine.iterdir()) == []
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize("as_path", [str, Path])
+@pytest.mark.parametrize("name", ["~/copy", "copy", "../work/copy"])
+def test_data_home_is_a_string_or_path_relative_or_with_a_tilde(
+    name, as_path, make_copy, real_test_part
+):
+    make_copy(Path(name).expanduser())
+    assert_real(fetch_test_part(data_home=as_path(name)), real_test_part)
+
+
+def test_a_copy_may_be_in_the_sub_folder_and_unpacked(make_copy, real_test_part, monkeypatch):
+    folder = make_copy(Path("home/fashion-mnist"))
+    (folder / NAMES[2]).unlink()
+    (folder / "t10k-images-idx3-ubyte").write_bytes(
+        _fetch.FILES["test"][0].header + real_test_part[0]
+    )
+    monkeypatch.setenv("SKFASHION_DATA", "home")
+    assert_real(fetch_test_part(), real_test_part)
+
+
+def test_keras_home_is_respected(tmp_path, make_copy, monkeypatch, real_test_part):
+    make_copy(tmp_path / "keras" / "datasets" / "fashion-mnist")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    assert_real(fetch_test_part(), real_test_part)
+
+
+def test_folder_without_permission_is_a_finding(make_copy, tmp_path, unprivileged):
+    folder = make_copy(tmp_path / "closed")
+    folder.chmod(0)
+    with unprivileged(), pytest.raises(DatasetError, match=r"data_home: .*Permission denied"):
+        fetch_test_part(data_home=folder)
+
+
+def test_all_parts_are_the_real_ones(package):
+    train = fetch_fashion_mnist(data_home=package)
+    test = fetch_fashion_mnist(data_home=package, subset="test")
+    whole = fetch_fashion_mnist(data_home=package, subset="all")
+    assert train.data.shape == (60_000, 784)
+    assert (np.bincount(train.target) == 6_000).all()
+    np.testing.assert_array_equal(whole.data[:60_000], train.data)
+    np.testing.assert_array_equal(whole.data[60_000:], test.data)
+    np.testing.assert_array_equal(whole.target, np.r_[train.target, test.target])
+    assert whole.data.flags.writeable
+    assert whole.images.shape == (70_000, 28, 28)
+
+
+def test_frame_or_pair(package):
+    X, y = fetch_fashion_mnist(data_home=package, subset="test", return_X_y=True, as_frame=True)
+    fashion = fetch_fashion_mnist(data_home=package, subset="test")
+    np.testing.assert_array_equal(X, fashion.data)
+    np.testing.assert_array_equal(y, fashion.target)
+    assert (X.columns[-1], y.name) == ("pixel784", "label")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("subset", "Train"),
+        ("subset", None),
+        ("data_home", 3),
+        ("n_retries", -1),
+        ("delay", -0.5),
+        ("progress", "yes"),
+    ],
+)
+def test_wrong_argument_is_a_value_error_that_names_it(name, value):
+    with pytest.raises(ValueError, match=f"'{name}' parameter of fetch_fashion_mnist must be"):
+        fetch_fashion_mnist(**{name: value})
+
+
+def run_python(code, *arguments, cwd):
+    """Start a process that finds what this one finds."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [ROOT, *sys.path]))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_import_loads_nothing_heavy_beyond_what_scikit_learn_does(tmp_path):
+    code = (
+        "import sys, sklearn.utils; before = set(sys.modules); import skfashion.datasets;"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    out, err = run_python(code, cwd=tmp_path).communicate(timeout=60)
+    assert err == ""
+    loaded = {name.split(".")[0] for name in out.split()}
+    assert "skfashion" in loaded
+    heavy = {"pandas", "pooch", "requests", "tqdm", "tensorflow", "keras", "matplotlib"}
+    assert not loaded & heavy
+
+
+# Downloads, from mirrors on this machine
+
+
+class Mirrors(http.server.ThreadingHTTPServer):
+    """Mirrors by the first part of the path, each good or bad in its own way."""
+
+    daemon_threads = True
+
+    def __init__(self, files):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files = files
+        self.requests = []
+        self.meeting = threading.Barrier(2)
+
+    def __call__(self, *names):
+        return tuple(f"http://127.0.0.1:{self.server_port}/{name}/" for name in names)
+
+    def handle_error(self, *_):
+        pass  # clients that hang up are what is tested
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        _, kind, name = self.path.split("/")
+        self.server.requests.append((kind, name))
+        content = self.server.files[name]
+        flaky = kind == "flaky" and self.server.requests.count((kind, name)) == 1
+        if kind == "missing" or flaky:
+            self.send_error(404 if kind == "missing" else 503)
+            return
+        if kind == "meeting" and name == NAMES[0]:
+            self.server.meeting.wait(60)
+        if kind == "wrong":
+            content = content[:-1] + b"?"
+        elif kind == "short":
+            content = content[:-1]
+        self.send_response(200)
+        if kind == "endless":
+            self.end_headers()
+            while True:  # until the client has had enough
+                self.wfile.write(bytes(1 << 16))
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        halfway = kind in ("dying", "stalling")
+        self.wfile.write(content[: len(content) // 2] if halfway else content)
+        if kind == "stalling":
+            self.rfile.read(1)  # until the client is gone
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def server(upstream):
+    with Mirrors(upstream) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def mirrors(server, monkeypatch):
+    """Return a function that names the mirrors to use; its server keeps what was asked for."""
+    server.requests.clear()
+
+    def use(*kinds):
+        monkeypatch.setattr(_download, "MIRRORS", server(*kinds))
+        return server.requests
+
+    return use
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_mirrors_that_die_lie_or_lack_the_file_are_passed_over(
+    mirrors, tmp_path, upstream, real_test_part
+):
+    requests = mirrors("dying", "wrong", "short", "endless", "missing", "good")
+    home = tmp_path / "new" / "home"
+    fashion = fetch_fashion_mnist(subset="test", data_home=home)
+    assert_real(fashion, real_test_part)
+    assert contents(home / "fashion-mnist") == upstream
+    # Once found, the good one is asked first.
+    assert [kind for kind, name in requests if name != NAMES[0]] == ["good"] * 3
+    # From now on it is a copy on this machine.
+    assert_real(fetch_test_part(data_home=home), real_test_part)
+
+
+@pytest.mark.parametrize("variable", ["HOME", "SCIKIT_LEARN_DATA"])
+def test_download_goes_to_the_data_home_of_scikit_learn(
+    variable, mirrors, bare_machine, monkeypatch, real_test_part
+):
+    mirrors("good")
+    home = bare_machine / "scikit_learn_data"
+    if variable == "SCIKIT_LEARN_DATA":
+        home = bare_machine / "elsewhere"
+        monkeypatch.setenv(variable, "~/elsewhere")
+    assert_real(fetch_fashion_mnist(subset="test"), real_test_part)
+    assert sorted(contents(home / "fashion-mnist")) == sorted(NAMES)
+    assert_real(fetch_test_part(), real_test_part)
+
+
+def test_files_are_readable_as_the_users_others_are(mirrors, tmp_path):
+    mirrors("good")
+    fetch_fashion_mnist(subset="test", data_home=tmp_path / "home")
+    (tmp_path / "other").touch()
+    for name in NAMES:
+        mode = (tmp_path / "home" / "fashion-mnist" / name).stat().st_mode
+        assert mode == (tmp_path / "other").stat().st_mode
+
+
+def test_download_is_silent(mirrors, tmp_path, capfd, caplog):
+    import pooch
+
+    logger = pooch.get_logger()
+    before = (logger.level, logger.disabled, list(logger.handlers))
+    mirrors("wrong", "good")
+    caplog.set_level(logging.INFO)
+    fetch_fashion_mnist(subset="test", data_home=tmp_path / "home")
+    assert capfd.readouterr() == ("", "")
+    assert caplog.records == []
+    assert (logger.level, logger.disabled, list(logger.handlers)) == before
+
+
+def test_progress_is_shown_on_request(mirrors, tmp_path, capfd):
+    mirrors("wrong", "good")
+    fetch_fashion_mnist(subset="test", data_home=tmp_path / "home", progress=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert all(f"{name}: 100%" in err for name in NAMES)
+
+
+def test_failed_mirrors_are_tried_again(mirrors, tmp_path, real_test_part):
+    requests = mirrors("missing", "flaky")
+    fashion = fetch_fashion_mnist(
+        subset="test", data_home=tmp_path / "home", n_retries=1, delay=0.01
+    )
+    assert_real(fashion, real_test_part)
+    assert [kind for kind, name in requests if name == NAMES[0]] == ["missing", "flaky"] * 2
+
+
+def test_failure_of_every_mirror_is_listed_and_leaves_nothing(mirrors, server, tmp_path):
+    requests = mirrors("dying", "wrong", "endless", "missing")
+    closed = "http://127.0.0.1:9/"  # nobody listens
+    _download.MIRRORS += (closed,)
+    with pytest.raises(DatasetError) as caught:
+        fetch_fashion_mnist(data_home=tmp_path / "home", n_retries=2, delay=0)
+    message = str(caught.value)
+    for mirror, finding in zip(
+        (*server("dying", "wrong", "endless", "missing"), closed),
+        ["IncompleteRead", "wrong content", "larger than", "404", "Connection refused"],
+        strict=True,
+    ):
+        [line] = [line for line in message.splitlines() if mirror + NAMES[0] in line.split(": ")[0]]
+        assert finding in line
+    assert "after 3 attempts" in message
+    assert "- data_home: " in message
+    assert "- Keras: " in message
+    assert "dataset-fashion-mnist" in message.splitlines()[-1]
+    assert len(requests) == 3 * 4
+    assert [path for path in (tmp_path / "home").rglob("*") if path.is_file()] == []
+
+
+def test_interrupted_download_goes_on_where_it_stood(mirrors, tmp_path, upstream, real_test_part):
+    folder = tmp_path / "home" / "fashion-mnist"
+    folder.mkdir(parents=True)
+    for name in NAMES[:2]:
+        (folder / name).write_bytes(upstream[name])
+    requests = mirrors("good")
+    assert_real(fetch_fashion_mnist(subset="test", data_home=tmp_path / "home"), real_test_part)
+    assert requests == [("good", name) for name in NAMES[2:]]
+
+
+FETCH = (
+    "import sys; from skfashion.datasets import _download, _fetch, fetch_fashion_mnist;"
+    "_download.MIRRORS = (sys.argv[1],); _fetch._SYSTEM = _fetch.Path('none');"
+    "print(fetch_fashion_mnist(subset='test', data_home='home').target.sum())"
+)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of another kind")
+@pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
+def test_stopped_download_leaves_no_file_under_a_final_name(
+    how, mirrors, server, tmp_path, real_test_part
+):
+    process = run_python(FETCH, *server("stalling"), cwd=tmp_path)
+    folder = tmp_path / "home" / "fashion-mnist"
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size for path in folder.glob(".*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(getattr(signal, how))
+    process.communicate(timeout=60)
+    left = contents(folder)
+    assert not set(left) & set(NAMES)
+    assert how == "SIGKILL" or not left
+    mirrors("good")
+    fashion = fetch_fashion_mnist(subset="test", data_home=tmp_path / "home")
+    assert_real(fashion, real_test_part)
+
+
+def test_damaged_files_of_an_earlier_download_are_replaced(
+    mirrors, bare_machine, make_copy, upstream, real_test_part
+):
+    folder = make_copy(bare_machine / "scikit_learn_data" / "fashion-mnist", damaged=True)
+    mirrors("good")
+    with pytest.warns(
+        UserWarning, match=r"Damaged copies.*\n.*scikit-learn's data home.*truncated"
+    ):
+        fashion = fetch_fashion_mnist(subset="test")
+    assert_real(fashion, real_test_part)
+    assert contents(folder) == upstream
+
+
+def test_damaged_file_that_the_caller_pointed_at_is_not_replaced(mirrors, tmp_path):
+    folder = tmp_path / "home" / "fashion-mnist"
+    folder.mkdir(parents=True)
+    (folder / NAMES[1]).write_bytes(b"precious")
+    requests = mirrors("good")
+    with pytest.raises(DatasetError, match="is not gzip: it begins with b'prec'"):
+        fetch_fashion_mnist(data_home=tmp_path / "home")
+    assert contents(folder) == {NAMES[1]: b"precious"}
+    assert requests == []
+
+
+def test_file_in_place_of_the_folder(mirrors, tmp_path):
+    mirrors("good")
+    (tmp_path / "home").write_text("precious")
+    with pytest.raises(DatasetError, match=r"cannot be written to .*another folder as data_home"):
+        fetch_fashion_mnist(data_home=tmp_path / "home")
+    assert (tmp_path / "home").read_text() == "precious"
+
+
+def test_no_permission_to_write(mirrors, tmp_path, unprivileged):
+    mirrors("good")
+    (tmp_path / "home").mkdir(mode=0o555)
+    with unprivileged(), pytest.raises(DatasetError, match=r"cannot be written to \(Permission"):
+        fetch_fashion_mnist(data_home=tmp_path / "home")
+
+
+@contextmanager
+def files_no_larger_than(size):
+    """Let the disk be full: the kernel refuses to write further."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_full_disk_leaves_nothing_half_written(mirrors, tmp_path):
+    requests = mirrors("good", "flaky")
+    with (
+        files_no_larger_than(1 << 20),
+        pytest.raises(DatasetError, match=r"cannot be written to .*Make room"),
+    ):
+        fetch_fashion_mnist(data_home=tmp_path / "home")
+    assert contents(tmp_path / "home" / "fashion-mnist") == {}
+    assert len(requests) == 1  # another mirror would not help
+
+
+def test_two_processes_at_once(server, tmp_path, upstream):
+    """The mirror waits with the first file until both have asked for it."""
+    both = [run_python(FETCH, *server("meeting"), cwd=tmp_path) for _ in range(2)]
+    assert [process.communicate(timeout=60) for process in both] == [("45000\n", "")] * 2
+    assert contents(tmp_path / "home" / "fashion-mnist") == upstream
