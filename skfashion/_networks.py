@@ -140,11 +140,13 @@ class Network(keras.Model):
             tf.TensorSpec([None], dtype),
         ]
         order, number = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
+        seed = tf.TensorSpec([], tf.int64)
         self._train_steps = tf.function(
             self._train_steps,
-            input_signature=[*rows, order, *[number] * 3, tf.TensorSpec([], tf.int64)],
+            input_signature=[*rows, order, number, number, number, seed],
+            autograph=False,
         )
-        self._score_rows = tf.function(self._score_rows, input_signature=rows)
+        self._score_rows = tf.function(self._score_rows, input_signature=rows, autograph=False)
         # SciKeras compiles what is not compiled. The optimizer is named for it and for readers;
         # its step is taken by `_adam_step`, whose variables ignore the user's `floatx`.
         self.compile(
@@ -226,29 +228,40 @@ class Network(keras.Model):
     # What is traced: one program for training, one for scoring.
 
     def _train_steps(self, images, codes, weights, order, batch_size, first, last, seed):
-        sums = tf.zeros([3], tf.float64)
-        for step in tf.range(first, last):
+        def train_step(step, sums):
             batch = order[step * batch_size : (step + 1) * batch_size]
             batch_weights = tf.gather(weights, batch)
             with tf.GradientTape() as tape:
                 logits = self._logits(tf.gather(images, batch), (seed, step))
                 batch_sums = _sums(logits, tf.gather(codes, batch), batch_weights)
-                loss = batch_sums[0] / batch_sums[2]
+                loss = tf.math.divide_no_nan(batch_sums[0], batch_sums[2])
             self._adam_step(tape.gradient(loss, self.parameters))
-            sums += tf.cast(batch_sums, tf.float64)
-        return sums
+            return step + 1, sums + tf.cast(batch_sums, tf.float64)
+
+        return tf.while_loop(
+            lambda step, _: step < last,
+            train_step,
+            (first, tf.zeros([3], tf.float64)),
+            parallel_iterations=1,  # each step starts from the weights of the one before
+        )[1]
 
     def _score_rows(self, images, codes, weights):
-        sums = tf.zeros([3], tf.float64)
-        for first in tf.range(0, tf.size(codes), _ROWS_PER_SCORING_STEP):
+        def score_step(first, sums):
             rows = slice(first, first + _ROWS_PER_SCORING_STEP)
-            sums += tf.cast(
-                _sums(self._logits(images[rows]), codes[rows], weights[rows]), tf.float64
-            )
-        return sums
+            batch_sums = _sums(self._logits(images[rows]), codes[rows], weights[rows])
+            return first + _ROWS_PER_SCORING_STEP, sums + tf.cast(batch_sums, tf.float64)
+
+        return tf.while_loop(
+            lambda first, _: first < tf.size(codes),
+            score_step,
+            (0, tf.zeros([3], tf.float64)),
+            parallel_iterations=1,
+        )[1]
 
     def _logits(self, images, dropout_seed=None):
-        x = tf.cast(images, self.dtype) / self.pixel_max
+        x = images
+        if x.dtype == tf.uint8:
+            x = tf.cast(x, self.dtype) / self.pixel_max
         for number, convolution in enumerate(self.convolutions):
             x = convolution(x)
             if self.with_dropout and dropout_seed is not None:
