@@ -1,0 +1,154 @@
+"""What users of scikit-learn expect of a classifier: labels, containers, shapes, clones."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import StratifiedKFold, check_cv
+
+from skfashion import FashionCNN
+
+
+def weights_equal(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(a.weights_, b.weights_, strict=True))
+
+
+def test_it_is_a_classifier_so_searches_stratify(images):
+    _, y = images
+    assert is_classifier(FashionCNN())
+    assert isinstance(check_cv(3, y, classifier=is_classifier(FashionCNN())), StratifiedKFold)
+
+
+def test_defaults_are_version_1_and_v2_is_the_seeds_version_2():
+    assert FashionCNN.v1().get_params() == FashionCNN().get_params()
+    v2 = FashionCNN.v2(epochs=3, dropout=0.25).get_params()
+    expected = {"filters": (16, 48, 96), "strides": 2, "dropout": 0.25, "epochs": 3}
+    assert v2 == FashionCNN().get_params() | expected
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["Bag", "Coat", "Shirt"]),
+        np.array(["Bag", "Coat", "Shirt"], dtype=object),
+        np.array([-7, 0, 1000]),
+        np.array([-1.0, 0.0, 1.0]),
+        np.array([3, 5, 250], dtype=np.uint8),
+    ],
+    ids=["str", "object", "gaps", "float", "uint8"],
+)
+def test_labels_of_any_kind_come_back_as_they_were(images, small, labels):
+    X, codes = images
+    clf = FashionCNN(**small).fit(X, labels[codes])
+    assert_array_equal(clf.classes_, labels)
+    predicted = clf.predict(X)
+    assert predicted.dtype == clf.classes_.dtype
+    assert np.mean(predicted == labels[codes]) > 0.9
+
+
+@pytest.mark.parametrize("labels", [[False, True], ["no", "yes"], [-1, 1]])
+def test_binary_decision_is_one_score_that_favours_the_second_class(images, small, labels):
+    X, codes = images
+    kept = codes < 2
+    X, y = X[kept], np.array(labels)[codes[kept]]
+    clf = FashionCNN(**small).fit(X, y)
+    scores, probabilities = clf.decision_function(X), clf.predict_proba(X)
+    assert scores.shape == (len(X),)
+    assert probabilities.shape == (len(X), 2)
+    assert_array_equal(clf.predict(X), clf.classes_[(scores > 0).astype(int)])
+    assert_allclose(1 / (1 + np.exp(-scores)), probabilities[:, 1], rtol=1e-4)
+    assert clf.score(X, y) > 0.9
+
+
+def test_one_row_keeps_its_two_dimensions(fitted, images):
+    X, _ = images
+    assert fitted.predict_proba(X[:1]).shape == (1, 3)
+    assert fitted.decision_function(X[:1]).shape == (1, 3)
+    assert fitted.predict(X[:1]).shape == (1,)
+    assert_allclose(fitted.predict_proba(X[:1]), fitted.predict_proba(X)[:1], atol=1e-6)
+
+
+def test_probabilities_logarithms_and_logits_agree(fitted, images):
+    X, _ = images
+    probabilities, logits = fitted.predict_proba(X), fitted.decision_function(X)
+    assert probabilities.dtype == logits.dtype == np.float32
+    assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert_allclose(np.log(probabilities), fitted.predict_log_proba(X), rtol=1e-4, atol=1e-5)
+    assert_array_equal(fitted.classes_[logits.argmax(axis=1)], fitted.predict(X))
+
+
+def test_logarithms_stay_finite_where_probabilities_vanish(fitted):
+    fitted.weights_[-1][:] = [1000, 0, -1000]
+    logarithms = fitted.predict_log_proba(np.full((1, 64), 255))
+    assert np.isfinite(logarithms).all()
+    assert logarithms[0, 2] < -1000
+
+
+def test_class_sorted_rows_are_learnt_all_the_same(images, small):
+    X, y = images
+    order = np.argsort(y, kind="stable")
+    clf = FashionCNN(**small).fit(X[order], y[order])
+    assert clf.score(X, y) > 0.9
+
+
+@pytest.mark.parametrize("make_frame", [pd.DataFrame, pl.DataFrame])
+def test_frames_give_feature_names_and_the_same_network(images, small, fitted, make_frame):
+    X, y = images
+    columns = [f"pixel{number}" for number in range(1, 65)]
+    frame = make_frame(dict(zip(columns, X.reshape(-1, 64).T, strict=True)))
+    clf = FashionCNN(**small).fit(frame, y)
+    assert_array_equal(clf.feature_names_in_, columns)
+    assert_array_equal(clf.predict_proba(frame), fitted.predict_proba(X))
+    with pytest.raises(ValueError, match="feature names"):
+        clf.predict(frame[columns[::-1]])
+
+
+def test_read_only_and_memory_mapped_arrays_are_learnt_from_and_left_alone(
+    images, small, fitted, tmp_path
+):
+    X, y = images
+    weights = np.ones(len(y))
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    frozen = X.copy()
+    for array in (frozen, y, weights):
+        array.flags.writeable = False
+    for data in (mapped, frozen):
+        clf = FashionCNN(**small, class_weight={0: 1.0}).fit(data, y, sample_weight=weights)
+        assert weights_equal(clf, fitted)
+    assert_array_equal(mapped, X)
+
+
+def test_clones_are_exact_and_unfitted(fitted, images):
+    X, y = images
+    copy = clone(fitted)
+    assert copy.get_params() == fitted.get_params()
+    assert not hasattr(copy, "weights_")
+    assert weights_equal(copy.fit(X, y), fitted)
+
+
+def test_changed_parameters_do_not_disturb_a_fitted_network(fitted, images):
+    X, _ = images
+    before = fitted.predict_proba(X)
+    fitted.set_params(strides=2, filters=(9,), dtype="float64", image_shape=(4, 16))
+    assert_array_equal(fitted.predict_proba(X), before)
+
+
+def test_html_shows_the_parameters(fitted):
+    html = fitted._repr_html_()
+    assert "FashionCNN" in html
+    assert "dense_units" in html
+
+
+def test_parameters_and_data_stay_as_they_were_given(images, small):
+    X, y = images
+    clf = FashionCNN(**{**small, "filters": [4, 6]}, class_weight={0: 2})
+    X_before, y_before, weights = X.copy(), y.copy(), np.full(len(y), 2.0)
+    clf.fit(X, y, sample_weight=weights)
+    assert clf.filters == [4, 6]
+    assert clf.class_weight == {0: 2}
+    assert_array_equal(X, X_before)
+    assert_array_equal(y, y_before)
+    assert_array_equal(weights, 2)

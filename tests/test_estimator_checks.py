@@ -1,0 +1,55 @@
+"""Promise 1: scikit-learn cannot tell FashionCNN from its own. No check is switched off."""
+
+import pytest
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+
+from skfashion import FashionCNN
+
+# Only this check needs more than float32 can give: its relative tolerance is 1e-7.
+NEEDS_DOUBLE = "check_sample_weight_equivalence_on_dense_data"
+
+
+def check_name(check):
+    return getattr(check, "func", check).__name__
+
+
+@parametrize_with_checks([FashionCNN(dtype="float64", random_state=0)])
+def test_every_check_passes_in_float64(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        check
+        for _, check in estimator_checks_generator(FashionCNN())
+        if check_name(check) != NEEDS_DOUBLE
+    ],
+    ids=check_name,
+)
+def test_every_check_but_one_passes_in_float32(check):
+    check(FashionCNN(random_state=0))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "check_param_validation",
+        "check_dataframe_column_names_consistency",
+        "check_inplace_ensure_writeable",
+    ],
+)
+def test_checks_that_the_generator_leaves_out_pass(name):
+    getattr(estimator_checks, name)("FashionCNN", FashionCNN(dtype="float64", random_state=0))
+
+
+def test_no_check_is_switched_off_by_a_tag():
+    tags = FashionCNN().__sklearn_tags__()
+    assert not tags.no_validation
+    assert not tags.non_deterministic
+    assert not tags.classifier_tags.poor_score
+    assert tags.classifier_tags.multi_class
+    names = [check_name(check) for _, check in estimator_checks_generator(FashionCNN())]
+    assert NEEDS_DOUBLE in names
+    assert len(names) >= 62

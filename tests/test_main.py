@@ -1,0 +1,113 @@
+"""The shell: what users type, and what they see."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from skfashion import FashionCNN, __version__
+from skfashion.__main__ import main
+from skfashion._reproduction import PUBLISHED, latest, train_epochs
+from skfashion.datasets import load_fashion_mini
+
+
+@pytest.fixture
+def csv(tmp_path):
+    """Kaggle's format: 120 bundled images."""
+    frame = load_fashion_mini(as_frame=True).frame.head(120)
+    path = tmp_path / "fashion-mnist_train.csv"
+    frame[["label", *frame.columns.drop("label")]].to_csv(path, index=False)
+    return path
+
+
+def test_compare_prints_a_row_for_both_networks_and_every_baseline(csv, capsys):
+    assert main(["compare", "--data", str(csv), "--cv", "2"]) == 0
+    out, err = capsys.readouterr()
+    rows = out.splitlines()
+    assert rows[0].split() == [
+        "accuracy_mean",
+        "accuracy_sd",
+        "fit_seconds",
+        "predict_ms_per_1000",
+    ]
+    names = "FashionCNN v1|FashionCNN v2|logistic regression|linear SVC|kNN|RBF SVC|random forest"
+    names += "|histogram gradient boosting|MLP|dummy|naive Bayes"
+    pattern = re.compile(rf"^({names})\s+0\.\d{{3}}\s+0\.\d{{3}}\s+\d+\.\d{{3}}\s+\d+\.\d{{3}}$")
+    assert len([row for row in rows if pattern.match(row)]) == 11
+    assert err.splitlines()[0] == "120 images, 2 stratified folds"
+    assert len(err.splitlines()) == 1 + 22
+
+
+def test_reproduce_prints_its_epochs_beside_the_published(capsys):
+    assert main(["reproduce", "v2", "--epochs", "2", "--data", "mini", "--seed", "3"]) == 0
+    out, _ = capsys.readouterr()
+    lines = out.splitlines()
+    assert lines[0] == "v2, 6000 images, the last 20 % for validation"
+    X, y = load_fashion_mini(return_X_y=True)
+    clf = FashionCNN.v2(epochs=2, random_state=3)
+    clf.fit(X[:4800], y[:4800], X_val=X[4800:], y_val=y[4800:])
+    for epoch, published in ((1, ("0.6518", "0.7870")), (2, ("0.7585", "0.8083"))):
+        ours = [f"{clf.history_[name][epoch - 1]:.4f}" for name in ("accuracy", "val_accuracy")]
+        expected = [str(epoch), ours[0], published[0], ours[1], published[1]]
+        assert lines[2 + epoch].split() == expected
+    X_test, y_test = load_fashion_mini(subset="test", return_X_y=True)
+    assert lines[5] == f"test accuracy on 1000 images: {clf.score(X_test, y_test):.4f}"
+
+
+def test_reproduction_marks_epochs_that_the_seed_left_out(csv, capsys):
+    assert main(["reproduce", "v2", "--epochs", "6", "--data", str(csv)]) == 0
+    out, _ = capsys.readouterr()
+    assert out.splitlines()[8].split()[2::2] == ["-", "-"]
+    assert "test accuracy" not in out
+
+
+def test_reproduction_validates_by_the_last_fifth():
+    X, y = load_fashion_mini(return_X_y=True)
+    X, y = X[:101], y[:101]
+    for clf in train_epochs("v1", X, y, epochs=1, random_state=0):
+        val_accuracy = latest(clf).val_accuracy
+    assert clf.score(X[81:], y[81:]) == pytest.approx(val_accuracy)
+    assert clf.get_params() == FashionCNN.v1(epochs=1, warm_start=True, random_state=0).get_params()
+
+
+def test_published_figures_are_the_seeds():
+    assert PUBLISHED["v1"][5].val_accuracy == 0.9167
+    assert PUBLISHED["v2"][20] == (0.4430, 0.8345, 0.3597, 0.8672)
+    assert sorted(PUBLISHED["v2"]) == [*range(1, 6), *range(15, 21)]
+
+
+def test_data_that_cannot_be_read_are_an_error_in_one_line(tmp_path, capsys):
+    """Above all, a folder without a copy is not silently replaced by a copy elsewhere."""
+    for path in (tmp_path / "missing.csv", tmp_path):
+        assert main(["compare", "--data", str(path)]) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("skfashion: ")
+        assert str(path) in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "required"),
+        (["compare", "--cv", "1"], "'1' is no whole number from 2 upwards"),
+        (["reproduce", "v3"], "invalid choice: 'v3'"),
+        (["reproduce", "v1", "--epochs", "many"], "'many' is no whole number from 1 upwards"),
+    ],
+)
+def test_wrong_arguments_are_told_with_the_usage(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_module_runs_as_a_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "skfashion", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == __version__

@@ -1,0 +1,195 @@
+"""The networks are the seed's, layer by layer; Keras, NumPy and ours compute the same."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skfashion import FashionCNN, _forward
+from skfashion._architecture import Architecture, TrainingState
+from skfashion._networks import NetworkPool
+
+
+@pytest.fixture(scope="module")
+def fashion():
+    from skfashion.datasets import load_fashion_mini
+
+    X, y = load_fashion_mini(return_X_y=True)
+    return X[:100], y[:100]
+
+
+def layers(model):
+    return [type(layer).__name__ for layer in model.layers]
+
+
+def test_version_1_is_the_seeds_layer_by_layer(fashion):
+    model = FashionCNN.v1(epochs=1, random_state=0).fit(*fashion).to_keras()
+    assert model.count_params() == 2_336_558
+    assert layers(model) == ["Rescaling", *["Conv2D"] * 3, "Flatten", "Dense", "Dense"]
+    assert [layer.filters for layer in model.layers[1:4]] == [8, 24, 48]
+    assert {(layer.kernel_size, layer.strides) for layer in model.layers[1:4]} == {((3, 3), (1, 1))}
+    assert [layer.units for layer in model.layers[-2:]] == [100, 10]
+    assert [layer.activation.__name__ for layer in model.layers[1:] if layer.name != "flatten"] == [
+        *["relu"] * 4,
+        "softmax",
+    ]
+
+
+def test_version_2_has_a_dropout_after_each_of_three_convolutions(fashion):
+    model = FashionCNN.v2(epochs=1, random_state=0).fit(*fashion).to_keras()
+    assert model.count_params() == 88_198
+    assert layers(model) == [
+        "Rescaling",
+        *["Conv2D", "Dropout"] * 3,
+        "Flatten",
+        "Dense",
+        "Dense",
+    ]
+    assert [layer.filters for layer in model.layers[1:7:2]] == [16, 48, 96]
+    assert {layer.strides for layer in model.layers[1:7:2]} == {(2, 2)}
+    assert {layer.rate for layer in model.layers[2:7:2]} == {0.5}
+
+
+@pytest.mark.parametrize("version", [FashionCNN.v1, FashionCNN.v2])
+def test_the_keras_model_predicts_the_same_from_raw_pixels_and_is_independent(fashion, version):
+    X, y = fashion
+    clf = version(epochs=1, random_state=0).fit(X, y)
+    model = clf.to_keras()
+    probabilities = clf.predict_proba(X)
+    pixels = X.reshape(-1, 28, 28, 1)
+    assert_allclose(model.predict(pixels, verbose=0), probabilities, atol=1e-5)
+    shapes = [array.shape for array in model.get_weights()]
+    assert shapes == [array.shape for array in clf.weights_]
+    model.set_weights([np.zeros(shape) for shape in shapes])
+    assert_array_equal(clf.predict_proba(X), probabilities)
+    assert clf.to_keras() is not model
+
+
+def test_the_keras_model_survives_its_own_file_format_without_our_classes(fashion, tmp_path):
+    import keras
+
+    X, y = fashion
+    clf = FashionCNN.v2(epochs=1, random_state=0).fit(X, y)
+    clf.to_keras().save(tmp_path / "v2.keras")
+    loaded = keras.saving.load_model(tmp_path / "v2.keras", safe_mode=True)
+    assert_allclose(
+        loaded.predict(X.reshape(-1, 28, 28, 1), verbose=0), clf.predict_proba(X), atol=1e-5
+    )
+
+
+def test_small_images_are_padded_in_the_keras_model_too(images):
+    X, y = images
+    clf = FashionCNN.v2(epochs=1, random_state=0).fit(X, y)
+    model = clf.to_keras()
+    assert model.input_shape == (None, 8, 8, 1)
+    assert_allclose(model.predict(X[..., np.newaxis], verbose=0), clf.predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_training_is_keras_own_adam_and_cross_entropy(images, small, weighted):
+    """The same batches given to a plain Keras model lead to the same weights."""
+    import keras
+
+    X, y = images
+    rng = np.random.default_rng(0)
+    sample_weight = rng.integers(1, 5, len(y)).astype(float) if weighted else None
+    clf = FashionCNN(**{**small, "epochs": 2}, dtype="float64", strides=2)
+    ours = clf.fit(X, y, sample_weight=sample_weight)
+
+    architecture = Architecture(**ours._architecture)
+    model = ours.to_keras()
+    model.set_weights(architecture.initial_weights([ours._seed, 0]))
+    optimizer = keras.optimizers.Adam(1e-3)
+    weights = np.ones(len(y)) if sample_weight is None else sample_weight
+    import tensorflow as tf
+
+    for epoch in (1, 2):
+        order = np.random.default_rng([ours._seed, epoch]).permutation(len(y))
+        for start in range(0, len(y), 20):
+            rows = order[start : start + 20]
+            with tf.GradientTape() as tape:
+                probabilities = model(X[rows, ..., np.newaxis].astype(float), training=True)
+                losses = keras.losses.sparse_categorical_crossentropy(y[rows], probabilities)
+                loss = tf.reduce_sum(losses * weights[rows]) / weights[rows].sum()
+            optimizer.apply(
+                tape.gradient(loss, model.trainable_variables), model.trainable_variables
+            )
+    for mine, theirs in zip(ours.weights_, model.get_weights(), strict=True):
+        # Keras keeps its learning rate in float32 and clips probabilities at 1e-7.
+        assert_allclose(mine, theirs, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_dropout_drops_at_its_rate_and_keeps_the_mean(rate):
+    import tensorflow as tf
+
+    architecture = Architecture((8, 8), (4,), 3, 1, True, 8, 3, "float32")
+    with NetworkPool().lend(architecture, "uint8") as network:
+        state = TrainingState.initial(architecture, 0)
+        network.prepare(state, learning_rate=1e-3, dropout=rate, pixel_max=255.0)
+        dropped = network._drop(tf.ones([401, 499]), tf.constant([7, 3], tf.int64)).numpy()
+        again = network._drop(tf.ones([401, 499]), tf.constant([7, 3], tf.int64)).numpy()
+        other = network._drop(tf.ones([401, 499]), tf.constant([7, 4], tf.int64)).numpy()
+    assert_array_equal(dropped, again)
+    assert abs(np.mean(dropped == 0) - rate) < 0.005
+    assert abs(dropped.mean() - 1) < 0.03
+    assert abs(np.mean((dropped == 0) & (other == 0)) - rate**2) < 0.005
+
+
+def test_initial_weights_are_glorots(fashion):
+    architecture = Architecture((28, 28), (8, 24, 48), 3, 1, False, 100, 10, "float32")
+    kernel, bias = architecture.initial_weights(0)[6:8]
+    limit = np.sqrt(6 / (23232 + 100))
+    assert kernel.shape == (23232, 100)
+    assert not bias.any()
+    assert 0.99 * limit < np.abs(kernel).max() <= limit
+    assert abs(kernel.std() - limit / np.sqrt(3)) < 0.01 * limit
+
+
+def test_numpys_forward_pass_handles_any_batch_alike(fashion):
+    X, y = fashion
+    clf = FashionCNN.v2(epochs=1, random_state=0).fit(X, y)
+    many = np.tile(X, (3, 1))
+    assert_allclose(clf.predict_proba(many)[200:], clf.predict_proba(X), atol=1e-6)
+    assert clf.predict_proba(many[:129]).shape == (129, 10)
+
+
+def test_softmax_does_not_overflow():
+    logits = np.array([[1e4, 0.0], [-1e4, -1e4]])
+    assert_allclose(_forward.softmax(logits), [[1, 0], [0.5, 0.5]])
+
+
+class TestNetworkPool:
+    architecture = Architecture((8, 8), (2,), 3, 1, False, 4, 2, "float32")
+
+    def test_a_network_is_lent_to_one_borrower_at_a_time(self):
+        pool = NetworkPool()
+        with (
+            pool.lend(self.architecture, "uint8") as first,
+            pool.lend(self.architecture, "uint8") as second,
+        ):
+            assert second is not first
+        with pool.lend(self.architecture, "uint8") as third:
+            assert third in (first, second)
+
+    def test_another_structure_is_another_network(self):
+        pool = NetworkPool()
+        with pool.lend(self.architecture, "uint8") as first:
+            pass
+        with pool.lend(self.architecture, "float32") as second:
+            assert second is not first
+
+    def test_the_network_unused_for_longest_goes_first(self):
+        pool = NetworkPool(capacity=2)
+        seen = {}
+        for units in (4, 5, 4, 6):
+            architecture = Architecture((8, 8), (2,), 3, 1, False, units, 2, "float32")
+            with pool.lend(architecture, "uint8") as seen[units]:
+                pass
+        assert [network.key[0].dense_units for network in pool._idle] == [4, 6]
+
+    def test_a_failed_training_gives_its_network_back(self):
+        pool = NetworkPool()
+        with pytest.raises(KeyError), pool.lend(self.architecture, "uint8") as first:
+            raise KeyError
+        with pool.lend(self.architecture, "uint8") as second:
+            assert second is first

@@ -1,0 +1,353 @@
+"""The promises of the house that hold everywhere, each by its number in the design."""
+
+import copy
+import hashlib
+import json
+import logging
+import os
+import pickle
+import random
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+
+import cloudpickle
+import joblib
+import numpy as np
+import pytest
+import skops.io
+from conftest import make_images
+from numpy.testing import assert_array_equal
+
+from skfashion import FashionCNN
+
+PARAMETERS = {
+    "filters": (4, 6),
+    "dense_units": 12,
+    "epochs": 4,
+    "batch_size": 20,
+    "dropout": 0.3,
+    "random_state": 0,
+}
+
+
+def digest(clf):
+    return hashlib.sha256(b"".join(weight.tobytes() for weight in clf.weights_)).hexdigest()
+
+
+def run_python(code, **environment):
+    """A fresh process; what it prints must be all it says."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=os.path.dirname(__file__),  # noqa: PTH120 - conftest is importable there
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+class TestPromise2FittedStateIsArraysAndPlainValues:
+    @staticmethod
+    def assert_plain(value):
+        if isinstance(value, dict):
+            for key, item in value.items():
+                assert type(key) is str
+                TestPromise2FittedStateIsArraysAndPlainValues.assert_plain(item)
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                TestPromise2FittedStateIsArraysAndPlainValues.assert_plain(item)
+        elif isinstance(value, np.ndarray):
+            assert value.dtype != object
+        else:
+            assert value is None or type(value) in (int, float, str, bool)
+
+    def test_no_keras_object_survives_fit(self, images):
+        X, y = images
+        clf = FashionCNN(**PARAMETERS, validation_fraction=0.2, early_stopping=True).fit(X, y)
+        self.assert_plain(vars(clf))
+        assert b"keras" not in pickle.dumps(clf)
+        arrays = {name for name, value in vars(clf).items() if isinstance(value, np.ndarray)}
+        json.dumps(
+            {k: v for k, v in vars(clf).items() if k not in arrays}, default=np.ndarray.tolist
+        )
+
+    @pytest.mark.parametrize(
+        "round_trip",
+        [
+            lambda clf, path: pickle.loads(pickle.dumps(clf)),
+            lambda clf, path: joblib.load(joblib.dump(clf, path)[0]),
+            lambda clf, path: joblib.load(joblib.dump(clf, path)[0], mmap_mode="r"),
+            lambda clf, path: pickle.loads(cloudpickle.dumps(clf)),
+            lambda clf, path: copy.deepcopy(clf),
+            lambda clf, path: skops.io.loads(
+                skops.io.dumps(clf), trusted=["skfashion._cnn.FashionCNN"]
+            ),
+        ],
+        ids=["pickle", "joblib", "joblib mmap", "cloudpickle", "deepcopy", "skops"],
+    )
+    def test_copies_predict_the_same_and_go_on_the_same(self, images, tmp_path, round_trip):
+        X, y = images
+        clf = FashionCNN(**PARAMETERS).fit(X, y)
+        twin = round_trip(clf, tmp_path / "clf.joblib")
+        assert twin is not clf
+        assert_array_equal(twin.predict_proba(X), clf.predict_proba(X))
+        assert digest(twin.partial_fit(X, y)) == digest(clf.partial_fit(X, y))
+
+    def test_prediction_needs_no_tensorflow(self, images, tmp_path):
+        X, y = images
+        clf = FashionCNN(**PARAMETERS).fit(X, y)
+        joblib.dump((clf, X), tmp_path / "clf.joblib")
+        out = run_python(f"""
+            import sys
+            for name in ("tensorflow", "keras", "scikeras"):
+                sys.modules[name] = None  # importing it is an ImportError
+            import joblib
+            clf, X = joblib.load({str(tmp_path / "clf.joblib")!r})
+            print(clf.predict(X).tolist())
+        """)
+        assert json.loads(out) == clf.predict(X).tolist()
+
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+    def test_a_forked_child_predicts_and_refuses_to_train(self, images):
+        X, y = images
+        clf = FashionCNN(**PARAMETERS).fit(X, y)
+        expected = clf.predict(X)
+        child = os.fork()
+        if child == 0:
+            right = np.array_equal(clf.predict(X), expected)
+            try:
+                clf.fit(X, y)
+                right = False
+            except RuntimeError as error:
+                right &= "forked" in str(error)
+            os._exit(0 if right else 1)
+        assert os.waitpid(child, 0)[1] == 0
+
+
+class TestPromise3EqualInputsGiveEqualBits:
+    def test_whatever_was_fitted_before(self, images):
+        X, y = images
+        first = digest(FashionCNN(**PARAMETERS).fit(X, y))
+        FashionCNN(**{**PARAMETERS, "random_state": 1, "dropout": 0.7}).fit(X / 255, y)
+        FashionCNN(**{**PARAMETERS, "learning_rate": 0.1, "epochs": 1}).fit(X[::-1], y)
+        assert digest(FashionCNN(**PARAMETERS).fit(X, y)) == first
+
+    def test_in_a_fresh_process(self, images):
+        X, y = images
+        out = run_python("""
+            from conftest import make_images
+            from test_promises import PARAMETERS, digest
+            from skfashion import FashionCNN
+            print(digest(FashionCNN(**PARAMETERS).fit(*make_images())))
+        """)
+        assert out.strip() == digest(FashionCNN(**PARAMETERS).fit(X, y))
+
+    def test_in_threads_at_once(self, images):
+        X, y = images
+
+        def train(seed):
+            return digest(FashionCNN(**{**PARAMETERS, "random_state": seed}).fit(X, y))
+
+        alone = [train(seed) for seed in range(4)]
+        with ThreadPoolExecutor(4) as threads:
+            assert list(threads.map(train, range(4))) == alone
+        assert len(set(alone)) == 4
+
+    def test_whatever_the_users_keras_settings_are(self, images):
+        X, y = images
+        out = run_python("""
+            from conftest import make_images
+            from test_promises import PARAMETERS, digest
+            from skfashion import FashionCNN
+            import skfashion._tensorflow
+            import keras
+            keras.config.set_floatx("float16")
+            keras.config.set_image_data_format("channels_first")
+            keras.config.set_dtype_policy("mixed_float16")
+            print(digest(FashionCNN(**PARAMETERS).fit(*make_images())))
+            clf = FashionCNN(**PARAMETERS).fit(*make_images())
+            X = make_images()[0]
+            probabilities = clf.to_keras().predict(X[..., None], verbose=0)
+            print(abs(probabilities - clf.predict_proba(X)).max() < 1e-5)
+        """)
+        assert out.split() == [digest(FashionCNN(**PARAMETERS).fit(X, y)), "True"]
+
+    def test_a_random_state_instance_and_none_draw_anew(self, images):
+        X, y = images
+        state = np.random.RandomState(0)
+        clf = FashionCNN(**{**PARAMETERS, "random_state": state})
+        first, second = digest(clf.fit(X, y)), digest(clf.fit(X, y))
+        assert first != second
+        assert digest(clf.set_params(random_state=np.random.RandomState(0)).fit(X, y)) == first
+        clf.set_params(random_state=None)
+        assert digest(clf.fit(X, y)) != digest(clf.fit(X, y))
+
+
+class TestPromise4AnEpochDependsOnStateSeedAndNumberAlone:
+    def test_ten_epochs_are_ten_calls_of_partial_fit(self, images):
+        X, y = images
+        whole = FashionCNN(**{**PARAMETERS, "epochs": 10}).fit(X, y)
+        steps = FashionCNN(**PARAMETERS)
+        for _ in range(10):
+            steps.partial_fit(X, y, classes=[0, 1, 2])
+        assert digest(steps) == digest(whole)
+        assert steps.history_ == whole.history_
+        assert steps.n_iter_ == whole.n_iter_ == 10
+
+    def test_pickled_in_between_and_continued_in_a_fresh_process(self, images, tmp_path):
+        X, y = images
+        clf = FashionCNN(**PARAMETERS).fit(X, y)
+        joblib.dump(clf, tmp_path / "clf.joblib")
+        out = run_python(f"""
+            import joblib
+            from conftest import make_images
+            from test_promises import digest
+            clf = joblib.load({str(tmp_path / "clf.joblib")!r})
+            print(digest(clf.partial_fit(*make_images())))
+        """)
+        assert out.strip() == digest(clf.partial_fit(X, y))
+
+
+class TestPromise5GlobalStateStaysAsItWas:
+    def test_random_generators_settings_environment_and_logging(self):
+        out = run_python("""
+            import logging, os, random
+            import numpy as np
+            import sklearn.model_selection  # draws from random itself, by way of joblib
+            from conftest import make_images
+            from skfashion import FashionCNN
+
+            def snapshot():
+                return (
+                    dict(os.environ), random.getstate(), str(np.random.get_state()),
+                    logging.root.level, list(logging.root.handlers), logging.root.disabled,
+                )
+
+            random.seed(1)
+            np.random.seed(1)
+            before = snapshot()
+            clf = FashionCNN(epochs=2, dropout=0.5, validation_fraction=0.2, random_state=0)
+            clf.fit(*make_images())
+            clf.predict(make_images()[0])
+            clf.to_keras()
+            assert snapshot() == before
+
+            import keras, tensorflow as tf
+            assert keras.layers.Dense(1).name == "dense"
+            assert keras.Sequential().name == "sequential"
+            assert keras.optimizers.Adam().name == "adam"
+            tf.random.set_seed(3)
+            keras.utils.set_random_seed(3)
+            expected = tf.random.uniform([3]).numpy(), keras.random.uniform([3]).numpy()
+            tf.random.set_seed(3)
+            keras.utils.set_random_seed(3)
+            before = snapshot()
+            keras.config.set_floatx("float64")
+            FashionCNN(epochs=1, dropout=0.5, random_state=0).fit(*make_images())
+            assert keras.config.floatx() == "float64"
+            keras.config.set_floatx("float32")
+            assert snapshot() == before
+            assert not tf.config.experimental.is_op_determinism_enabled() if hasattr(
+                tf.config.experimental, "is_op_determinism_enabled") else True
+            found = tf.random.uniform([3]).numpy(), keras.random.uniform([3]).numpy()
+            assert np.array_equal(expected, found)
+        """)
+        assert out == ""
+
+    def test_random_state_none_draws_once_from_numpys_generator(self, images):
+        X, y = images
+        np.random.seed(5)  # noqa: NPY002 - the global generator is what this is about
+        FashionCNN(**{**PARAMETERS, "random_state": None}).fit(X, y)
+        after = np.random.get_state()[1:3]  # noqa: NPY002
+        np.random.seed(5)  # noqa: NPY002
+        np.random.randint(np.iinfo(np.int32).max)  # noqa: NPY002
+        expected = np.random.get_state()[1:3]  # noqa: NPY002
+        assert_array_equal(after[0], expected[0])
+        assert after[1] == expected[1]
+
+    def test_an_integer_random_state_draws_from_no_global_generator(self, images):
+        X, y = images
+        states = random.getstate(), str(np.random.get_state())  # noqa: NPY002
+        level = logging.root.level
+        FashionCNN(**PARAMETERS, validation_fraction=0.2).fit(X, y).predict(X)
+        assert (random.getstate(), str(np.random.get_state())) == states  # noqa: NPY002
+        assert logging.root.level == level
+
+
+class TestPromise6MemoryIsConstant:
+    def test_the_hundredth_fit_needs_no_more_than_the_tenth(self, images):
+        import psutil
+
+        X, y = images
+        process = psutil.Process()
+
+        def fit_some(n):
+            for seed in range(n):
+                dropout = 0.1 + seed / 1000
+                FashionCNN(**{**PARAMETERS, "dropout": dropout, "random_state": seed}).fit(X, y)
+            return process.memory_info().rss
+
+        tenth, hundredth = fit_some(10), fit_some(90)
+        # A compiled network more would be 10 MB; ninety fits that leak theirs, 900.
+        assert hundredth - tenth < 8e6
+
+
+class TestPromise7SilentUnlessAsked:
+    def test_nothing_is_printed_not_even_by_tensorflows_c_side(self):
+        out = run_python("""
+            from conftest import make_images
+            from skfashion import FashionCNN
+            X, y = make_images()
+            for dropout in (0.0, 0.5):
+                clf = FashionCNN(epochs=2, dropout=dropout, random_state=0).fit(X, y)
+                clf.fit(X / 255, y, X_val=X[:30] / 255, y_val=y[:30])
+                clf.partial_fit(X[:7] / 255, y[:7]).predict_proba(X / 255)
+                clf.to_keras()
+        """)
+        assert out == ""
+
+    def test_a_failing_import_shows_its_reason(self, tmp_path):
+        (tmp_path / "tensorflow.py").write_text(
+            "import os\nos.write(2, b'from the C side')\nraise ImportError('broken wheel')\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", "import skfashion._tensorflow"],
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode != 0
+        assert "from the C side" in done.stderr
+        assert "ImportError: broken wheel" in done.stderr
+
+
+class TestImportIsLight:
+    def test_importing_the_package_loads_none_of_the_heavy_ones(self):
+        out = run_python("""
+            import sys
+            import skfashion, skfashion.datasets
+            from skfashion import FashionCNN
+            FashionCNN()
+            heavy = ("tensorflow", "keras", "scikeras", "matplotlib", "pooch")
+            print([name for name in heavy if name in sys.modules])
+        """)
+        assert out.strip() == "[]"
+
+    def test_every_public_name_is_there(self):
+        import skfashion
+
+        for name in skfashion.__all__:
+            assert getattr(skfashion, name) is not None
+            assert name in dir(skfashion)
+        with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+            _ = skfashion.nonsense
+
+
+def test_fixture_images_are_what_fresh_processes_make(images):
+    assert_array_equal(images[0], make_images()[0])

@@ -1,0 +1,232 @@
+"""Training as the documentation tells it: validation, stopping, weights, going on."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skfashion import FashionCNN
+from skfashion._training import stopping_point
+
+
+def weights_equal(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(a.weights_, b.weights_, strict=True))
+
+
+def test_history_has_an_entry_for_each_epoch(images, small):
+    X, y = images
+    clf = FashionCNN(**small).fit(X, y)
+    assert {name: len(values) for name, values in clf.history_.items()} == {
+        "loss": 8,
+        "accuracy": 8,
+    }
+    assert clf.n_iter_ == clf.n_epochs_trained_ == 8
+    assert all(type(value) is float for values in clf.history_.values() for value in values)
+    assert clf.history_["loss"][-1] < clf.history_["loss"][0]
+
+
+def test_validation_figures_are_those_of_the_network_after_the_epoch(images, small):
+    X, y = images
+    clf = FashionCNN(**small).fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])
+    assert_allclose(clf.history_["val_accuracy"][-1], clf.score(X[80:], y[80:]))
+    logarithms = clf.predict_log_proba(X[80:])
+    assert_allclose(
+        clf.history_["val_loss"][-1], -logarithms[np.arange(40), y[80:]].mean(), rtol=1e-5
+    )
+
+
+def test_validation_rows_given_change_nothing_that_is_learnt(images, small):
+    X, y = images
+    clf = FashionCNN(**small).fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])
+    assert weights_equal(clf, FashionCNN(**small).fit(X[:80], y[:80]))
+
+
+def test_validation_fraction_is_set_aside_stratified_and_seeded(images, small):
+    X, y = images
+    whole = FashionCNN(**small, validation_fraction=0.25).fit(X, y)
+    again = FashionCNN(**small, validation_fraction=0.25).fit(X, y)
+    assert weights_equal(whole, again)
+    assert set(whole.history_) == {"loss", "accuracy", "val_loss", "val_accuracy"}
+    # 30 rows validate, 10 of each class: accuracies are thirtieths.
+    thirtieths = np.array(whole.history_["val_accuracy"]) * 30
+    assert_allclose(thirtieths, thirtieths.round(), atol=1e-5)
+    assert not weights_equal(whole, FashionCNN(**small).fit(X, y))
+
+
+def test_validation_rows_given_take_the_place_of_the_fraction(images, small):
+    X, y = images
+    split = {"X_val": X[80:], "y_val": y[80:]}
+    with_both = FashionCNN(**small, validation_fraction=0.25).fit(X[:80], y[:80], **split)
+    assert weights_equal(with_both, FashionCNN(**small).fit(X[:80], y[:80]))
+
+
+@pytest.mark.parametrize(
+    ("scores", "tol", "patience", "expected"),
+    [
+        ([], 0, 2, (0, False)),
+        ([0.5, 0.6, 0.7], 0, 2, (3, False)),
+        ([0.5, 0.6, 0.55, 0.58], 0, 2, (2, True)),
+        ([0.5, 0.6, 0.6, 0.6], 1e-4, 2, (2, True)),
+        ([0.5, 0.505, 0.51], 0.01, 2, (3, True)),
+        ([0.5, 0.505, 0.509, 0.512], 0.01, 3, (4, True)),
+        ([0.9, 0.1, 0.95, 0.1, 0.1], 1e-4, 2, (3, True)),
+        ([np.nan, 0.3], 0, 2, (2, False)),
+    ],
+)
+def test_stopping_follows_the_rule_of_mlp_classifier(scores, tol, patience, expected):
+    assert stopping_point(scores, tol, patience) == expected
+
+
+def test_early_stopping_restores_weights_and_optimizer_of_the_best_epoch(images, small):
+    X, y = images
+    rng = np.random.default_rng(0)
+    y_val = rng.permutation(y[80:])  # nothing to be learnt: validation gets no better
+    parameters = {**small, "epochs": 50, "n_iter_no_change": 3}
+    clf = FashionCNN(**parameters, early_stopping=True).fit(
+        X[:80], y[:80], X_val=X[80:], y_val=y_val
+    )
+    scores = clf.history_["val_accuracy"]
+    assert clf.n_iter_ == np.argmax(scores) + 1
+    assert len(scores) == clf.n_epochs_trained_ < 50
+    assert stopping_point(scores, 1e-4, 3) == (clf.n_iter_, True)
+    assert not stopping_point(scores[:-1], 1e-4, 3)[1]
+
+    plain = FashionCNN(**{**small, "epochs": clf.n_iter_}).fit(X[:80], y[:80])
+    assert weights_equal(clf, plain)
+    clf.set_params(early_stopping=False).partial_fit(X[:80], y[:80])
+    plain.partial_fit(X[:80], y[:80])
+    assert weights_equal(clf, plain)
+
+
+def test_early_stopping_keeps_the_best_epoch_even_if_it_does_not_stop(images, small):
+    X, y = images
+    rng = np.random.default_rng(1)
+    clf = FashionCNN(**small, early_stopping=True, n_iter_no_change=100)
+    clf.fit(X[:80], y[:80], X_val=X[80:], y_val=rng.permutation(y[80:]))
+    assert clf.n_iter_ == np.argmax(clf.history_["val_accuracy"]) + 1
+    assert clf.n_epochs_trained_ == 8
+
+
+def test_going_on_after_an_early_stop_runs_the_same_epochs_again(images, small):
+    X, y = images
+    y_val = np.random.default_rng(0).permutation(y[80:])
+    clf = FashionCNN(
+        **{**small, "epochs": 50}, early_stopping=True, n_iter_no_change=3, warm_start=True
+    )
+    clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y_val)
+    history, best = clf.history_, clf.n_iter_
+    clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y_val)
+    assert clf.history_ == history
+    assert clf.n_iter_ == best
+    assert clf.n_epochs_trained_ == 3
+
+
+def test_ten_epochs_are_five_and_five_more_by_warm_start(images, small):
+    X, y = images
+    parameters = {**small, "dropout": 0.3}
+    whole = FashionCNN(**{**parameters, "epochs": 10}).fit(X, y)
+    parts = FashionCNN(**{**parameters, "epochs": 5}, warm_start=True).fit(X, y).fit(X, y)
+    assert weights_equal(whole, parts)
+    assert parts.history_ == whole.history_
+    assert (parts.n_iter_, parts.n_epochs_trained_) == (10, 5)
+
+
+def test_histories_stay_aligned_when_validation_comes_later(images, small):
+    X, y = images
+    clf = FashionCNN(**{**small, "epochs": 2}, warm_start=True).fit(X, y)
+    clf.fit(X, y, X_val=X, y_val=y).fit(X, y)
+    assert [len(values) for values in clf.history_.values()] == [6] * 4
+    assert_array_equal(np.isnan(clf.history_["val_loss"]), [1, 1, 0, 0, 1, 1])
+
+
+def test_without_warm_start_fit_starts_anew(images, small, fitted):
+    X, y = images
+    before = [weight.copy() for weight in fitted.weights_]
+    fitted.fit(X, y)
+    for old, new in zip(before, fitted.weights_, strict=True):
+        assert_array_equal(old, new)
+    assert fitted.n_iter_ == 8
+
+
+def test_partial_fit_goes_on_after_fit_and_accepts_batches_without_some_classes(images, small):
+    X, y = images
+    clf = FashionCNN(**small).partial_fit(X[y < 1], y[y < 1], classes=[0, 1, 2])
+    clf.partial_fit(X[y > 0], y[y > 0])
+    assert clf.n_iter_ == 2
+    assert clf.n_epochs_trained_ == 1
+    assert_array_equal(clf.classes_, [0, 1, 2])
+    clf.partial_fit(X[:1], y[:1])
+    assert clf.predict_proba(X).shape == (120, 3)
+
+
+def test_rows_of_zero_weight_do_not_count(images, small):
+    X, y = images
+    weights = (np.arange(len(y)) % 4 > 0).astype(float)
+    with_zeros = FashionCNN(**small).fit(X, y, sample_weight=weights)
+    assert weights_equal(with_zeros, FashionCNN(**small).fit(X[weights > 0], y[weights > 0]))
+
+
+def test_weights_equal_repetition_in_a_full_batch(images, small):
+    X, y = images
+    times = np.random.default_rng(0).integers(0, 4, len(y))
+    parameters = {**small, "batch_size": 1000, "dtype": "float64"}
+    weighted = FashionCNN(**parameters).fit(X, y, sample_weight=times)
+    repeated = FashionCNN(**parameters).fit(np.repeat(X, times, axis=0), np.repeat(y, times))
+    assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-9)
+    for name in ("loss", "accuracy"):
+        assert_allclose(weighted.history_[name], repeated.history_[name], rtol=1e-9)
+
+
+def test_equal_weights_are_no_weights(images, small, fitted):
+    X, y = images
+    assert weights_equal(FashionCNN(**small).fit(X, y, sample_weight=np.full(len(y), 3.0)), fitted)
+
+
+def test_class_weights_are_sample_weights_of_their_rows(images, small):
+    X, y = images
+    labels = np.array(["a", "b", "c"])[y]
+    by_class = FashionCNN(**small, class_weight={"a": 3, "c": 0.5}).fit(X, labels)
+    by_row = FashionCNN(**small).fit(X, labels, sample_weight=np.array([3, 1, 0.5])[y])
+    assert weights_equal(by_class, by_row)
+    both = FashionCNN(**small, class_weight={"a": 3}).fit(X, labels, sample_weight=1.0 + y)
+    product = FashionCNN(**small).fit(X, labels, sample_weight=np.array([3, 2, 3.0])[y])
+    assert weights_equal(both, product)
+
+
+def test_balanced_class_weights_make_every_class_weigh_the_same(images, small):
+    X, y = images
+    kept = np.r_[np.flatnonzero(y == 0)[:10], np.flatnonzero(y == 1), np.flatnonzero(y == 2)[:20]]
+    X, y = X[kept], y[kept]
+    balanced = FashionCNN(**small, class_weight="balanced").fit(X, y)
+    by_hand = FashionCNN(**small).fit(X, y, sample_weight=70 / (3 * np.array([10, 40, 20]))[y])
+    for a, b in zip(balanced.weights_, by_hand.weights_, strict=True):
+        assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_class_of_weight_zero_is_known_but_not_learnt(images, small):
+    X, y = images
+    clf = FashionCNN(**small, class_weight={2: 0}).fit(X, y)
+    assert_array_equal(clf.classes_, [0, 1, 2])
+    assert 2 not in clf.predict(X)
+
+
+def test_verbose_prints_a_line_for_each_epoch(images, small, capfd):
+    X, y = images
+    FashionCNN(**{**small, "epochs": 2}, verbose=1).fit(X, y, X_val=X, y_val=y)
+    out, err = capfd.readouterr()
+    lines = out.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("epoch 2/2 - loss: ")
+    assert "val_accuracy: " in lines[1]
+    assert err == ""
+
+
+def test_learning_rate_and_batch_size_shape_the_training(images, small, fitted):
+    X, y = images
+    for change in ({"learning_rate": 1e-2}, {"batch_size": 30}, {"dropout": 0.2}):
+        assert not weights_equal(FashionCNN(**{**small, **change}).fit(X, y), fitted)
+
+
+def test_a_batch_may_be_larger_than_the_rows(images, small):
+    X, y = images
+    large = FashionCNN(**{**small, "batch_size": 10**6}).fit(X, y)
+    assert weights_equal(large, FashionCNN(**{**small, "batch_size": 120}).fit(X, y))
