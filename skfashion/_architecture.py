@@ -5,9 +5,9 @@ from math import prod
 
 import numpy as np
 
-# An image is zero-padded to what the network needs; past this many pixels (1024 x 1024) the
-# strides and kernels asked for cannot be meant for images that small.
-_MAX_PADDED_PIXELS = 1024 * 1024
+# An image is zero-padded to what the network needs. Five convolutions of strides 2 need 63 x 63
+# pixels; past this many, strides and kernels cannot be meant for images that small.
+_MAX_PADDED_PIXELS = 128 * 128
 
 
 def smallest_side(n_convolutions, kernel_size, strides):

@@ -1,7 +1,7 @@
 """FashionCNN: scikit-learn's contract round the networks."""
 
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -19,6 +19,9 @@ from sklearn.utils.validation import (
 
 from skfashion import _forward, _images, _rows
 from skfashion._architecture import Architecture, TrainingState
+
+# With Adam's moments a float32 network of this size takes 12 GB.
+_MAX_PARAMETERS = 10**9
 
 
 class FashionCNN(ClassifierMixin, BaseEstimator):
@@ -108,9 +111,13 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
     estimator holds arrays and plain values only.
 
     Pixels are divided by `pixel_max_`, so integers in 0..255 and floats in 0..1 train the same
-    network. A loss is the mean over a batch weighted by the sample weights; rows of zero weight
-    are dropped first. Weights of rows equal their repetition where a batch holds all rows
-    and there is no dropout, to the precision of `dtype`.
+    network. Prediction warns when the images are on another scale: when the largest value of the
+    typical (median) image is above 4 `pixel_max_`, or the largest of all, unless 0, below
+    `pixel_max_` / 64.
+
+    A loss is the mean over a batch weighted by the sample weights; rows of zero weight are dropped
+    first. Weights of rows equal their repetition where a batch holds all rows and there is no
+    dropout, to the precision of `dtype`.
 
     scikit-learn's estimator checks all pass with ``dtype="float64"``. With "float32" all do but
     the equivalence of weights and repetition, whose tolerance of 1e-7 that precision cannot meet.
@@ -131,7 +138,7 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "filters": ["array-like"],
+        "filters": [tuple, list, np.ndarray],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "strides": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -258,12 +265,9 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
                 self._begin(np.unique(y))
             rows = _rows.Rows(X, _rows.encode(y, self.classes_, "y"), weights)
             rows = _rows.drop_weightless(rows)
-            if len(np.unique(rows.codes)) < 2:
-                raise ValueError(
-                    "The rows of positive sample_weight are of one class only: FashionCNN needs "
-                    "at least 2 classes."
-                )
             rows, validation = self._set_validation_aside(rows, X_val, y_val)
+            rows = _rows.weigh_classes(rows, self.class_weight, self.classes_)
+            _rows.require_two_classes(rows)
             self._train(rows, validation, self.epochs)
         return self
 
@@ -296,6 +300,7 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             before, or with `early_stopping`, `validation_fraction` or ``class_weight="balanced"``,
             which need all rows at once.
         """
+        self._validate_params()  # which scikit-learn leaves out once the estimator is fitted
         for name, refused in (
             ("early_stopping", self.early_stopping),
             ("validation_fraction", self.validation_fraction > 0),
@@ -312,7 +317,9 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             if _check_partial_fit_first_call(self, classes):
                 self._begin(self.classes_)
             rows = _rows.Rows(X, _rows.encode(y, self.classes_, "y"), weights)
-            self._train(_rows.drop_weightless(rows), None, epochs=1)
+            rows = _rows.drop_weightless(rows)
+            rows = _rows.weigh_classes(rows, self.class_weight, self.classes_)
+            self._train(rows, None, epochs=1)
         return self
 
     def predict(self, X):
@@ -445,26 +452,30 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
         """Images as rows of features, labels and weights, checked."""
         X, layout = _images.flatten(X)
         X, y = validate_data(self, X, y, dtype="numeric", reset=reset, ensure_min_samples=minimum)
+        _images.check_numbers(X)
         check_classification_targets(y)
         if reset:
             self.image_shape_ = _images.choose_image_shape(self.image_shape, layout, X.shape[1])
-        else:
-            _images.check_layout(self.image_shape_, layout)
+        elif self.image_shape is not None or layout is not None:
+            shape = _images.choose_image_shape(self.image_shape, layout, X.shape[1])
+            _images.check_layout(self.image_shape_, shape)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         return X, y, weights
 
-    def _check_images(self, X):
+    def _check_images(self, X, name="X"):
         """Images like those of the training as rows of features."""
-        X, layout = _images.flatten(X)
+        X, layout = _images.flatten(X, name)
         X = validate_data(self, X, dtype="numeric", reset=False)
-        _images.check_layout(self.image_shape_, layout)
+        _images.check_numbers(X, name)
+        _images.check_layout(self.image_shape_, layout, name)
         return X
 
     def _begin(self, classes):
         """Forget what was trained before."""
         if len(classes) < 2:
             raise ValueError(
-                f"FashionCNN needs at least 2 classes, but got one class only: {classes[0]!r}."
+                "FashionCNN needs at least 2 classes, but got "
+                + (f"one class only: {classes.tolist()[0]!r}." if len(classes) else "no classes.")
             )
         self.classes_ = classes
         self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -489,9 +500,9 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
 
     def _check_validation_rows(self, X_val, y_val):
         try:
-            X_val = self._check_images(X_val)
-        except ValueError as error:
-            raise ValueError(f"X_val does not suit X. {error}") from error
+            X_val = self._check_images(X_val, "X_val")
+        except (ValueError, TypeError) as error:
+            raise type(error)(f"X_val does not suit X. {error}") from error
         y_val = column_or_1d(y_val, warn=True)
         if len(X_val) != len(y_val):
             raise ValueError(
@@ -502,32 +513,31 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
 
     def _train(self, rows, validation, epochs):
         """Go on from the state at hand, or start."""
-        rows = _rows.weigh_classes(rows, self.class_weight, self.classes_)
         architecture = self._choose_architecture()
         if self.n_iter_ == 0:
             self._architecture = asdict(architecture)
             self.pixel_max_, self._scaled_before = _images.measure_scale(rows.X)
             state = TrainingState.initial(architecture, [self._seed, 0])
         else:
-            trained = Architecture(**self._architecture)
-            if replace(trained, dropout=architecture.dropout) != architecture:
-                raise ValueError(
-                    f"The network was trained with {trained} and cannot go on as {architecture}. "
-                    "Set the parameters back, or fit anew with warm_start=False."
-                )
+            self._check_same_network(architecture)
             state = TrainingState(self.weights_, **self._optimizer_state)
+            self._warn_if_scale_differs(rows.X, "X", stacklevel=5)
+        if validation:
+            self._warn_if_scale_differs(validation.X, "X_val", stacklevel=5)
+        # Equal bits either way, but a network takes both in one dtype.
+        keep_bytes = validation is None or validation.X.dtype == rows.X.dtype
 
         from skfashion._training import train
 
         trained = train(
             architecture,
             state,
-            self._to_network(rows, architecture),
-            validation and self._to_network(validation, architecture),
+            self._to_network(rows, architecture, keep_bytes, "X"),
+            validation and self._to_network(validation, architecture, keep_bytes, "X_val"),
             history={name: values[: self.n_iter_] for name, values in self.history_.items()},
             epochs=epochs,
             seed=self._seed,
-            batch_size=self.batch_size,
+            batch_size=min(self.batch_size, len(rows.codes)),
             learning_rate=self.learning_rate,
             dropout=self.dropout,
             pixel_max=self.pixel_max_,
@@ -552,7 +562,7 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
                 f"filters={self.filters!r}: expected a positive integer for each convolution, and "
                 "at least one."
             )
-        return Architecture(
+        architecture = Architecture(
             image_shape=Architecture.padded_shape(
                 self.image_shape_, filters, self.kernel_size, self.strides
             ),
@@ -564,25 +574,61 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             n_classes=len(self.classes_),
             dtype=self.dtype,
         )
+        if architecture.n_parameters > _MAX_PARAMETERS:
+            raise ValueError(
+                f"filters={self.filters!r} and dense_units={self.dense_units!r} make a network of "
+                f"{architecture.n_parameters:,} parameters, more than {_MAX_PARAMETERS:,}."
+            )
+        return architecture
 
-    def _to_network(self, rows, architecture):
-        """Rows of pixels as images, weights in the network's dtype and 1 at the most."""
+    def _check_same_network(self, architecture):
+        """Refuse to go on with another network than was trained. Dropout may come and go."""
+        changes = [
+            f"{name} was {before!r} and is now {now!r}"
+            for name, before in self._architecture.items()
+            if name != "dropout" and (now := getattr(architecture, name)) != before
+        ]
+        # The padded shape follows from other parameters; alone it cannot have changed.
+        changes = [change for change in changes if not change.startswith("image_shape")] or changes
+        if changes:
+            raise ValueError(
+                f"The trained network cannot go on as another one: {'; '.join(changes)}. Set it "
+                "back, or fit anew with warm_start=False."
+            )
+
+    def _to_network(self, rows, architecture, keep_bytes, name):
+        """Rows of pixels as images, weights in the network's dtype."""
         images = _images.to_network(
-            rows.X, self.image_shape_, architecture.image_shape, self.pixel_max_, architecture.dtype
+            rows.X,
+            self.image_shape_,
+            architecture.image_shape,
+            self.pixel_max_,
+            architecture.dtype,
+            keep_bytes=keep_bytes,
+            name=name,
         )
-        weights = (rows.weights / rows.weights.max()).astype(architecture.dtype)
-        return _rows.Rows(images, rows.codes, weights)
+        return _rows.Rows(images, rows.codes, rows.weights.astype(architecture.dtype))
+
+    def _warn_if_scale_differs(self, X, name, stacklevel):
+        if not self._scaled_before:
+            _images.warn_if_scale_differs(X, self.pixel_max_, name=name, stacklevel=stacklevel + 1)
 
     def _logits(self, X):
         check_is_fitted(self)
         X = self._check_images(X)
-        if not self._scaled_before:
-            _images.warn_if_scale_differs(X, self.pixel_max_)
+        self._warn_if_scale_differs(X, "X", stacklevel=4)
         architecture = Architecture(**self._architecture)
         images = _images.to_network(
             X, self.image_shape_, architecture.image_shape, self.pixel_max_, architecture.dtype
         )
-        return _forward.logits(images, self.weights_, architecture.strides, self.pixel_max_)
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = _forward.logits(images, self.weights_, architecture.strides, self.pixel_max_)
+        if not np.isfinite(logits).all():
+            raise ValueError(
+                f"X holds values as large as {np.abs(X).max():g}, for which the outputs of the "
+                f"network exceed dtype={architecture.dtype!r}."
+            )
+        return logits
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "weights_")

@@ -23,20 +23,27 @@ def flatten(X, name="X"):
     Returns
     -------
     X : the DataFrame, or an array, of shape (n, features)
-        What has another number of dimensions comes back as it is, for scikit-learn to refuse.
+        What has fewer dimensions comes back as it is, for scikit-learn to refuse.
     image_shape : tuple of two int or None
         Rows and columns where the layout tells them.
+
+    Raises
+    ------
+    ValueError
+        If there are more dimensions, or several channels.
     """
     if issparse(X) or hasattr(X, "columns"):
         return X, None
     X = np.asarray(X)
-    if X.ndim == 4 and X.shape[3] != 1:
-        raise ValueError(
-            f"{name} has shape {X.shape}: expected grey images of shape (n, rows, columns, 1), "
-            f"with one channel, not {X.shape[3]}. Convert colour images to grey first."
-        )
-    if X.ndim not in (3, 4):
+    if X.ndim < 3:
         return X, None
+    if X.ndim > 4 or X.shape[3:] not in ((), (1,)):
+        channels = f", not {X.shape[3]}" if X.ndim == 4 else ""
+        raise ValueError(
+            f"{name} has shape {X.shape}: expected grey images of shape (n, features), "
+            f"(n, rows, columns) or (n, rows, columns, 1), with one channel{channels}, and that "
+            "last. Convert colour images to grey first."
+        )
     return X.reshape(X.shape[0], math.prod(X.shape[1:])), X.shape[1:3]
 
 
@@ -80,6 +87,12 @@ def check_layout(image_shape, layout, name="X"):
         )
 
 
+def check_numbers(X, name="X"):
+    """Refuse what scikit-learn lets pass as numeric though it is no number."""
+    if X.dtype.kind not in "biuf":
+        raise ValueError(f"{name} has dtype {X.dtype}: expected real numbers.")
+
+
 def measure_scale(X):
     """The value that pixels are divided by, and whether they were scaled already.
 
@@ -96,19 +109,24 @@ def measure_scale(X):
     return float(X.max()) or 1.0, False
 
 
-def warn_if_scale_differs(X, pixel_max):
-    """Warn when the values are far from those of the training images."""
-    largest = float(X.max())
-    if largest > _TOO_LARGE * pixel_max or 0 < largest < _TOO_SMALL * pixel_max:
+def warn_if_scale_differs(X, pixel_max, *, name="X", stacklevel):
+    """Warn when the values are far from those of the training images.
+
+    Too large is judged by the typical image: a scaler in front, fitted pixel by pixel, blows up
+    single pixels that were all but black in training, and means no harm.
+    """
+    largest = max(float(X.max()), -float(X.min()))
+    typical = float(np.sort(X.max(axis=1))[len(X) // 2])
+    if typical > _TOO_LARGE * pixel_max or 0 < largest < _TOO_SMALL * pixel_max:
         warnings.warn(
-            f"The largest value in X is {largest:g}, but it was {pixel_max:g} when FashionCNN was "
-            "fitted. Give images on the scale of the training images, e.g. 0..255 in both.",
+            f"The largest value in {name} is {largest:g}, but it was {pixel_max:g} when FashionCNN "
+            "was fitted. Give images on the scale of the training images, e.g. 0..255 in both.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 
-def to_network(X, image_shape, padded_shape, pixel_max, dtype):
+def to_network(X, image_shape, padded_shape, pixel_max, dtype, *, keep_bytes=True, name="X"):
     """Rows of pixels as the images a network takes.
 
     Parameters
@@ -118,20 +136,24 @@ def to_network(X, image_shape, padded_shape, pixel_max, dtype):
         What an image has, and what the network needs: the difference is filled with zeros.
     pixel_max : float
     dtype : {"float32", "float64"}
+    keep_bytes : bool, default=True
+        Bytes stay bytes, a quarter of the memory, and are divided by the network. Everything
+        else is divided here.
+    name : str
+        The parameter's name, for messages.
 
     Returns
     -------
     images : ndarray of shape (n, rows, columns, 1), uint8 or `dtype`
-        Bytes stay bytes, a quarter of the memory, and are divided by the network.
-        Everything else is divided here.
+
+    Raises
+    ------
+    ValueError
+        If a value is too large for `dtype`.
     """
     n, n_features = X.shape
-    if X.dtype != np.uint8:
-        # A true quotient in double precision, rounded once: so 0..255 integers, 0..1 floats of
-        # either precision and bytes divided in the network's own precision give equal bits.
-        # The buffered cast needs no double-precision copy of the whole.
-        scaled = np.empty(X.shape, dtype)
-        X = np.divide(X, pixel_max, out=scaled, dtype=np.float64, casting="unsafe")
+    if not (keep_bytes and X.dtype == np.uint8):
+        X = _divide(X, pixel_max, dtype, name)
     missing = math.prod(image_shape) - n_features
     if missing:
         X = np.pad(X, ((0, 0), (0, missing)))
@@ -140,3 +162,18 @@ def to_network(X, image_shape, padded_shape, pixel_max, dtype):
         margins = [(0, padded - own) for padded, own in zip(padded_shape, image_shape, strict=True)]
         images = np.pad(images, ((0, 0), *margins, (0, 0)))
     return images
+
+
+def _divide(X, pixel_max, dtype, name):
+    # A true quotient in double precision, rounded once: so 0..255 integers, 0..1 floats of either
+    # precision and bytes divided in the network's own precision give equal bits. The buffered
+    # cast needs no double-precision copy of the whole.
+    scaled = np.empty(X.shape, dtype)
+    with np.errstate(over="ignore"):
+        np.divide(X, pixel_max, out=scaled, dtype=np.float64, casting="unsafe")
+    if not np.isfinite(scaled).all():
+        raise ValueError(
+            f"{name} holds values as large as {np.abs(X).max():g}: divided by pixel_max_="
+            f"{pixel_max:g} they do not fit dtype={dtype!r}."
+        )
+    return scaled

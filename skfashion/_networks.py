@@ -1,5 +1,6 @@
 """An `Architecture` as a compiled Keras network, and the pool that lends such networks."""
 
+import functools
 import threading
 from contextlib import contextmanager
 
@@ -141,12 +142,10 @@ class Network(keras.Model):
         ]
         order, number = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
         seed = tf.TensorSpec([], tf.int64)
-        self._train_steps = tf.function(
-            self._train_steps,
-            input_signature=[*rows, order, number, number, number, seed],
-            autograph=False,
+        self._train_steps = _program(
+            self._train_steps, [*rows, order, number, number, number, seed]
         )
-        self._score_rows = tf.function(self._score_rows, input_signature=rows, autograph=False)
+        self._score_rows = _program(self._score_rows, rows)
         # SciKeras compiles what is not compiled. The optimizer is named for it and for readers;
         # its step is taken by `_adam_step`, whose variables ignore the user's `floatx`.
         self.compile(
@@ -305,6 +304,21 @@ class Network(keras.Model):
                 epsilon=tf.constant(_EPSILON, dtype),
                 grad=gradient,
             )
+
+
+def _program(function, signature):
+    """A function traced at its first call.
+
+    Not called by way of `tf.function`, which takes the programs of several networks for one that
+    is traced again and again, and warns.
+    """
+
+    @functools.cache
+    def trace():
+        traced = tf.function(function, input_signature=signature, autograph=False)
+        return traced.get_concrete_function()
+
+    return lambda *arguments: trace()(*arguments)
 
 
 def _sums(logits, codes, weights):

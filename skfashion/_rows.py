@@ -1,5 +1,6 @@
 """The rows a network learns from: their labels as codes, their weights, and who validates."""
 
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -49,7 +50,10 @@ def encode(y, classes, name):
 
 
 def drop_weightless(rows):
-    """The rows of positive weight: the others must not count, not even as members of a batch.
+    """The rows of positive weight, the largest weight 1.
+
+    The others must not count, not even as members of a batch. Only the ratios of weights matter,
+    and weights of 1 at the most stay in range whatever they are multiplied with.
 
     Raises
     ------
@@ -59,6 +63,7 @@ def drop_weightless(rows):
     kept = rows.weights > 0
     if not kept.any():
         raise ValueError("No row has a positive weight: sample_weight or class_weight are all 0.")
+    rows = rows._replace(weights=rows.weights / rows.weights.max())
     return rows if kept.all() else rows.take(kept)
 
 
@@ -68,7 +73,7 @@ def weigh_classes(rows, class_weight, classes):
     Raises
     ------
     ValueError
-        If a weight is negative or not finite, or a class is not among `classes`.
+        If a weight is negative or no finite number, or a class is not among `classes`.
     """
     if class_weight is None:
         return rows
@@ -80,18 +85,32 @@ def weigh_classes(rows, class_weight, classes):
             "balanced", classes=present, y=rows.codes, sample_weight=rows.weights
         )
     else:
-        unknown = [label for label in class_weight if label not in classes.tolist()]
-        if unknown:
-            raise ValueError(
-                f"class_weight names {unknown[0]!r}, which is not among the classes "
-                f"{classes.tolist()}."
-            )
-        factors = np.array([class_weight.get(label, 1) for label in classes.tolist()], float)
-        if not (np.isfinite(factors) & (factors >= 0)).all():
-            raise ValueError(
-                f"class_weight={class_weight!r}: expected finite weights of 0 or more."
-            )
+        factors = _class_factors(class_weight, classes.tolist())
+    factors /= factors.max() or 1
     return drop_weightless(rows._replace(weights=rows.weights * factors[rows.codes]))
+
+
+def _class_factors(class_weight, labels):
+    for label, weight in class_weight.items():
+        if label not in labels:
+            raise ValueError(
+                f"class_weight names {label!r}, which is not among the classes {labels}."
+            )
+        if not isinstance(weight, Real) or not 0 <= weight < np.inf:
+            raise ValueError(
+                f"class_weight={class_weight!r}: expected a finite number of 0 or more for each "
+                f"class, but class {label!r} has {weight!r}."
+            )
+    return np.array([class_weight.get(label, 1) for label in labels], dtype=float)
+
+
+def require_two_classes(rows):
+    """Refuse to learn where there is nothing to tell apart."""
+    if len(np.unique(rows.codes)) < 2:
+        raise ValueError(
+            "The rows of positive sample_weight and class_weight are of one class only: "
+            "FashionCNN needs at least 2 classes."
+        )
 
 
 def split(rows, validation_fraction, seed):

@@ -8,7 +8,7 @@ import tempfile
 
 
 def _check_backend():
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if backend != "tensorflow":
         raise RuntimeError(
             f"FashionCNN trains on TensorFlow, but the environment variable KERAS_BACKEND is "

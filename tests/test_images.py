@@ -5,6 +5,8 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
 
 from skfashion import FashionCNN
 
@@ -88,6 +90,19 @@ def test_a_scale_far_from_the_trainings_warns(images, small, fitted):
         fitted.predict(np.zeros_like(X))
         fitted.predict(X // 2)
         scaled.predict(X / 25.0 + 1)
+
+
+def test_a_scaler_that_blows_up_single_pixels_does_not_warn(images, small):
+    X, y = images
+    X = X.reshape(len(X), -1).astype(float)
+    X[:, 0] = 0
+    X[:60, 0] = np.linspace(0, 1, 60)  # all but black in the training half
+    X[100, 0] = 255
+    pipeline = make_pipeline(MinMaxScaler(), FashionCNN(**small)).fit(X[:60], y[:60])
+    assert pipeline[:-1].transform(X).max() == 255
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pipeline.predict(X[60:])
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 10, 17, 49, 50])

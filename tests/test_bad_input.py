@@ -1,0 +1,747 @@
+"""Bad input gets a clear error in the user's own terms, and nothing is lost."""
+
+import copy
+import os
+import pickle
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal, assert_equal
+from scipy.sparse import csr_array, csr_matrix
+from sklearn.exceptions import NotFittedError
+
+from skfashion import FashionCNN, _tensorflow
+
+COUNT = "an int in the range [1, inf)"
+SWITCH = "an instance of 'bool'"
+
+REFUSED_VALUES = [
+    *[
+        (name, value, COUNT)
+        for name in (
+            "kernel_size",
+            "strides",
+            "dense_units",
+            "epochs",
+            "batch_size",
+            "n_iter_no_change",
+        )
+        for value in (0, -1, 1.5, "5", None)
+    ],
+    *[("learning_rate", bad, "a float in the range (0.0, inf)") for bad in (0, -1, "a", None)],
+    *[("learning_rate", bad, "a float in the range (0.0, inf)") for bad in (np.nan, np.inf)],
+    *[("dropout", bad, "a float in the range [0.0, 1.0)") for bad in (1, -0.1, np.nan, "half")],
+    *[("validation_fraction", bad, "a float in the range [0.0, 1.0)") for bad in (1, -0.1, np.nan)],
+    *[("tol", bad, "a float in the range [0.0, inf)") for bad in (-1, np.nan, np.inf, None)],
+    *[(name, bad, SWITCH) for name in ("early_stopping", "warm_start") for bad in ("yes", 1, None)],
+    *[("verbose", bad, "an int in the range [0, inf)") for bad in (-1, 1.5, "yes", None)],
+    *[("dtype", bad, "a str among") for bad in ("float16", "float", np.float32, None)],
+    *[("filters", bad, "instance of") for bad in (8, 1.5, "abc", None)],
+    *[("image_shape", bad, "array-like or None") for bad in (64, 8.0, "8x8")],
+    *[("class_weight", bad, "a str among {'balanced'} or None") for bad in ("Balanced", [1, 2, 3])],
+    *[
+        ("random_state", bad, "an int in the range [0, 4294967295]")
+        for bad in ("a", -1, 1.5, 2**32, np.random.default_rng(0))
+    ],
+]
+
+REFUSED_CONTENTS = [
+    *[
+        ("filters", bad, "expected a positive integer for each convolution, and at least one")
+        for bad in ((), (0,), (-1,), (1.5,), ("4",), (4, np.nan), (None,), ((4, 6),))
+    ],
+    *[
+        ("image_shape", bad, "expected two positive integers")
+        for bad in ((8.0, 8.0), (8, 8, 1), (8,), (-8, -8), (0, 64), (8, None), ("8", "8"))
+    ],
+    ("image_shape", (8, 9), "means 72 pixels, but X has 64 features"),
+    *[
+        ("class_weight", bad, "expected a finite number of 0 or more for each class")
+        for bad in ({0: -1}, {0: np.nan}, {0: np.inf}, {0: None}, {0: "a"}, {0: [1, 2]})
+    ],
+]
+
+TOO_LARGE_FOR_THE_IMAGES = [("strides", 1000), ("kernel_size", 1000), ("kernel_size", 100)]
+
+
+@pytest.fixture
+def rows(images):
+    """The images as float rows of features."""
+    return images[0].reshape(120, -1).astype(float), images[1]
+
+
+@pytest.fixture
+def cnn(small):
+    return FashionCNN(**small)
+
+
+def with_value(X, value):
+    X = np.array(X, dtype=np.result_type(X, type(value)))
+    X[3, 5] = value
+    return X
+
+
+def hand_over(clf, method, X, y, given):
+    """Give images to `method`; `X` and `y` are what is needed beside them."""
+    if method == "fit":
+        clf.fit(given, y[: given.shape[0]])
+    elif method == "predict":
+        clf.fit(X, y).predict(given)
+    else:
+        clf.fit(X, y, X_val=given, y_val=y[: given.shape[0]])
+
+
+def fitted_state(clf):
+    parameters = clf.get_params()
+    return {name: value for name, value in vars(clf).items() if name not in parameters}
+
+
+class TestParameters:
+    @pytest.mark.parametrize(("name", "value", "expected"), REFUSED_VALUES, ids=str)
+    def test_a_value_out_of_range_is_named_with_what_was_expected(
+        self, cnn, images, name, value, expected
+    ):
+        message = f"The '{name}' parameter of FashionCNN must be .*{re.escape(expected)}.* Got "
+        with pytest.raises(ValueError, match=message + re.escape(f"{value!r} instead")):
+            cnn.set_params(**{name: value}).fit(*images)
+
+    @pytest.mark.parametrize(("name", "value", "expected"), REFUSED_CONTENTS, ids=str)
+    def test_bad_contents_are_named_with_what_was_expected(self, cnn, rows, name, value, expected):
+        with pytest.raises(ValueError, match=re.escape(f"{name}={value!r}") + f".*{expected}"):
+            cnn.set_params(**{name: value}).fit(*rows)
+
+    @pytest.mark.parametrize(("name", "value"), TOO_LARGE_FOR_THE_IMAGES, ids=str)
+    def test_what_is_far_too_large_for_the_images_is_refused(self, cnn, images, name, value):
+        X, y = images
+        with pytest.raises(ValueError, match=f"{name}={value}.*8 x 8"):
+            cnn.set_params(epochs=1, **{name: value}).fit(X[:6], y[:6])
+
+    @pytest.mark.parametrize("name", sorted(FashionCNN().get_params()))
+    def test_every_parameter_has_a_refused_value(self, name):
+        assert name in {case[0] for case in REFUSED_VALUES}
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [case[:2] for case in REFUSED_VALUES + REFUSED_CONTENTS] + TOO_LARGE_FOR_THE_IMAGES,
+        ids=str,
+    )
+    def test_nothing_is_checked_before_fit(self, name, value):
+        for made in (FashionCNN(**{name: value}), FashionCNN().set_params(**{name: value})):
+            assert made.get_params()[name] is value
+            repr(made)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("batch_size", 0),
+            ("batch_size", 1.5),
+            ("learning_rate", -1),
+            ("learning_rate", np.nan),
+            ("dropout", 1),
+            ("dropout", -0.1),
+            ("kernel_size", 0),
+            ("dense_units", "5"),
+            ("filters", 8),
+            ("dtype", "float16"),
+            ("class_weight", "Balanced"),
+            ("verbose", "yes"),
+        ],
+        ids=str,
+    )
+    def test_a_later_partial_fit_checks_parameters_too(self, fitted, images, name, value):
+        fitted.set_params(**{name: value})
+        with pytest.raises(ValueError, match=f"The '{name}' parameter of FashionCNN must be"):
+            fitted.partial_fit(*images)
+
+    @pytest.mark.parametrize("batch_size", [121, 10**6, 2**31, 10**12])
+    def test_a_batch_larger_than_the_data_is_one_batch_of_all_rows(self, cnn, images, batch_size):
+        whole = copy.deepcopy(cnn).set_params(batch_size=120).fit(*images)
+        larger = cnn.set_params(batch_size=batch_size).fit(*images)
+        assert_equal(larger.weights_, whole.weights_)
+
+    def test_an_image_shape_unlike_that_of_the_images_is_refused(self, cnn, images):
+        with pytest.raises(ValueError, match=r"X holds images of shape \(8, 8\).*\(4, 16\)"):
+            cnn.set_params(image_shape=(4, 16)).fit(*images)
+
+    @pytest.mark.parametrize("label", [7, "0"])
+    def test_a_class_weight_of_an_unknown_label_is_refused(self, cnn, images, label):
+        message = rf"class_weight names {label!r}.* not among the classes \[0, 1, 2\]"
+        with pytest.raises(ValueError, match=message):
+            cnn.set_params(class_weight={label: 1.0}).fit(*images)
+
+    def test_class_weights_that_leave_no_row_are_refused(self, cnn, images):
+        with pytest.raises(ValueError, match="class_weight"):
+            cnn.set_params(class_weight=dict.fromkeys(range(3), 0)).fit(*images)
+
+    def test_class_weights_that_leave_one_class_are_refused(self, cnn, images):
+        with pytest.raises(ValueError, match=r"class_weight.*at least 2 classes"):
+            cnn.set_params(class_weight={0: 0, 1: 0}).fit(*images)
+
+    @pytest.mark.parametrize("learning_rate", [1e20, 1e300])
+    @pytest.mark.filterwarnings("error")
+    def test_diverging_training_names_the_learning_rate(self, cnn, images, learning_rate):
+        message = rf"diverged.* learning_rate \(it is {re.escape(f'{learning_rate:g}')}\)"
+        with pytest.raises(ValueError, match=message):
+            cnn.set_params(learning_rate=learning_rate).fit(*images)
+        assert not hasattr(cnn, "weights_")
+
+
+class TestImages:
+    @pytest.mark.parametrize("method", ["fit", "predict", "X_val"])
+    @pytest.mark.parametrize(
+        ("spoil", "error", "message"),
+        [
+            (lambda X: with_value(X, np.nan), ValueError, "X contains NaN"),
+            (lambda X: with_value(X, np.inf), ValueError, "X contains infinity"),
+            (lambda X: with_value(X, 1j), ValueError, "Complex data not supported"),
+            (csr_matrix, TypeError, "Sparse data was passed for X"),
+            (csr_array, TypeError, "Sparse data was passed for X"),
+            (lambda X: np.full(X.shape, "shoe", object), ValueError, "convert string.*'shoe'"),
+            (lambda X: X.astype(str), ValueError, "numeric"),
+            (lambda X: X[:0], ValueError, r"0 sample\(s\) \(shape=\(0, 64\)\)"),
+            (lambda X: X[:0].reshape(0, 8, 8), ValueError, r"0 sample\(s\)"),
+            (lambda X: X[0], ValueError, "Expected 2D array, got 1D array"),
+            (
+                lambda X: np.stack(3 * [X.reshape(-1, 8, 8)], axis=3),
+                ValueError,
+                r"X(_val)? has shape \(120, 8, 8, 3\).*\(n, rows, columns, 1\).*not 3",
+            ),
+        ],
+        ids=[
+            "nan",
+            "inf",
+            "complex",
+            "sparse_matrix",
+            "sparse_array",
+            "object_strings",
+            "strings",
+            "no_rows",
+            "no_images",
+            "one_dimension",
+            "three_channels",
+        ],
+    )
+    def test_what_is_no_grey_image_is_refused_with_the_reason(
+        self, cnn, rows, method, spoil, error, message
+    ):
+        X, y = rows
+        if method == "X_val":
+            message = rf"(?s)X_val.*{message}"
+        with pytest.raises(error, match=message):
+            hand_over(cnn, method, X, y, spoil(X))
+
+    def test_five_dimensions_are_refused_in_terms_of_the_layouts_that_fit_takes(self, cnn, images):
+        X, y = images
+        with pytest.raises(ValueError, match=r"\(n, rows, columns, 1\)"):
+            cnn.fit(X[..., np.newaxis, np.newaxis], y)
+
+    def test_images_without_pixels_are_refused(self, cnn, images):
+        for X in (np.empty((120, 0)), np.empty((120, 0, 8))):
+            with pytest.raises(ValueError, match=r"0 feature\(s\)"):
+                cnn.fit(X, images[1])
+
+    def test_dates_are_no_pixels(self, cnn, images):
+        X = np.zeros((120, 64), "datetime64[s]")
+        with pytest.raises((TypeError, ValueError), match=r"^(?!ufunc)"):
+            cnn.fit(X, images[1])
+
+    def test_one_row_is_too_few_to_fit(self, cnn, rows):
+        with pytest.raises(ValueError, match=r"1 sample\(s\).*minimum of 2"):
+            cnn.fit(rows[0][:1], rows[1][:1])
+
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("method", ["fit", "predict", "X_val"])
+    def test_values_beyond_the_precision_of_dtype_are_refused_without_numpy_warnings(
+        self, cnn, rows, method
+    ):
+        X, y = (rows[0] - 128) / 60, rows[1]
+        with pytest.raises(ValueError, match=r"X.*float32"):
+            hand_over(cnn, method, X, y, X * 1e300)
+
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("factor", [1e-310, 1e-30, 1e30, 7e305])
+    def test_pixels_of_any_finite_scale_train_the_network_of_byte_images(self, cnn, rows, factor):
+        X, y = rows
+        scaled = copy.deepcopy(cnn).fit(X * factor, y)
+        np.testing.assert_allclose(
+            scaled.predict_proba(X * factor), cnn.fit(X, y).predict_proba(X), atol=1e-3
+        )
+
+
+class TestLabels:
+    @pytest.mark.parametrize(
+        ("label", "shown"), [(0, "0"), (True, "True"), ("bag", "'bag'"), (2.0, "2.0")]
+    )
+    def test_one_class_is_named_as_the_user_wrote_it(self, cnn, images, label, shown):
+        message = rf"at least 2 classes.* one class only: {re.escape(shown)}\."
+        with pytest.raises(ValueError, match=message):
+            cnn.fit(images[0], np.array(120 * [label]))
+
+    @pytest.mark.parametrize("n", [119, 121, 0])
+    def test_labels_of_another_length_are_refused_with_both_lengths(self, cnn, images, n):
+        with pytest.raises(ValueError, match=rf"\[120, {n}\]"):
+            cnn.fit(images[0], np.arange(n) % 3)
+
+    @pytest.mark.parametrize(
+        ("y", "message"),
+        [
+            (None, "requires y"),
+            (np.linspace(0, 1, 120), "Unknown label type: continuous"),
+            (np.where(np.arange(120) % 2, np.nan, 1.0), "y contains NaN"),
+            (np.array(40 * [None, "bag", "hat"], dtype=object), "Unknown label type"),
+            (np.array(40 * [1, "bag", 2.5], dtype=object), "Unknown label type"),
+            (np.eye(3)[np.arange(120) % 3], r"1d array.*\(120, 3\)"),
+        ],
+        ids=["none", "continuous", "nan", "with_none", "mixed", "one_hot"],
+    )
+    def test_what_is_no_label_is_refused(self, cnn, images, y, message):
+        with pytest.raises(ValueError, match=message):
+            cnn.fit(images[0], y)
+
+    @pytest.mark.parametrize(
+        "labels",
+        [
+            [False, True],
+            [-7, 0, 12],
+            [0, 2**61, 2**62],
+            [0.0, 1.0, 2.0],
+            ["", "bag", "an ankle boot"],
+        ],
+        ids=str,
+    )
+    def test_labels_come_back_as_they_were_given(self, cnn, images, labels):
+        X, y = images
+        names = np.array(labels)[y % len(labels)]
+        cnn.set_params(epochs=20).fit(X, names)
+        assert cnn.predict(X).dtype == names.dtype
+        assert_array_equal(cnn.predict(X), names)
+
+    def test_pandas_labels_of_any_dtype_train_the_same_network(self, cnn, images):
+        X, y = images
+        names = pd.Series(np.array(["bag", "coat", "hat"])[y])
+        plain = copy.deepcopy(cnn).fit(X, y)
+        for given in (
+            names,
+            names.astype("string"),
+            names.astype("category"),
+            pd.Categorical(names),
+        ):
+            labelled = cnn.fit(X, given)
+            assert_equal(labelled.weights_, plain.weights_)
+            assert set(labelled.predict(X)) <= {"bag", "coat", "hat"}
+
+
+class TestValidationRows:
+    @pytest.mark.parametrize("given", ["X_val", "y_val"])
+    def test_one_without_the_other_is_refused_by_name(self, cnn, images, given):
+        values = dict(zip(("X_val", "y_val"), images, strict=True))
+        missing = "y_val" if given == "X_val" else "X_val"
+        with pytest.raises(ValueError, match=f"{given} was given without {missing}"):
+            cnn.fit(*images, **{given: values[given]})
+
+    def test_other_features_than_those_of_X_are_refused(self, cnn, rows):  # noqa: N802
+        X, y = rows
+        with pytest.raises(ValueError, match=r"X_val.*63 features.*64 features"):
+            cnn.fit(X, y, X_val=X[:, :63], y_val=y)
+
+    def test_another_image_shape_of_equal_size_is_refused(self, cnn, images):
+        X, y = images
+        with pytest.raises(ValueError, match=r"X_val.*\(4, 16\).*\(8, 8\)"):
+            cnn.fit(X, y, X_val=X.reshape(-1, 4, 16), y_val=y)
+
+    def test_unequal_lengths_are_refused_with_both_lengths(self, cnn, images):
+        X, y = images
+        with pytest.raises(ValueError, match=r"X_val and y_val .*120 and 119 rows"):
+            cnn.fit(X, y, X_val=X, y_val=y[:-1])
+
+    @pytest.mark.parametrize("unseen", [7, "shoe", np.nan])
+    def test_unseen_labels_are_named(self, cnn, images, unseen):
+        X, y = images
+        y_val = np.array([unseen, *y[1:]], dtype=object).tolist()
+        y_val = np.array(y_val) if isinstance(unseen, (int, float)) else np.full(120, unseen)
+        with pytest.raises(ValueError, match=rf"y_val .*\[0, 1, 2\]: {unseen!r}"):
+            cnn.fit(X, y, X_val=X, y_val=y_val)
+
+    @pytest.mark.parametrize("other", [float, np.float32, np.int64, np.uint16, list])
+    def test_validation_rows_may_be_of_another_dtype_than_the_training_rows(
+        self, cnn, images, other
+    ):
+        X, y = images
+        X_val = X.tolist() if other is list else X.astype(other)
+        same = copy.deepcopy(cnn).fit(X, y, X_val=X, y_val=y)
+        for training, validation in ((X, X_val), (np.asarray(X_val), X)):
+            fitted = cnn.fit(training, y, X_val=validation, y_val=y)
+            np.testing.assert_allclose(
+                fitted.history_["val_loss"], same.history_["val_loss"], rtol=1e-5
+            )
+
+    def test_early_stopping_without_validation_rows_names_both_remedies(self, cnn, images):
+        message = r"early_stopping=True .*X_val and y_val.* validation_fraction"
+        with pytest.raises(ValueError, match=message):
+            cnn.set_params(early_stopping=True).fit(*images)
+
+    @pytest.mark.parametrize("fraction", [0.001, 0.99, 0.9999])
+    def test_a_fraction_that_leaves_a_class_out_is_refused(self, cnn, images, fraction):
+        message = f"validation_fraction={fraction} of 120 rows .*each class"
+        with pytest.raises(ValueError, match=message):
+            cnn.set_params(validation_fraction=fraction).fit(*images)
+
+    def test_a_class_of_one_row_cannot_be_split(self, cnn, images):
+        with pytest.raises(ValueError, match=r"validation_fraction=0\.2 .*each class"):
+            cnn.set_params(validation_fraction=0.2).fit(images[0], np.arange(120) == 7)
+
+
+class TestSampleWeight:
+    @pytest.mark.parametrize(
+        ("weights", "message"),
+        [
+            (np.r_[-1.0, np.ones(119)], "Negative values .*sample_weight"),
+            (np.r_[np.nan, np.ones(119)], "sample_weight contains NaN"),
+            (np.r_[np.inf, np.ones(119)], "sample_weight contains infinity"),
+            (np.zeros(120), r"[Ss]ample.?[Ww]eight"),
+            (np.ones(119), r"sample_weight.shape == \(119,\), expected \(120,\)"),
+            (np.ones((120, 2)), "Sample weights must be 1D"),
+            (
+                (np.arange(120) % 3 == 0).astype(float),
+                "sample_weight and class_weight are of one class only",
+            ),
+        ],
+        ids=["negative", "nan", "inf", "all_zero", "short", "two_dimensions", "one_class"],
+    )
+    def test_unusable_weights_are_refused_with_the_reason(self, cnn, images, weights, message):
+        with pytest.raises(ValueError, match=message):
+            cnn.fit(*images, sample_weight=weights)
+
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("weight", [5e-324, 1e-300, 1e300, 1.7e308])
+    def test_equal_weights_of_any_finite_size_are_no_weights(self, cnn, images, weight):
+        weighted = copy.deepcopy(cnn).fit(*images, sample_weight=np.full(120, weight))
+        assert_equal(weighted.weights_, cnn.fit(*images).weights_)
+
+    @pytest.mark.filterwarnings("error")
+    def test_weights_too_unequal_for_dtype_do_not_blame_the_learning_rate(self, cnn, images):
+        weights = np.where(np.arange(120) < 3, 1e30, 1e-30)
+        try:
+            cnn.fit(*images, sample_weight=weights)
+        except ValueError as error:
+            assert "sample_weight" in str(error)  # noqa: PT017 - either outcome is right
+        else:
+            assert np.isfinite(cnn.history_["loss"]).all()
+
+    @pytest.mark.filterwarnings("error")
+    def test_class_and_sample_weights_may_multiply_beyond_the_largest_float(self, cnn, images):
+        X, y = images
+        cnn.set_params(class_weight={0: 10})
+        huge = copy.deepcopy(cnn).fit(X, y, sample_weight=np.full(120, 1e308))
+        np.testing.assert_allclose(huge.predict_proba(X), cnn.fit(X, y).predict_proba(X), atol=1e-4)
+
+
+class TestPartialFit:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("early_stopping", True), ("validation_fraction", 0.2), ("class_weight", "balanced")],
+    )
+    def test_what_needs_all_rows_is_refused_by_name(self, cnn, images, name, value):
+        message = f"partial_fit .*{name}={value!r}.* Use fit"
+        with pytest.raises(ValueError, match=message):
+            cnn.set_params(**{name: value}).partial_fit(*images, classes=[0, 1, 2])
+
+    def test_the_first_call_needs_classes(self, cnn, images):
+        with pytest.raises(ValueError, match="classes must be passed on the first call"):
+            cnn.partial_fit(*images)
+
+    @pytest.mark.parametrize(
+        ("classes", "message"),
+        [
+            ([], "classes"),
+            ([0], "at least 2 classes"),
+            (3, "got 3"),
+            ([0, 1], r"y holds labels .*\[0, 1\]: 2"),
+            (["0", "1", "2"], r"y holds labels .*\['0', '1', '2'\]: 0, 1, 2"),
+        ],
+        ids=str,
+    )
+    def test_classes_that_cannot_be_all_labels_are_refused(self, cnn, images, classes, message):
+        with pytest.raises(ValueError, match=message):
+            cnn.partial_fit(*images, classes=classes)
+        assert fitted_state(cnn) == {}
+
+    def test_other_classes_than_before_are_refused(self, cnn, images):
+        cnn.partial_fit(*images, classes=[0, 1, 2])
+        with pytest.raises(ValueError, match=r"classes=\[0, 1, 2, 3\].* not the same"):
+            cnn.partial_fit(*images, classes=[0, 1, 2, 3])
+
+    def test_unseen_labels_are_named(self, cnn, images):
+        X, y = images
+        cnn.partial_fit(X, y, classes=[0, 1, 2])
+        with pytest.raises(ValueError, match=r"y holds labels .*\[0, 1, 2\]: 3"):
+            cnn.partial_fit(X, y + 1)
+
+    def test_after_a_refused_first_call_other_classes_are_welcome(self, cnn, images):
+        X, y = images
+        with pytest.raises(ValueError, match="labels"):
+            cnn.partial_fit(X, y, classes=[0, 1])
+        cnn.partial_fit(X, y, classes=[0, 1, 2])
+        assert_array_equal(cnn.classes_, [0, 1, 2])
+
+
+@pytest.mark.parametrize("going_on", ["warm_start", "partial_fit"])
+class TestGoingOn:
+    def go_on(self, clf, going_on, X, y):
+        return clf.partial_fit(X, y) if going_on == "partial_fit" else clf.fit(X, y)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("filters", (5, 6)),
+            ("kernel_size", 2),
+            ("strides", 2),
+            ("dense_units", 13),
+            ("dtype", "float64"),
+        ],
+    )
+    def test_a_changed_network_is_refused_in_terms_of_the_parameter(
+        self, fitted, images, going_on, name, value
+    ):
+        before = fitted.get_params()[name]
+        fitted.set_params(warm_start=True, **{name: value})
+        with pytest.raises(ValueError, match=name) as refusal:
+            self.go_on(fitted, going_on, *images)
+        assert repr(value) in str(refusal.value)
+        assert repr(before) in str(refusal.value)
+        assert "Architecture" not in str(refusal.value)
+
+    @pytest.mark.parametrize("image_shape", [(4, 16), (8, 8, 1), (-8, -8)])
+    def test_a_changed_image_shape_is_refused(self, fitted, rows, going_on, image_shape):
+        fitted.set_params(warm_start=True, image_shape=image_shape)
+        with pytest.raises(ValueError, match=r"image_shape|images of shape"):
+            self.go_on(fitted, going_on, *rows)
+
+    def test_images_of_another_shape_are_refused(self, fitted, images, going_on):
+        fitted.set_params(warm_start=True)
+        with pytest.raises(ValueError, match=r"\(4, 16\).*\(8, 8\)"):
+            self.go_on(fitted, going_on, images[0].reshape(-1, 4, 16), images[1])
+
+    def test_labels_that_are_no_classes_are_refused(self, fitted, images, going_on):
+        fitted.set_params(warm_start=True)
+        with pytest.raises(ValueError, match=r"\[0, 1, 2\]: 3"):
+            self.go_on(fitted, going_on, images[0], images[1] + 1)
+
+
+class TestPrediction:
+    METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+
+    @pytest.mark.parametrize("method", [*METHODS, "score", "to_keras"])
+    def test_every_method_says_that_it_needs_fit(self, cnn, images, method):
+        arguments = {"score": images, "to_keras": ()}.get(method, images[:1])
+        with pytest.raises(NotFittedError, match=r"FashionCNN .*not fitted"):
+            getattr(cnn, method)(*arguments)
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_images_unlike_those_of_fit_are_refused(self, fitted, images, method):
+        predict = getattr(fitted, method)
+        with pytest.raises(ValueError, match=r"63 features.*64 features"):
+            predict(images[0].reshape(120, -1)[:, :63])
+        with pytest.raises(ValueError, match=r"\(4, 16\).*\(8, 8\)"):
+            predict(images[0].reshape(-1, 4, 16))
+
+    def test_other_column_names_are_refused(self, cnn, rows):
+        frame = pd.DataFrame(rows[0]).add_prefix("pixel")
+        cnn.fit(frame, rows[1])
+        with pytest.raises(ValueError, match="feature names should match"):
+            cnn.predict(frame.add_suffix("x"))
+        with pytest.raises(ValueError, match="same order"):
+            cnn.predict(frame.iloc[:, ::-1])
+
+    @pytest.mark.parametrize("method", METHODS)
+    @pytest.mark.parametrize(("trained", "given"), [(1, 1 / 255), (1 / 255, 1), (1, 255)])
+    def test_another_pixel_scale_than_that_of_fit_warns(self, cnn, rows, method, trained, given):
+        cnn.set_params(epochs=1).fit(rows[0] * trained, rows[1])
+        with pytest.warns(
+            UserWarning, match=r"largest value in X is .* when FashionCNN was"
+        ) as told:
+            getattr(cnn, method)(rows[0] * given)
+        assert [Path(warning.filename).name for warning in told] == ["test_bad_input.py"]
+
+    @pytest.mark.filterwarnings("error")
+    def test_honest_data_do_not_warn(self, fitted, cnn, rows):
+        X, y = rows
+        for fine in (X, X.astype(np.uint8), X * 0, X / 2, X * 2, X[:1]):
+            fitted.predict(fine)
+        standardised = (X - X.mean()) / X.std()
+        cnn.fit(standardised, y)
+        for fine in (standardised, standardised[:1], standardised * 0, standardised * 100):
+            cnn.predict(fine)
+
+
+def _interrupted(clf, X, y):
+    from skfashion._networks import Network
+
+    train_epoch, calls = Network.train_epoch, []
+
+    def interrupted(self, *arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return train_epoch(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Network, "train_epoch", interrupted)
+        clf.fit(X, y)
+
+
+FAILURES = {
+    "bad_parameter": lambda clf, X, y: clf.set_params(epochs=0).fit(X, y),
+    "no_filters": lambda clf, X, y: clf.set_params(filters=()).fit(X, y),
+    "huge_strides": lambda clf, X, y: clf.set_params(strides=1000).fit(X, y),
+    "image_shape": lambda clf, X, y: clf.set_params(image_shape=(4, 16)).fit(X, y),
+    "class_weight": lambda clf, X, y: clf.set_params(class_weight={0: -1}).fit(X, y),
+    "nan": lambda clf, X, y: clf.fit(np.where(X == 255, np.nan, X), y),
+    "sparse": lambda clf, X, y: clf.fit(csr_matrix(X.reshape(120, -1)), y),
+    "other_features_and_bad_labels": lambda clf, X, y: clf.fit(X[:, :4], np.zeros(120)),
+    "one_class": lambda clf, X, y: clf.fit(X[:, :4], y[:1].repeat(120)),
+    "short_y": lambda clf, X, y: clf.fit(X[:, :4], y[:-1]),
+    "weights": lambda clf, X, y: clf.fit(X[:, :4], y + 5, sample_weight=-np.ones(120)),
+    "one_class_of_weight": lambda clf, X, y: clf.fit(X[:, :4], y + 5, sample_weight=y == 0),
+    "X_val_alone": lambda clf, X, y: clf.fit(X[:, :4], y + 5, X_val=X),
+    "X_val_features": lambda clf, X, y: clf.fit(X[:, :4], y + 5, X_val=X, y_val=y),
+    "unseen_y_val": lambda clf, X, y: clf.fit(X, y, X_val=X, y_val=y + 5),
+    "early_stopping": lambda clf, X, y: clf.set_params(early_stopping=True).fit(X[:, :4], y),
+    "fraction": lambda clf, X, y: clf.set_params(validation_fraction=0.001).fit(X[:, :4], y),
+    "diverging": lambda clf, X, y: clf.set_params(learning_rate=1e20).fit(X[:, :4] // 2, y + 5),
+    "interrupted": _interrupted,
+    "warm_diverging": lambda clf, X, y: clf.set_params(learning_rate=1e20, warm_start=True).fit(
+        X, y
+    ),
+    "warm_filters": lambda clf, X, y: clf.set_params(filters=(5,), warm_start=True).fit(X, y),
+    "warm_classes": lambda clf, X, y: clf.set_params(warm_start=True).fit(X, y + 5),
+    "warm_interrupted": lambda clf, X, y: _interrupted(clf.set_params(warm_start=True), X, y),
+    "partial_unseen": lambda clf, X, y: clf.partial_fit(X, y + 5),
+    "partial_classes": lambda clf, X, y: clf.partial_fit(X, y, classes=[0, 1, 2, 3]),
+    "partial_features": lambda clf, X, y: clf.partial_fit(X[:, :4], y),
+    "partial_nan": lambda clf, X, y: clf.partial_fit(np.where(X == 255, np.nan, X), y),
+    "partial_weights": lambda clf, X, y: clf.partial_fit(X, y, sample_weight=np.zeros(120)),
+    "partial_parameter": lambda clf, X, y: clf.set_params(batch_size=0).partial_fit(X, y),
+    "partial_early_stopping": lambda clf, X, y: clf.set_params(early_stopping=True).partial_fit(
+        X, y
+    ),
+    "partial_filters": lambda clf, X, y: clf.set_params(filters=(5,)).partial_fit(X, y),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+def test_a_failed_training_leaves_a_fitted_network_as_it_was(fitted, images, small, failure):
+    X, y = images
+    state = copy.deepcopy(fitted_state(fitted))
+    probabilities = fitted.predict_proba(X)
+    with pytest.raises((ValueError, TypeError, KeyboardInterrupt)):
+        failure(fitted, X, y)
+    assert_equal(fitted_state(fitted), state)
+    assert_array_equal(fitted.predict_proba(X), probabilities)
+    again = FashionCNN(**small).fit(X, y)
+    assert_equal(again.weights_, fitted.weights_)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [failure for name, failure in FAILURES.items() if not name.startswith(("warm", "partial"))],
+    ids=[name for name in FAILURES if not name.startswith(("warm", "partial"))],
+)
+def test_a_failed_first_training_leaves_no_trace(cnn, images, failure):
+    with pytest.raises((ValueError, TypeError, KeyboardInterrupt)):
+        failure(cnn, *images)
+    assert fitted_state(cnn) == {}
+
+
+def run_python(code, **environment):
+    """The output of a fresh process, stderr included."""
+    root = str(Path(__file__).parents[1])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    inherited = {name: value for name, value in os.environ.items() if name not in {"KERAS_BACKEND"}}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**inherited, "PYTHONPATH": path, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+class TestKerasBackend:
+    REFUSED_FIT = """
+import pickle, sys
+import numpy as np
+from skfashion import FashionCNN
+from skfashion import _cnn
+{prepare}
+cnn = FashionCNN(filters=(2,), epochs=1)
+X, y = np.eye(8).reshape(2, 4, 8), np.array([0, 1])
+for _ in range(2):
+    try:
+        cnn.fit(X, y)
+    except RuntimeError as error:
+        print(error)
+print("weights_" in vars(cnn), "scikeras" in sys.modules)
+"""
+
+    def test_another_backend_is_refused_by_name_and_predictions_go_on(
+        self, fitted, images, tmp_path
+    ):
+        stored = tmp_path / "fitted.pickle"
+        stored.write_bytes(pickle.dumps((fitted, images[0], fitted.predict_proba(images[0]))))
+        prepare = f"""
+fitted, X, expected = pickle.load(open({str(stored)!r}, "rb"))
+assert (fitted.predict_proba(X) == expected).all()
+"""
+        first, second, state = run_python(
+            self.REFUSED_FIT.format(prepare=prepare), KERAS_BACKEND="jax"
+        ).splitlines()
+        assert re.search("KERAS_BACKEND is 'jax'.*'tensorflow'", first)
+        assert second == first
+        assert state == "False False"
+
+    def test_keras_imported_on_another_backend_is_refused_by_name(self):
+        prepare = """
+from types import ModuleType, SimpleNamespace
+keras = ModuleType("keras")
+keras.config = SimpleNamespace(backend=lambda: "torch")
+sys.modules.update(keras=keras, tensorflow=ModuleType("tensorflow"))
+"""
+        first, second, state = run_python(self.REFUSED_FIT.format(prepare=prepare)).splitlines()
+        assert re.search("Keras runs on 'torch'.*KERAS_BACKEND=tensorflow", first)
+        assert second == first
+        assert state == "False False"
+
+    def test_an_empty_variable_is_none_as_for_keras(self, monkeypatch):
+        monkeypatch.setenv("KERAS_BACKEND", "")
+        _tensorflow._check_backend()
+
+
+def test_many_architectures_in_one_process_print_nothing():
+    code = """
+import numpy as np
+from skfashion import FashionCNN
+X, y = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8), np.arange(40) % 2
+for filters in range(1, 9):
+    FashionCNN(filters=(filters,), dense_units=4, epochs=1).fit(X, y)
+"""
+    assert run_python(code) == ""
+
+
+def test_no_refusal_comes_with_a_warning(cnn, images):
+    X, y = images
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for failure in FAILURES.values():
+            with pytest.raises((ValueError, TypeError, KeyboardInterrupt)):
+                failure(copy.deepcopy(cnn).fit(X, y), X, y)
