@@ -1,13 +1,17 @@
 """The layers of a network as numbers: their shapes, their parameters, their first weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import prod
+from numbers import Integral
 
 import numpy as np
 
 # An image is zero-padded to what the network needs. Five convolutions of strides 2 need 63 x 63
 # pixels; past this many, strides and kernels cannot be meant for images that small.
 _MAX_PADDED_PIXELS = 128 * 128
+
+# With Adam's moments a float32 network of this size takes 12 GB.
+_MAX_PARAMETERS = 10**9
 
 
 def smallest_side(n_convolutions, kernel_size, strides):
@@ -16,6 +20,10 @@ def smallest_side(n_convolutions, kernel_size, strides):
     for _ in range(n_convolutions):
         side = (side - 1) * strides + kernel_size
     return side
+
+
+def _is_positive_integer(n):
+    return isinstance(n, Integral) and not isinstance(n, bool) and n >= 1
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,7 @@ class Architecture:
     Parameters
     ----------
     image_shape : tuple of two int
-        Rows and columns of the images that enter the first convolution. See `padded_shape`.
+        Rows and columns of the images that enter the first convolution. See `for_images`.
     filters : tuple of int
     kernel_size, strides, dense_units, n_classes : int
     dropout : bool
@@ -46,15 +54,33 @@ class Architecture:
     n_classes: int
     dtype: str
 
-    @staticmethod
-    def padded_shape(image_shape, filters, kernel_size, strides):
-        """The shape of the images that enter the network, after zero-padding small ones.
+    @classmethod
+    def for_images(
+        cls, image_shape, *, filters, strides, kernel_size, dense_units, dropout, **rest
+    ):
+        """The architecture of some parameters on some images, zero-padded where they are small.
+
+        Parameters
+        ----------
+        image_shape : tuple of two int
+            Rows and columns before any padding.
+        filters, strides, kernel_size, dense_units, dropout
+            Parameters of `FashionCNN`.
+        **rest
+            The other fields, as they are.
 
         Raises
         ------
         ValueError
-            If the network would need images beyond all measure.
+            If `filters` are no positive integers, or the network or the images that it needs
+            would be beyond all measure.
         """
+        filters = tuple(filters)
+        if not filters or not all(_is_positive_integer(n) for n in filters):
+            raise ValueError(
+                f"filters={filters!r}: expected a positive integer for each convolution, and at "
+                "least one."
+            )
         side = smallest_side(len(filters), kernel_size, strides)
         rows, columns = (max(length, side) for length in image_shape)
         if (rows, columns) != tuple(image_shape) and rows * columns > _MAX_PADDED_PIXELS:
@@ -64,7 +90,42 @@ class Architecture:
                 f"have {image_shape[0]} x {image_shape[1]}. Use smaller strides, a smaller "
                 "kernel_size or fewer filters."
             )
-        return rows, columns
+        architecture = cls(
+            image_shape=(rows, columns),
+            filters=tuple(map(int, filters)),
+            kernel_size=int(kernel_size),
+            strides=int(strides),
+            dropout=bool(dropout > 0),
+            dense_units=int(dense_units),
+            **rest,
+        )
+        if architecture.n_parameters > _MAX_PARAMETERS:
+            raise ValueError(
+                f"filters={filters!r} and dense_units={dense_units!r} make a network of "
+                f"{architecture.n_parameters:,} parameters, more than {_MAX_PARAMETERS:,}."
+            )
+        return architecture
+
+    def check_continues(self, trained):
+        """Refuse to go on from the weights of another network. Dropout may come and go.
+
+        Raises
+        ------
+        ValueError
+            If anything else differs.
+        """
+        changes = [
+            f"{field.name} was {before!r} and is now {now!r}"
+            for field in fields(self)
+            # The padded shape follows from other parameters, which are more to the point.
+            if field.name not in ("dropout", "image_shape")
+            and (now := getattr(self, field.name)) != (before := getattr(trained, field.name))
+        ]
+        if changes:
+            raise ValueError(
+                f"The trained network cannot go on as another one: {'; '.join(changes)}. Set it "
+                "back, or fit anew with warm_start=False."
+            )
 
     @property
     def feature_maps(self):

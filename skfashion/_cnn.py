@@ -20,9 +20,6 @@ from sklearn.utils.validation import (
 from skfashion import _forward, _images, _rows
 from skfashion._architecture import Architecture, TrainingState
 
-# With Adam's moments a float32 network of this size takes 12 GB.
-_MAX_PARAMETERS = 10**9
-
 
 class FashionCNN(ClassifierMixin, BaseEstimator):
     """Convolutional network for small grey images, a scikit-learn classifier.
@@ -434,7 +431,7 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             self.weights_,
             image_shape=self.image_shape_,
             pixel_max=self.pixel_max_,
-            dropout=self.dropout,
+            dropout=self._dropout,
         )
 
     @contextmanager
@@ -513,13 +510,21 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
 
     def _train(self, rows, validation, epochs):
         """Go on from the state at hand, or start."""
-        architecture = self._choose_architecture()
+        architecture = Architecture.for_images(
+            self.image_shape_,
+            filters=self.filters,
+            kernel_size=self.kernel_size,
+            strides=self.strides,
+            dropout=self.dropout,
+            dense_units=self.dense_units,
+            n_classes=len(self.classes_),
+            dtype=self.dtype,
+        )
         if self.n_iter_ == 0:
-            self._architecture = asdict(architecture)
             self.pixel_max_, self._scaled_before = _images.measure_scale(rows.X)
             state = TrainingState.initial(architecture, [self._seed, 0])
         else:
-            self._check_same_network(architecture)
+            architecture.check_continues(Architecture(**self._architecture))
             state = TrainingState(self.weights_, **self._optimizer_state)
             self._warn_if_scale_differs(rows.X, "X", stacklevel=5)
         if validation:
@@ -545,6 +550,7 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             tol=self.tol,
             verbose=self.verbose,
         )
+        self._architecture, self._dropout = asdict(architecture), float(self.dropout)
         self.weights_ = trained.state.weights
         self._optimizer_state = {
             "momentums": trained.state.momentums,
@@ -554,47 +560,6 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
         self.history_ = trained.history
         self.n_iter_ = trained.n_iter
         self.n_epochs_trained_ = trained.n_epochs_trained
-
-    def _choose_architecture(self):
-        filters = tuple(self.filters)
-        if not filters or not all(isinstance(n, Integral) and n >= 1 for n in filters):
-            raise ValueError(
-                f"filters={self.filters!r}: expected a positive integer for each convolution, and "
-                "at least one."
-            )
-        architecture = Architecture(
-            image_shape=Architecture.padded_shape(
-                self.image_shape_, filters, self.kernel_size, self.strides
-            ),
-            filters=tuple(map(int, filters)),
-            kernel_size=int(self.kernel_size),
-            strides=int(self.strides),
-            dropout=bool(self.dropout > 0),
-            dense_units=int(self.dense_units),
-            n_classes=len(self.classes_),
-            dtype=self.dtype,
-        )
-        if architecture.n_parameters > _MAX_PARAMETERS:
-            raise ValueError(
-                f"filters={self.filters!r} and dense_units={self.dense_units!r} make a network of "
-                f"{architecture.n_parameters:,} parameters, more than {_MAX_PARAMETERS:,}."
-            )
-        return architecture
-
-    def _check_same_network(self, architecture):
-        """Refuse to go on with another network than was trained. Dropout may come and go."""
-        changes = [
-            f"{name} was {before!r} and is now {now!r}"
-            for name, before in self._architecture.items()
-            if name != "dropout" and (now := getattr(architecture, name)) != before
-        ]
-        # The padded shape follows from other parameters; alone it cannot have changed.
-        changes = [change for change in changes if not change.startswith("image_shape")] or changes
-        if changes:
-            raise ValueError(
-                f"The trained network cannot go on as another one: {'; '.join(changes)}. Set it "
-                "back, or fit anew with warm_start=False."
-            )
 
     def _to_network(self, rows, architecture, keep_bytes, name):
         """Rows of pixels as images, weights in the network's dtype."""

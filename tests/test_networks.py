@@ -76,6 +76,11 @@ def test_the_keras_model_survives_its_own_file_format_without_our_classes(fashio
     )
 
 
+def test_the_keras_model_has_the_dropout_that_was_trained(images, small):
+    clf = FashionCNN(**small, dropout=0.25).fit(*images).set_params(dropout=0.75)
+    assert [layer.rate for layer in clf.to_keras().layers if "dropout" in layer.name] == [0.25] * 2
+
+
 def test_small_images_are_padded_in_the_keras_model_too(images):
     X, y = images
     clf = FashionCNN.v2(epochs=1, random_state=0).fit(X, y)
