@@ -24,9 +24,10 @@ def make_baselines(random_state=None):
 
     The configurations follow the best of table 3 in [1]_ where scikit-learn has them, with these
     differences: the dummy is ours; gradient boosting is the histogram variant, in half the rounds
-    at twice the learning rate, since a hundred rounds took twice as long for the same accuracy on
-    the bundled images, and without early stopping, which scikit-learn would turn on above 10,000
-    rows only; the linear models are regularised so that they converge on a few thousand rows.
+    at twice the learning rate and with 64 bins, which took a quarter of the time for the same
+    accuracy on the bundled images, and without early stopping, which scikit-learn would turn on
+    above 10,000 rows only; the linear models are regularised so that they converge on a few
+    thousand rows.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def make_baselines(random_state=None):
         "RBF SVC": make_pipeline(StandardScaler(), SVC(C=10)),
         "random forest": RandomForestClassifier(n_estimators=100, **seed),
         "histogram gradient boosting": HistGradientBoostingClassifier(
-            max_iter=50, learning_rate=0.2, early_stopping=False, **seed
+            max_iter=50, learning_rate=0.2, max_bins=64, early_stopping=False, **seed
         ),
         "MLP": make_pipeline(MinMaxScaler(), MLPClassifier((100,), early_stopping=True, **seed)),
     }

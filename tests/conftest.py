@@ -1,18 +1,9 @@
 """Small images that still exercise every path of the networks."""
 
-import numpy as np
 import pytest
+from helpers import make_images
 
 from skfashion import FashionCNN
-
-
-def make_images(n=120, side=8, n_classes=3, seed=0):
-    """Bytes with a bright stripe whose place tells the class, and noise."""
-    rng = np.random.default_rng(seed)
-    y = np.arange(n) % n_classes
-    X = rng.integers(0, 100, (n, side, side), dtype=np.uint8)
-    X[np.arange(n), 1 + 2 * (y % (side // 2)), :] = 255
-    return X, y
 
 
 @pytest.fixture

@@ -4,15 +4,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from helpers import weights_equal
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import StratifiedKFold, check_cv
 
 from skfashion import FashionCNN
-
-
-def weights_equal(a, b):
-    return all(np.array_equal(x, y) for x, y in zip(a.weights_, b.weights_, strict=True))
 
 
 def test_it_is_a_classifier_so_searches_stratify(images):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sklearn
-from conftest import make_images
+from helpers import make_images
 from joblib import parallel_backend
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import loguniform

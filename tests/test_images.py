@@ -4,15 +4,12 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers import weights_equal
 from numpy.testing import assert_array_equal
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from skfashion import FashionCNN
-
-
-def weights_equal(a, b):
-    return all(np.array_equal(x, y) for x, y in zip(a.weights_, b.weights_, strict=True))
 
 
 @pytest.mark.parametrize("shape", [(-1, 64), (-1, 8, 8), (-1, 8, 8, 1)])

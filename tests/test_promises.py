@@ -17,7 +17,7 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
-from conftest import make_images
+from helpers import make_images
 from numpy.testing import assert_array_equal
 
 from skfashion import FashionCNN
@@ -140,7 +140,7 @@ class TestPromise3EqualInputsGiveEqualBits:
     def test_in_a_fresh_process(self, images):
         X, y = images
         out = run_python("""
-            from conftest import make_images
+            from helpers import make_images
             from test_promises import PARAMETERS, digest
             from skfashion import FashionCNN
             print(digest(FashionCNN(**PARAMETERS).fit(*make_images())))
@@ -161,7 +161,7 @@ class TestPromise3EqualInputsGiveEqualBits:
     def test_whatever_the_users_keras_settings_are(self, images):
         X, y = images
         out = run_python("""
-            from conftest import make_images
+            from helpers import make_images
             from test_promises import PARAMETERS, digest
             from skfashion import FashionCNN
             import skfashion._tensorflow
@@ -205,7 +205,7 @@ class TestPromise4AnEpochDependsOnStateSeedAndNumberAlone:
         joblib.dump(clf, tmp_path / "clf.joblib")
         out = run_python(f"""
             import joblib
-            from conftest import make_images
+            from helpers import make_images
             from test_promises import digest
             clf = joblib.load({str(tmp_path / "clf.joblib")!r})
             print(digest(clf.partial_fit(*make_images())))
@@ -219,7 +219,7 @@ class TestPromise5GlobalStateStaysAsItWas:
             import logging, os, random
             import numpy as np
             import sklearn.model_selection  # draws from random itself, by way of joblib
-            from conftest import make_images
+            from helpers import make_images
             from skfashion import FashionCNN
 
             def snapshot():
@@ -300,7 +300,7 @@ class TestPromise6MemoryIsConstant:
 class TestPromise7SilentUnlessAsked:
     def test_nothing_is_printed_not_even_by_tensorflows_c_side(self):
         out = run_python("""
-            from conftest import make_images
+            from helpers import make_images
             from skfashion import FashionCNN
             X, y = make_images()
             for dropout in (0.0, 0.5):

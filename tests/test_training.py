@@ -2,14 +2,11 @@
 
 import numpy as np
 import pytest
+from helpers import weights_equal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfashion import FashionCNN
 from skfashion._training import stopping_point
-
-
-def weights_equal(a, b):
-    return all(np.array_equal(x, y) for x, y in zip(a.weights_, b.weights_, strict=True))
 
 
 def test_history_has_an_entry_for_each_epoch(images, small):

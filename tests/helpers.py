@@ -1,0 +1,17 @@
+"""What several tests share."""
+
+import numpy as np
+
+
+def make_images(n=120, side=8, n_classes=3, seed=0):
+    """Bytes with a bright stripe whose place tells the class, and noise."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % n_classes
+    X = rng.integers(0, 100, (n, side, side), dtype=np.uint8)
+    X[np.arange(n), 1 + 2 * (y % (side // 2)), :] = 255
+    return X, y
+
+
+def weights_equal(a, b):
+    """Whether two networks have the same weights, bit for bit."""
+    return all(np.array_equal(x, y) for x, y in zip(a.weights_, b.weights_, strict=True))
