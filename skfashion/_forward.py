@@ -1,10 +1,12 @@
 """The network's forward pass in NumPy: prediction needs no TensorFlow."""
 
+from math import prod
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-# Rows per pass: the patches of a wide layer of version 1 take 0.4 MB for each image.
-_CHUNK = 128
+# Bytes of patches at a time: what stays in the cache is several times faster than what does not.
+_PATCH_BYTES = 8e6
 
 
 def logits(images, weights, strides, pixel_max):
@@ -25,12 +27,21 @@ def logits(images, weights, strides, pixel_max):
     """
     dtype = weights[0].dtype
     outputs = np.empty((len(images), weights[-1].size), dtype)
-    for start in range(0, len(images), _CHUNK):
-        chunk = images[start : start + _CHUNK]
+    rows = _rows_at_a_time(images.shape[1:3], weights, strides)
+    for start in range(0, len(images), rows):
+        chunk = images[start : start + rows]
         if chunk.dtype == np.uint8:
             chunk = chunk.astype(dtype) / dtype.type(pixel_max)
-        outputs[start : start + _CHUNK] = _network(chunk, weights, strides)
+        outputs[start : start + rows] = _network(chunk, weights, strides)
     return outputs
+
+
+def _rows_at_a_time(shape, weights, strides):
+    largest = 1
+    for kernel in weights[:-4:2]:
+        shape = [(length - kernel.shape[0]) // strides + 1 for length in shape]
+        largest = max(largest, prod(shape) * prod(kernel.shape[:3]) * kernel.itemsize)
+    return max(1, int(_PATCH_BYTES // largest))
 
 
 def _network(x, weights, strides):
