@@ -3,8 +3,10 @@
 import contextlib
 import os
 import random
+import signal
 import sys
 import tempfile
+import threading
 
 
 def _check_backend():
@@ -28,9 +30,28 @@ def _kept_settings():
     try:
         yield
     finally:
-        os.environ.clear()
+        for name in os.environ.keys() - environment.keys():
+            del os.environ[name]
         os.environ.update(environment)
         random.setstate(generator)
+
+
+@contextlib.contextmanager
+def _deferred_interrupt():
+    """Hold a Ctrl-C back until the import ends: TensorFlow, half imported, never recovers."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received = []
+    before = signal.signal(
+        signal.SIGINT, lambda *signal_and_frame: received.append(signal_and_frame)
+    )
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+    if received and callable(before):
+        before(*received[0])
 
 
 @contextlib.contextmanager
@@ -39,7 +60,7 @@ def _silence():
 
     `TF_CPP_MIN_LOG_LEVEL` alone does not silence the lines written before its logging starts,
     and they go to file descriptor 2 past `sys.stderr`. They come out after all if the import
-    fails: then they may be the reason.
+    fails: then they may be the reason. What other threads write there meanwhile is lost with them.
     """
     try:
         stderr = os.dup(2)
@@ -50,7 +71,7 @@ def _silence():
         os.dup2(said.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             said.seek(0)
             os.write(stderr, said.read())
             raise
@@ -64,7 +85,7 @@ if "tensorflow" in sys.modules:
     import keras
     import tensorflow as tf
 else:
-    with _kept_settings(), _silence():
+    with _deferred_interrupt(), _kept_settings(), _silence():
         import keras
         import tensorflow as tf  # noqa: F401 - for the rooms that train
 

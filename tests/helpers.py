@@ -1,5 +1,11 @@
 """What several tests share."""
 
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
 import numpy as np
 
 
@@ -15,3 +21,20 @@ def make_images(n=120, side=8, n_classes=3, seed=0):
 def weights_equal(a, b):
     """Whether two networks have the same weights, bit for bit."""
     return all(np.array_equal(x, y) for x, y in zip(a.weights_, b.weights_, strict=True))
+
+
+def run_python(code, **environment):
+    """What a fresh process prints, which must succeed and say nothing on standard error."""
+    here = str(Path(__file__).parent)
+    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, "PYTHONPATH": path, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout

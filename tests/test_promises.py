@@ -9,7 +9,6 @@ import pickle
 import random
 import subprocess
 import sys
-import textwrap
 from concurrent.futures import ThreadPoolExecutor
 
 import cloudpickle
@@ -17,7 +16,7 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
-from helpers import make_images
+from helpers import make_images, run_python
 from numpy.testing import assert_array_equal
 
 from skfashion import FashionCNN
@@ -34,21 +33,6 @@ PARAMETERS = {
 
 def digest(clf):
     return hashlib.sha256(b"".join(weight.tobytes() for weight in clf.weights_)).hexdigest()
-
-
-def run_python(code, **environment):
-    """A fresh process; what it prints must be all it says."""
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=os.path.dirname(__file__),  # noqa: PTH120 - conftest is importable there
-        env={**os.environ, **environment},
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
 
 
 class TestPromise2FittedStateIsArraysAndPlainValues:
@@ -140,7 +124,7 @@ class TestPromise3EqualInputsGiveEqualBits:
     def test_in_a_fresh_process(self, images):
         X, y = images
         out = run_python("""
-            from helpers import make_images
+            from helpers import make_images, run_python
             from test_promises import PARAMETERS, digest
             from skfashion import FashionCNN
             print(digest(FashionCNN(**PARAMETERS).fit(*make_images())))
@@ -161,7 +145,7 @@ class TestPromise3EqualInputsGiveEqualBits:
     def test_whatever_the_users_keras_settings_are(self, images):
         X, y = images
         out = run_python("""
-            from helpers import make_images
+            from helpers import make_images, run_python
             from test_promises import PARAMETERS, digest
             from skfashion import FashionCNN
             import skfashion._tensorflow
@@ -205,7 +189,7 @@ class TestPromise4AnEpochDependsOnStateSeedAndNumberAlone:
         joblib.dump(clf, tmp_path / "clf.joblib")
         out = run_python(f"""
             import joblib
-            from helpers import make_images
+            from helpers import make_images, run_python
             from test_promises import digest
             clf = joblib.load({str(tmp_path / "clf.joblib")!r})
             print(digest(clf.partial_fit(*make_images())))
@@ -219,7 +203,7 @@ class TestPromise5GlobalStateStaysAsItWas:
             import logging, os, random
             import numpy as np
             import sklearn.model_selection  # draws from random itself, by way of joblib
-            from helpers import make_images
+            from helpers import make_images, run_python
             from skfashion import FashionCNN
 
             def snapshot():
@@ -252,8 +236,8 @@ class TestPromise5GlobalStateStaysAsItWas:
             assert keras.config.floatx() == "float64"
             keras.config.set_floatx("float32")
             assert snapshot() == before
-            assert not tf.config.experimental.is_op_determinism_enabled() if hasattr(
-                tf.config.experimental, "is_op_determinism_enabled") else True
+            from tensorflow.python.framework import config
+            assert not config.is_op_determinism_enabled()
             found = tf.random.uniform([3]).numpy(), keras.random.uniform([3]).numpy()
             assert np.array_equal(expected, found)
         """)
@@ -300,7 +284,7 @@ class TestPromise6MemoryIsConstant:
 class TestPromise7SilentUnlessAsked:
     def test_nothing_is_printed_not_even_by_tensorflows_c_side(self):
         out = run_python("""
-            from helpers import make_images
+            from helpers import make_images, run_python
             from skfashion import FashionCNN
             X, y = make_images()
             for dropout in (0.0, 0.5):
@@ -310,6 +294,21 @@ class TestPromise7SilentUnlessAsked:
                 clf.to_keras()
         """)
         assert out == ""
+
+    def test_a_ctrl_c_during_tensorflows_import_is_passed_on_and_spoils_nothing(self):
+        out = run_python("""
+            import os, signal, threading
+            from helpers import make_images
+            from skfashion import FashionCNN
+            clf = FashionCNN(epochs=1, random_state=0)
+            threading.Timer(0.8, os.kill, (os.getpid(), signal.SIGINT)).start()
+            try:
+                clf.fit(*make_images())
+            except KeyboardInterrupt:
+                print("passed on")
+            print(clf.fit(*make_images()).n_iter_)
+        """)
+        assert out.split("\n") == ["passed on", "1", ""]
 
     def test_a_failing_import_shows_its_reason(self, tmp_path):
         (tmp_path / "tensorflow.py").write_text(
