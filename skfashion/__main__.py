@@ -1,19 +1,20 @@
 """The shell: ``skfashion`` or ``python -m skfashion``."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from skfashion import FashionCNN, __version__, compare, make_baselines
 from skfashion._reproduction import PUBLISHED, latest, train_epochs
 from skfashion.datasets import (
-    DatasetError,
     fetch_fashion_mnist,
     load_fashion_csv,
     load_fashion_mini,
 )
 from skfashion.datasets._fetch import read_folder
 
+_DESCRIPTION = "Convolutional networks for Fashion-MNIST beside classical classifiers."
 _DATA_HELP = (
     "mini (the 7,000 images of the package), full (Fashion-MNIST: a copy on this machine, else a "
     "download), or the path of a folder with its four files or of Kaggle's CSV or zip"
@@ -35,13 +36,15 @@ def _compare(arguments):
     X, y = _load(arguments.data, "train")
     seed = arguments.seed
     estimators = {
-        # The seed: no noticeable improvement of version 1 after the fifth epoch.
+        # The original: no noticeable improvement of version 1 after the fifth epoch.
         "FashionCNN v1": FashionCNN.v1(epochs=5, random_state=seed),
         "FashionCNN v2": FashionCNN.v2(random_state=seed),
         **make_baselines(random_state=seed),
     }
     print(f"{len(X)} images, {arguments.cv} stratified folds", file=sys.stderr)
-    print(compare(estimators, X, y, cv=arguments.cv, n_jobs=arguments.n_jobs, verbose=1))
+    comparison = compare(estimators, X, y, cv=arguments.cv, n_jobs=arguments.n_jobs, verbose=1)
+    print(comparison)
+    return 1 if len(comparison.failures) else 0
 
 
 def _reproduce(arguments):
@@ -64,6 +67,7 @@ def _reproduce(arguments):
     test = _load(arguments.data, "test")
     if test:
         print(f"test accuracy on {len(test[0])} images: {clf.score(*test):.4f}")
+    return 0
 
 
 def _at_least(minimum):
@@ -90,9 +94,9 @@ def main(argv=None):
     Returns
     -------
     int
-        0, or 1 when the data cannot be read.
+        0; 1 when the data cannot be read or trained on, or an estimator failed; 130 after Ctrl-C.
     """
-    parser = argparse.ArgumentParser(prog="skfashion", description=sys.modules["skfashion"].__doc__)
+    parser = argparse.ArgumentParser(prog="skfashion", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="command")
 
@@ -105,7 +109,7 @@ def main(argv=None):
     compare_command.set_defaults(run=_compare)
 
     reproduce_command = commands.add_parser(
-        "reproduce", help="train as the seed did; print its epochs beside the published ones"
+        "reproduce", help="train as the original did; print our epochs beside the published ones"
     )
     reproduce_command.add_argument("version", choices=sorted(PUBLISHED))
     reproduce_command.add_argument("--epochs", type=_at_least(1), default=20, help="default: 20")
@@ -119,13 +123,15 @@ def main(argv=None):
 
     arguments = parser.parse_args(argv)
     try:
-        arguments.run(arguments)
-    except DatasetError as error:
+        return arguments.run(arguments)
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (OSError, ValueError, RuntimeError) as error:  # DatasetError is an OSError
         print(f"skfashion: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Networks beside classical baselines: the same folds for all, one table."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv, cross_validate
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -67,7 +69,7 @@ def make_baselines(random_state=None):
     }
 
 
-@dataclass
+@dataclass(repr=False)
 class Comparison:
     """What `compare` found.
 
@@ -86,9 +88,16 @@ class Comparison:
     table: pd.DataFrame
     scores: pd.DataFrame
 
-    def __str__(self):
-        shown = self.table if self.table["error"].any() else self.table.drop(columns="error")
-        return shown.to_string(float_format="{:.3f}".format)
+    def __repr__(self):
+        text = self.table.drop(columns="error").to_string(float_format="{:.3f}".format)
+        for name, error in self.failures.items():
+            text += f"\n{name}: {error}"
+        return text
+
+    @property
+    def failures(self):
+        """Series of the error messages of the estimators that failed, by name."""
+        return self.table["error"][self.table["error"] != ""]
 
     def _repr_html_(self):
         return self.table.to_html(float_format="{:.3f}".format)
@@ -108,7 +117,8 @@ def compare(estimators, X, y, *, cv=5, scoring="accuracy", n_jobs=None, verbose=
     scoring : str or callable, default="accuracy"
         One metric.
     n_jobs : int or None, default=None
-        Fits at a time, as in joblib. Times of fits that run side by side include waiting.
+        Fits at a time, as in joblib. Times of fits that run side by side include waiting, and the
+        first fit of a network in a process includes the start of TensorFlow.
     verbose : int, default=0
         1 prints a line to standard error as each fit ends.
 
@@ -119,7 +129,9 @@ def compare(estimators, X, y, *, cv=5, scoring="accuracy", n_jobs=None, verbose=
     Raises
     ------
     ValueError
-        If there is no estimator or one is no classifier.
+        If there is no estimator, one is no classifier, or `scoring` is not one metric.
+    TypeError
+        If `estimators` is no dict.
 
     Examples
     --------
@@ -131,11 +143,18 @@ def compare(estimators, X, y, *, cv=5, scoring="accuracy", n_jobs=None, verbose=
     >>> compare(chosen, X[:600], y[:600], cv=3).table.index.tolist()
     ['naive Bayes', 'dummy']
     """
+    if not isinstance(estimators, Mapping):
+        raise TypeError(
+            f"estimators is a {type(estimators).__name__}: expected a dict of names to classifiers."
+        )
     if not estimators:
         raise ValueError("estimators is empty: expected at least one classifier.")
     for name, estimator in estimators.items():
         if not is_classifier(estimator):
             raise ValueError(f"estimators[{name!r}] is no classifier: {estimator!r}.")
+    if not isinstance(scoring, str) and not callable(scoring):
+        raise ValueError(f"scoring={scoring!r}: expected the name of one metric or one scorer.")
+    check_scoring(next(iter(estimators.values())), scoring)
     metric = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
     folds = list(enumerate(check_cv(cv, y, classifier=True).split(X, y)))
     tasks = [
@@ -164,7 +183,7 @@ def compare(estimators, X, y, *, cv=5, scoring="accuracy", n_jobs=None, verbose=
 def _run_fold(name, estimator, X, y, fold, rows, scoring, metric):
     """Fit and score one estimator on one fold; a failure is a result too."""
     result = {"estimator": name, "fold": fold, "metric": metric, "score": np.nan}
-    result |= {"fit_seconds": np.nan, "predict_seconds": np.nan, "n_predicted": len(rows[1])}
+    result |= {"fit_seconds": np.nan, "predict_seconds": np.nan, "n_predicted": np.nan}
     try:
         found = cross_validate(
             clone(estimator), X, y, cv=[rows], scoring=scoring, error_score="raise"
@@ -175,6 +194,7 @@ def _run_fold(name, estimator, X, y, fold, rows, scoring, metric):
         "score": found["test_score"][0],
         "fit_seconds": found["fit_time"][0],
         "predict_seconds": found["score_time"][0],
+        "n_predicted": len(rows[1]),
         "error": "",
     }
 

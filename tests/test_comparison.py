@@ -81,7 +81,8 @@ def test_a_failing_estimator_has_a_row_that_says_why_and_harms_no_other(mini):
     assert np.isnan(found.table.loc["broken", "accuracy_mean"])
     assert found.table.loc["NB", "accuracy_mean"] > 0.4
     assert found.table.index.tolist() == ["NB", "broken"]
-    assert "out of cloth" in str(found)
+    assert np.isnan(found.table.loc["broken", "predict_ms_per_1000"])
+    assert "\nbroken: RuntimeError: out of cloth" in str(found)
     assert "out of cloth" in found._repr_html_()
 
 
@@ -108,5 +109,10 @@ def test_another_metric_names_its_columns(mini):
 def test_nothing_to_compare_and_regressors_are_refused_before_any_fit(mini):
     with pytest.raises(ValueError, match="estimators is empty"):
         compare({}, *mini)
+    with pytest.raises(TypeError, match="estimators is a list: expected a dict"):
+        compare([GaussianNB()], *mini)
+    for scoring in (["accuracy", "f1_macro"], "acuracy"):
+        with pytest.raises(ValueError, match="scoring"):
+            compare({"NB": GaussianNB()}, *mini, scoring=scoring)
     with pytest.raises(ValueError, match=r"estimators\['line'\] is no classifier"):
         compare({"line": LinearRegression()}, *mini)

@@ -1,5 +1,6 @@
 """The shell: what users type, and what they see."""
 
+import os
 import re
 import subprocess
 import sys
@@ -71,7 +72,7 @@ def test_reproduction_validates_by_the_last_fifth():
     assert clf.get_params() == FashionCNN.v1(epochs=1, warm_start=True, random_state=0).get_params()
 
 
-def test_published_figures_are_the_seeds():
+def test_published_figures_are_the_originals():
     assert PUBLISHED["v1"][5].val_accuracy == 0.9167
     assert PUBLISHED["v2"][20] == (0.4430, 0.8345, 0.3597, 0.8672)
     assert sorted(PUBLISHED["v2"]) == [*range(1, 6), *range(15, 21)]
@@ -85,6 +86,33 @@ def test_data_that_cannot_be_read_are_an_error_in_one_line(tmp_path, capsys):
         assert out == ""
         assert err.startswith("skfashion: ")
         assert str(path) in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare", "--cv", "50"],
+        ["compare", "--n-jobs", "0"],
+        ["reproduce", "v2", "--seed", "99999999999"],
+    ],
+)
+def test_what_cannot_be_trained_is_an_error_in_one_line(arguments, csv, capsys):
+    assert main([*arguments, "--data", str(csv)]) == 1
+    _, err = capsys.readouterr()
+    assert err.splitlines()[-1].startswith("skfashion: ")
+
+
+def test_a_failed_estimator_is_told_below_the_table_and_by_the_exit_code(csv):
+    done = subprocess.run(
+        [sys.executable, "-m", "skfashion", "compare", "--cv", "2", "--data", str(csv)],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "\nFashionCNN v2: RuntimeError: FashionCNN trains on TensorFlow" in done.stdout
+    assert "\nkNN  " in done.stdout
 
 
 @pytest.mark.parametrize(
