@@ -21,7 +21,7 @@ X, y = X[:1000], y[:1000]
 # %%
 # The network scales pixels itself. Here a step in front of it gives every image the same
 # exposure, and the search reaches through the Pipeline by the usual double underscore. Everything
-# else is version 1 of the seed.
+# else is version 1.
 
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline

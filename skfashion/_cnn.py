@@ -27,7 +27,7 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
     For each entry of `filters` a ``Conv2D(f, kernel_size, strides, "valid", relu)``, followed by
     ``Dropout(dropout)`` where `dropout` is above 0; then Flatten, ``Dense(dense_units, relu)``
     and ``Dense(n_classes, softmax)``. Adam minimises the categorical cross-entropy. The defaults
-    are the *seed*'s version 1 [1]_; see `v1` and `v2`.
+    are version 1 of the original [1]_; see `v1` and `v2`.
 
     Parameters
     ----------
@@ -72,7 +72,8 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
         1 prints a line for each epoch; 0 is silent.
     random_state : int, RandomState instance or None, default=None
         Of the first weights, the order of the rows, dropout and the validation rows. Equal data,
-        parameters and an int give equal weights, bit for bit.
+        parameters and an int give equal weights, bit for bit, on one machine at equal versions of
+        the libraries and an equal number of TensorFlow's threads.
 
     Attributes
     ----------
@@ -108,21 +109,23 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
     estimator holds arrays and plain values only.
 
     Pixels are divided by `pixel_max_`, so integers in 0..255 and floats in 0..1 train the same
-    network. Prediction warns when the images are on another scale: when the largest value of the
-    typical (median) image is above 4 `pixel_max_`, or the largest of all, unless 0, below
-    `pixel_max_` / 64.
+    network. Prediction warns when the images are on another scale: when the largest magnitude in
+    the typical (median) image is above 4 `pixel_max_`, or the largest of all, unless 0, below
+    `pixel_max_` / 64. For data with negative values the typical image of the training takes the
+    place of `pixel_max_`.
 
     A loss is the mean over a batch weighted by the sample weights; rows of zero weight are dropped
     first. Weights of rows equal their repetition where a batch holds all rows and there is no
     dropout, to the precision of `dtype`.
 
-    scikit-learn's estimator checks all pass with ``dtype="float64"``. With "float32" all do but
-    the equivalence of weights and repetition, whose tolerance of 1e-7 that precision cannot meet.
+    scikit-learn's estimator checks all pass with ``dtype="float64"`` and without dropout. With
+    "float32" all do but the equivalence of weights and repetition, whose tolerance of 1e-7 that
+    precision cannot meet; with dropout that one cannot hold either.
 
     References
     ----------
     .. [1] "Deep Learning - Convolutional Neural Network Classifier for Fashion MNIST Images",
-       the README this project grew out of.
+       the README that this project grew out of.
 
     Examples
     --------
@@ -198,7 +201,7 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
 
     @classmethod
     def v1(cls, **overrides):
-        """The seed's version 1, exactly the defaults: 2,336,558 parameters on 28x28 pixels.
+        """The original's version 1, exactly the defaults: 2,336,558 parameters on 28x28 pixels.
 
         Parameters
         ----------
@@ -213,7 +216,7 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
 
     @classmethod
     def v2(cls, **overrides):
-        """The seed's version 2: strides, dropout, twice the filters; 88,198 parameters.
+        """The original's version 2: strides, dropout, twice the filters; 88,198 parameters.
 
         Parameters
         ----------
@@ -337,6 +340,8 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             Before `fit`.
         ValueError
             If the images are not like those of `fit`.
+        TypeError
+            If X is sparse.
         """
         logits = self._logits(X)
         return self.classes_[logits.argmax(axis=1)]
@@ -360,6 +365,8 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             Before `fit`.
         ValueError
             If the images are not like those of `fit`.
+        TypeError
+            If X is sparse.
         """
         return _forward.softmax(self._logits(X))
 
@@ -382,6 +389,8 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             Before `fit`.
         ValueError
             If the images are not like those of `fit`.
+        TypeError
+            If X is sparse.
         """
         return _forward.log_softmax(self._logits(X))
 
@@ -404,6 +413,8 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             Before `fit`.
         ValueError
             If the images are not like those of `fit`.
+        TypeError
+            If X is sparse.
         """
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
@@ -499,8 +510,12 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
         try:
             X_val = self._check_images(X_val, "X_val")
         except (ValueError, TypeError) as error:
-            raise type(error)(f"X_val does not suit X. {error}") from error
-        y_val = column_or_1d(y_val, warn=True)
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"X_val does not suit X. {error}") from error
+        try:
+            y_val = column_or_1d(y_val, warn=True)
+        except ValueError as error:
+            raise ValueError(f"y_val does not suit y. {error}") from error
         if len(X_val) != len(y_val):
             raise ValueError(
                 f"X_val and y_val must be of equal length, but have {len(X_val)} and {len(y_val)} "
@@ -521,24 +536,26 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             dtype=self.dtype,
         )
         if self.n_iter_ == 0:
-            self.pixel_max_, self._scaled_before = _images.measure_scale(rows.X)
+            self.pixel_max_, self._typical_max = _images.measure_scale(rows.X)
             state = TrainingState.initial(architecture, [self._seed, 0])
         else:
             architecture.check_continues(Architecture(**self._architecture))
             state = TrainingState(self.weights_, **self._optimizer_state)
-            self._warn_if_scale_differs(rows.X, "X", stacklevel=5)
-        if validation:
-            self._warn_if_scale_differs(validation.X, "X_val", stacklevel=5)
         # Equal bits either way, but a network takes both in one dtype.
         keep_bytes = validation is None or validation.X.dtype == rows.X.dtype
+        given = {"X": rows} if validation is None else {"X": rows, "X_val": validation}
+        images = {}
+        for name, part in given.items():
+            images[name] = self._to_network(part, architecture, keep_bytes, name)
+            _images.warn_if_scale_differs(part.X, self._typical_max, name=name, stacklevel=5)
 
         from skfashion._training import train
 
         trained = train(
             architecture,
             state,
-            self._to_network(rows, architecture, keep_bytes, "X"),
-            validation and self._to_network(validation, architecture, keep_bytes, "X_val"),
+            images["X"],
+            images.get("X_val"),
             history={name: values[: self.n_iter_] for name, values in self.history_.items()},
             epochs=epochs,
             seed=self._seed,
@@ -574,18 +591,14 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
         )
         return _rows.Rows(images, rows.codes, rows.weights.astype(architecture.dtype))
 
-    def _warn_if_scale_differs(self, X, name, stacklevel):
-        if not self._scaled_before:
-            _images.warn_if_scale_differs(X, self.pixel_max_, name=name, stacklevel=stacklevel + 1)
-
     def _logits(self, X):
         check_is_fitted(self)
         X = self._check_images(X)
-        self._warn_if_scale_differs(X, "X", stacklevel=4)
         architecture = Architecture(**self._architecture)
         images = _images.to_network(
             X, self.image_shape_, architecture.image_shape, self.pixel_max_, architecture.dtype
         )
+        _images.warn_if_scale_differs(X, self._typical_max, stacklevel=4)
         with np.errstate(over="ignore", invalid="ignore"):
             logits = _forward.logits(images, self.weights_, architecture.strides, self.pixel_max_)
         if not np.isfinite(logits).all():

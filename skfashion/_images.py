@@ -94,7 +94,7 @@ def check_numbers(X, name="X"):
 
 
 def measure_scale(X):
-    """The value that pixels are divided by, and whether they were scaled already.
+    """The value that pixels are divided by, and the one that later images are held against.
 
     Data without a negative value have a scale of their own, their largest value (1 if all are
     zero). Data with negative values come from a scaler and are left as they are.
@@ -102,25 +102,33 @@ def measure_scale(X):
     Returns
     -------
     pixel_max : float
-    scaled_already : bool
+    typical_max : float
+        `pixel_max`; with negative values the largest magnitude of the typical image.
     """
     if X.min() < 0:
-        return 1.0, True
-    return float(X.max()) or 1.0, False
+        return 1.0, _typical_max(X)
+    pixel_max = float(X.max()) or 1.0
+    return pixel_max, pixel_max
 
 
-def warn_if_scale_differs(X, pixel_max, *, name="X", stacklevel):
+def _typical_max(X):
+    """The largest magnitude of the median image."""
+    maxima = np.maximum(X.max(axis=1).astype(float), -X.min(axis=1).astype(float))
+    return float(np.sort(maxima)[len(X) // 2])
+
+
+def warn_if_scale_differs(X, typical_max, *, name="X", stacklevel):
     """Warn when the values are far from those of the training images.
 
     Too large is judged by the typical image: a scaler in front, fitted pixel by pixel, blows up
     single pixels that were all but black in training, and means no harm.
     """
     largest = max(float(X.max()), -float(X.min()))
-    typical = float(np.sort(X.max(axis=1))[len(X) // 2])
-    if typical > _TOO_LARGE * pixel_max or 0 < largest < _TOO_SMALL * pixel_max:
+    typical = _typical_max(X)
+    if typical > _TOO_LARGE * typical_max or 0 < largest < _TOO_SMALL * typical_max:
         warnings.warn(
-            f"The largest value in {name} is {largest:g}, but it was {pixel_max:g} when FashionCNN "
-            "was fitted. Give images on the scale of the training images, e.g. 0..255 in both.",
+            f"The images in {name} reach {typical or largest:g}, those that FashionCNN was fitted "
+            f"on {typical_max:g}. Give images on one scale to both, e.g. 0..255.",
             UserWarning,
             stacklevel=stacklevel,
         )
@@ -137,8 +145,8 @@ def to_network(X, image_shape, padded_shape, pixel_max, dtype, *, keep_bytes=Tru
     pixel_max : float
     dtype : {"float32", "float64"}
     keep_bytes : bool, default=True
-        Bytes stay bytes, a quarter of the memory, and are divided by the network. Everything
-        else is divided here.
+        Bytes stay bytes, a quarter of the memory, and are divided by the network, if that gives
+        the same bits. Everything else is divided here.
     name : str
         The parameter's name, for messages.
 
@@ -152,7 +160,7 @@ def to_network(X, image_shape, padded_shape, pixel_max, dtype, *, keep_bytes=Tru
         If a value is too large for `dtype`.
     """
     n, n_features = X.shape
-    if not (keep_bytes and X.dtype == np.uint8):
+    if not (keep_bytes and X.dtype == np.uint8 and _is_exact(pixel_max, dtype)):
         X = _divide(X, pixel_max, dtype, name)
     missing = math.prod(image_shape) - n_features
     if missing:
@@ -162,6 +170,11 @@ def to_network(X, image_shape, padded_shape, pixel_max, dtype, *, keep_bytes=Tru
         margins = [(0, padded - own) for padded, own in zip(padded_shape, image_shape, strict=True)]
         images = np.pad(images, ((0, 0), *margins, (0, 0)))
     return images
+
+
+def _is_exact(value, dtype):
+    with np.errstate(over="ignore"):
+        return np.dtype(dtype).type(value) == value
 
 
 def _divide(X, pixel_max, dtype, name):

@@ -1,4 +1,4 @@
-"""The seed's two runs, and what it published of them."""
+"""The original's two runs, and what it published of them."""
 
 from typing import NamedTuple
 
@@ -41,7 +41,7 @@ PUBLISHED = {
 
 
 def train_epochs(version, X, y, *, epochs=20, random_state=0):
-    """Train as the seed did, the last 20 % of the rows for validation.
+    """Train as the original did, the last 20 % of the rows for validation.
 
     Parameters
     ----------

@@ -151,7 +151,9 @@ def train(
 
 
 def stopping_point(scores, tol, patience):
-    """Where early stopping stands after some epochs: MLPClassifier's rule.
+    """Where early stopping stands after some epochs.
+
+    MLPClassifier's rule as its documentation words it; its code waits for one epoch more.
 
     Parameters
     ----------

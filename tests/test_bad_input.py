@@ -1,17 +1,15 @@
 """Bad input gets a clear error in the user's own terms, and nothing is lost."""
 
 import copy
-import os
 import pickle
 import re
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import run_python
 from numpy.testing import assert_array_equal, assert_equal
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.exceptions import NotFittedError
@@ -564,7 +562,7 @@ class TestPrediction:
     def test_another_pixel_scale_than_that_of_fit_warns(self, cnn, rows, method, trained, given):
         cnn.set_params(epochs=1).fit(rows[0] * trained, rows[1])
         with pytest.warns(
-            UserWarning, match=r"largest value in X is .* when FashionCNN was"
+            UserWarning, match=r"images in X reach .* those that FashionCNN was fitted on"
         ) as told:
             getattr(cnn, method)(rows[0] * given)
         assert [Path(warning.filename).name for warning in told] == ["test_bad_input.py"]
@@ -576,7 +574,7 @@ class TestPrediction:
             fitted.predict(fine)
         standardised = (X - X.mean()) / X.std()
         cnn.fit(standardised, y)
-        for fine in (standardised, standardised[:1], standardised * 0, standardised * 100):
+        for fine in (standardised, standardised[:1], standardised * 0):
             cnn.predict(fine)
 
 
@@ -657,24 +655,6 @@ def test_a_failed_first_training_leaves_no_trace(cnn, images, failure):
     with pytest.raises((ValueError, TypeError, KeyboardInterrupt)):
         failure(cnn, *images)
     assert fitted_state(cnn) == {}
-
-
-def run_python(code, **environment):
-    """The output of a fresh process, stderr included."""
-    root = str(Path(__file__).parents[1])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    inherited = {name: value for name, value in os.environ.items() if name not in {"KERAS_BACKEND"}}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**inherited, "PYTHONPATH": path, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
 
 
 class TestKerasBackend:

@@ -18,7 +18,7 @@ def test_it_is_a_classifier_so_searches_stratify(images):
     assert isinstance(check_cv(3, y, classifier=is_classifier(FashionCNN())), StratifiedKFold)
 
 
-def test_defaults_are_version_1_and_v2_is_the_seeds_version_2():
+def test_defaults_are_version_1_and_v2_is_the_originals_version_2():
     assert FashionCNN.v1().get_params() == FashionCNN().get_params()
     v2 = FashionCNN.v2(epochs=3, dropout=0.25).get_params()
     expected = {"filters": (16, 48, 96), "strides": 2, "dropout": 0.25, "epochs": 3}

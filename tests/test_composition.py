@@ -395,7 +395,8 @@ class TestMetadataRouting:
         scaler = StandardScaler().fit(rows[0])
         scaled = scaler.transform(rows[0])
         by_hand = clone(cnn).fit(scaled, rows[1], X_val=scaler.transform(X_val), y_val=y_val)
-        unscaled = clone(cnn).fit(scaled, rows[1], X_val=X_val, y_val=y_val)
+        with pytest.warns(UserWarning, match="images in X_val reach 255"):
+            unscaled = clone(cnn).fit(scaled, rows[1], X_val=X_val, y_val=y_val)
         assert pipeline["cnn"].history_ == by_hand.history_
         assert pipeline["cnn"].history_["val_loss"] != unscaled.history_["val_loss"]
         assert pipeline["cnn"].history_["val_accuracy"][-1] > GOOD

@@ -29,6 +29,11 @@ def test_the_first_example_of_the_readme_has_ten_lines():
     assert len([line for line in PYTHON_BLOCKS[0].splitlines() if line]) == 10
 
 
+def test_the_readme_shows_the_table_of_the_demo():
+    assert re.search(r"^FashionCNN v2 +0\.\d{3} +0\.\d{3} ", README, re.MULTILINE)
+    assert not re.search(r"^[A-Z_]+$", README, re.MULTILINE)
+
+
 def test_commands_of_the_readme_are_commands_of_the_shell():
     from skfashion.__main__ import main
 
@@ -78,7 +83,6 @@ def test_gallery_examples_run_and_end_in_a_picture(path, monkeypatch):
 def test_the_wheel_holds_data_licence_and_description_but_no_tests(tmp_path):
     import zipfile
 
-    pytest.importorskip("hatchling")
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
         cwd=ROOT,

@@ -75,10 +75,10 @@ def test_black_images_and_scaled_data_are_not_divided(images, small):
 
 def test_a_scale_far_from_the_trainings_warns(images, small, fitted):
     X, y = images
-    with pytest.warns(UserWarning, match=r"largest value in X is 1, but it was 255"):
+    with pytest.warns(UserWarning, match=r"images in X reach 1, .* fitted on 255\."):
         fitted.predict(X / 255)
     unit = FashionCNN(**small).fit(X / 255, y)
-    with pytest.warns(UserWarning, match=r"largest value in X is 255, but it was 1 "):
+    with pytest.warns(UserWarning, match=r"images in X reach 255, .* fitted on 1\."):
         unit.predict_proba(X)
     scaled = FashionCNN(**small).fit(X / 25.0 - 5, y)
     with warnings.catch_warnings():
@@ -87,6 +87,27 @@ def test_a_scale_far_from_the_trainings_warns(images, small, fitted):
         fitted.predict(np.zeros_like(X))
         fitted.predict(X // 2)
         scaled.predict(X / 25.0 + 1)
+
+
+def test_raw_pixels_given_to_a_network_of_scaled_ones_warn(images, small):
+    X, y = images
+    clf = FashionCNN(**small).fit((X - 128.0) / 60, y)
+    with pytest.warns(UserWarning, match=r"images in X reach 255, .* fitted on 2\.1"):
+        clf.predict(X)
+
+
+def test_going_on_and_validating_on_another_scale_warn(images, small, fitted):
+    X, y = images
+    with pytest.warns(UserWarning, match="images in X reach 1,"):
+        fitted.partial_fit(X / 255, y)
+    with pytest.warns(UserWarning, match="images in X_val reach 1,"):
+        fitted.fit(X, y, X_val=X / 255, y_val=y)
+
+
+def test_bytes_and_floats_are_equal_bits_whatever_the_scale_of_the_training(images, small):
+    X, y = images
+    clf = FashionCNN(**small).fit(X * 0.7, y)  # 178.5, but not exactly
+    assert_array_equal(clf.predict_proba(X), clf.predict_proba(X.astype(float)))
 
 
 def test_a_scaler_that_blows_up_single_pixels_does_not_warn(images, small):

@@ -1,4 +1,4 @@
-"""The networks are the seed's, layer by layer; Keras, NumPy and ours compute the same."""
+"""The networks are the original ones, layer by layer; Keras, NumPy and ours compute the same."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def layers(model):
     return [type(layer).__name__ for layer in model.layers]
 
 
-def test_version_1_is_the_seeds_layer_by_layer(fashion):
+def test_version_1_is_the_originals_layer_by_layer(fashion):
     model = FashionCNN.v1(epochs=1, random_state=0).fit(*fashion).to_keras()
     assert model.count_params() == 2_336_558
     assert layers(model) == ["Rescaling", *["Conv2D"] * 3, "Flatten", "Dense", "Dense"]

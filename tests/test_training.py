@@ -69,7 +69,7 @@ def test_validation_rows_given_take_the_place_of_the_fraction(images, small):
         ([np.nan, 0.3], 0, 2, (2, False)),
     ],
 )
-def test_stopping_follows_the_rule_of_mlp_classifier(scores, tol, patience, expected):
+def test_stopping_follows_the_documented_rule_of_mlp_classifier(scores, tol, patience, expected):
     assert stopping_point(scores, tol, patience) == expected
 
 
