@@ -123,6 +123,21 @@ def test_training_is_keras_own_adam_and_cross_entropy(images, small, weighted):
         assert_allclose(mine, theirs, atol=1e-6)
 
 
+def test_a_fit_goes_through_scikeras_once(images, small, monkeypatch):
+    from scikeras.wrappers import KerasClassifier
+
+    calls = []
+    fit = KerasClassifier.fit
+
+    def counted(self, X, y, **arguments):
+        calls.append((X.shape, y.dtype))
+        return fit(self, X, y, **arguments)
+
+    monkeypatch.setattr(KerasClassifier, "fit", counted)
+    FashionCNN(**small).fit(*images)
+    assert calls == [((120, 8, 8, 1), np.int32)]
+
+
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_dropout_drops_at_its_rate_and_keeps_the_mean(rate):
     import tensorflow as tf
