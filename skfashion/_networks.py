@@ -209,20 +209,20 @@ class Network(keras.Model):
 
         Returns
         -------
-        loss, accuracy : float
-            Weighted means over the rows, each as the network was when it met them.
+        dict
+            ``loss`` and ``accuracy``: weighted means over the rows, each as the network was when
+            it met them.
         """
         steps = -(-len(order) // batch_size)
         sums = np.zeros(3)
         for first in range(0, steps, _STEPS_PER_CALL):
             last = min(first + _STEPS_PER_CALL, steps)
             sums += self._train_steps(*rows, order, batch_size, first, last, seed).numpy()
-        return sums[0] / sums[2], sums[1] / sums[2]
+        return _means(sums)
 
     def score_rows(self, rows):
-        """Weighted mean loss and accuracy over rows as in `train_epoch`, learning nothing."""
-        sums = self._score_rows(*rows).numpy()
-        return sums[0] / sums[2], sums[1] / sums[2]
+        """The same means as `train_epoch`, learning nothing."""
+        return _means(self._score_rows(*rows).numpy())
 
     # What is traced: one program for training, one for scoring.
 
@@ -328,6 +328,11 @@ def _sums(logits, codes, weights):
     return tf.stack(
         [tf.reduce_sum(weights * losses), tf.reduce_sum(weights * hits), tf.reduce_sum(weights)]
     )
+
+
+def _means(sums):
+    loss, hits, weight = sums
+    return {"loss": loss / weight, "accuracy": hits / weight}
 
 
 class NetworkPool:

@@ -105,7 +105,7 @@ def train(
     check_not_forked()
     done = len(history["loss"])
     history = {name: list(values) for name, values in history.items()}
-    best = (done, state) if done else None
+    best = done, state
 
     def run(network, images, codes):
         nonlocal best
@@ -114,27 +114,22 @@ def train(
         for epoch in range(done + 1, done + epochs + 1):
             rng = np.random.default_rng([seed, epoch])
             order = rng.permutation(len(codes)).astype(np.int32)
-            measured = dict(
-                zip(
-                    ("loss", "accuracy"),
-                    network.train_epoch(training_tensors, order, batch_size, rng.integers(2**63)),
-                    strict=True,
-                )
-            )
-            _check_finite(measured["loss"], epoch, learning_rate)
+            dropout_seed = rng.integers(2**63)
+            measured = network.train_epoch(training_tensors, order, batch_size, dropout_seed)
+            if not np.isfinite(measured["loss"]):
+                raise _diverged(epoch, learning_rate)
             if validation is not None:
-                measured["val_loss"], measured["val_accuracy"] = network.score_rows(
-                    validation_tensors
-                )
+                scores = network.score_rows(validation_tensors)
+                measured |= {f"val_{name}": value for name, value in scores.items()}
             _append(history, measured)
             if verbose:
                 figures = " - ".join(f"{name}: {value:.4f}" for name, value in measured.items())
                 print(f"epoch {epoch}/{done + epochs} - {figures}", flush=True)
             if patience is not None:
                 # The state that training starts from is a candidate too, if it was scored.
-                scores = history["val_accuracy"][max(done - 1, 0) :]
-                position, stop = stopping_point(scores, tol, patience)
-                if position == len(scores):
+                accuracies = history["val_accuracy"][max(done - 1, 0) :]
+                position, stop = stopping_point(accuracies, tol, patience)
+                if position == len(accuracies):
                     best = epoch, network.state()
                 if stop:
                     break
@@ -143,11 +138,15 @@ def train(
     with pool.lend(architecture, rows.X.dtype.name) as network:
         network.prepare(state, learning_rate=learning_rate, dropout=dropout, pixel_max=pixel_max)
         _Classifier(model=lambda: network, verbose=0).fit(rows.X, rows.codes, run=run)
-        n_run = len(history["loss"]) - done
-        n_iter, state = (best if patience else None) or (done + n_run, network.state())
+        n_iter = len(history["loss"])
+        n_epochs_trained = n_iter - done
+        if patience is None:
+            state = network.state()
+        else:
+            n_iter, state = best
     if not all(np.isfinite(weight).all() for weight in state.weights):
-        _check_finite(np.nan, n_iter, learning_rate)
-    return Trained(state, history, n_iter, n_run)
+        raise _diverged(n_iter, learning_rate)
+    return Trained(state, history, n_iter, n_epochs_trained)
 
 
 def stopping_point(scores, tol, patience):
@@ -189,9 +188,8 @@ def _append(history, measured):
         values.append(float(measured.get(name, np.nan)))
 
 
-def _check_finite(loss, epoch, learning_rate):
-    if not np.isfinite(loss):
-        raise ValueError(
-            f"Training diverged in epoch {epoch}: the loss or the weights are no longer finite. "
-            f"Use a smaller learning_rate (it is {learning_rate:g}) or scale X."
-        )
+def _diverged(epoch, learning_rate):
+    return ValueError(
+        f"Training diverged in epoch {epoch}: the loss or the weights are no longer finite. "
+        f"Use a smaller learning_rate (it is {learning_rate:g}) or scale X."
+    )
