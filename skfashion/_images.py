@@ -106,15 +106,19 @@ def measure_scale(X):
         `pixel_max`; with negative values the largest magnitude of the typical image.
     """
     if X.min() < 0:
-        return 1.0, _typical_max(X)
+        return 1.0, _median(_largest_magnitudes(X))
     pixel_max = float(X.max()) or 1.0
     return pixel_max, pixel_max
 
 
-def _typical_max(X):
-    """The largest magnitude of the median image."""
-    maxima = np.maximum(X.max(axis=1).astype(float), -X.min(axis=1).astype(float))
-    return float(np.sort(maxima)[len(X) // 2])
+def _largest_magnitudes(X):
+    """Of each image."""
+    return np.maximum(X.max(axis=1).astype(float), -X.min(axis=1).astype(float))
+
+
+def _median(values):
+    # One of the values: the mean of two could overflow.
+    return float(np.sort(values)[len(values) // 2])
 
 
 def warn_if_scale_differs(X, typical_max, *, name="X", stacklevel):
@@ -123,8 +127,8 @@ def warn_if_scale_differs(X, typical_max, *, name="X", stacklevel):
     Too large is judged by the typical image: a scaler in front, fitted pixel by pixel, blows up
     single pixels that were all but black in training, and means no harm.
     """
-    largest = max(float(X.max()), -float(X.min()))
-    typical = _typical_max(X)
+    magnitudes = _largest_magnitudes(X)
+    largest, typical = float(magnitudes.max()), _median(magnitudes)
     if typical > _TOO_LARGE * typical_max or 0 < largest < _TOO_SMALL * typical_max:
         warnings.warn(
             f"The images in {name} reach {typical or largest:g}, those that FashionCNN was fitted "

@@ -146,8 +146,8 @@ class Network(keras.Model):
             self._train_steps, [*rows, order, number, number, number, seed]
         )
         self._score_rows = _program(self._score_rows, rows)
-        # SciKeras compiles what is not compiled. The optimizer is named for it and for readers;
-        # its step is taken by `_adam_step`, whose variables ignore the user's `floatx`.
+        # The wrapper that calls `fit` compiles what is not compiled. The optimizer is named for it
+        # and for readers; its step is `_adam_step`, whose variables ignore the user's `floatx`.
         self.compile(
             optimizer=keras.optimizers.Adam(name="adam"), loss="sparse_categorical_crossentropy"
         )
@@ -177,7 +177,7 @@ class Network(keras.Model):
         return TrainingState(weights, momentums, velocities, int(self.iterations.numpy()))
 
     def fit(self, x, y, *, run, **_):
-        """What SciKeras calls once per fit: hands the network and the rows to the epoch loop.
+        """Hand the network and the rows to the epoch loop: one call for a whole training.
 
         Parameters
         ----------
@@ -185,7 +185,7 @@ class Network(keras.Model):
         run : callable
             ``run(network, x, y)`` trains and returns a dict of per-epoch lists.
         **_
-            Keras' own arguments, which SciKeras always passes; `run` knows them already.
+            Keras' own arguments, which a wrapper always passes; `run` knows them already.
 
         Returns
         -------

@@ -39,19 +39,19 @@ def _kept_settings():
 @contextlib.contextmanager
 def _deferred_interrupt():
     """Hold a Ctrl-C back until the import ends: TensorFlow, half imported, never recovers."""
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or before is None:  # None: a handler that Python could not put back
         yield
         return
     received = []
-    before = signal.signal(
-        signal.SIGINT, lambda *signal_and_frame: received.append(signal_and_frame)
-    )
+    signal.signal(signal.SIGINT, lambda *signal_and_frame: received.append(signal_and_frame))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
-    if received and callable(before):
-        before(*received[0])
+        signal.signal(signal.SIGINT, before)
+    if received:
+        signal.raise_signal(signal.SIGINT)
 
 
 @contextlib.contextmanager
