@@ -1,0 +1,176 @@
+"""The networks of the original in the words of each library, at its best documented settings.
+
+Every function here returns what is timed: a function without arguments. It runs in a process of
+its own, imports its library there, and has nothing left to prepare but what is to be measured.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+VERSIONS = {
+    "v1": {"filters": (8, 24, 48), "strides": 1, "dropout": 0.0},
+    "v2": {"filters": (16, 48, 96), "strides": 2, "dropout": 0.5},
+}
+BATCH_SIZE = 100
+
+
+def full_images(n=None):
+    """Training images as bytes, and their labels."""
+    from skfashion.datasets import fetch_fashion_mnist
+
+    X, y = fetch_fashion_mnist(subset="train", return_X_y=True)
+    return X[:n], y[:n]
+
+
+def scaled(X):
+    """What the other libraries are given: floats in 0..1, with a channel."""
+    return X.reshape(-1, 28, 28, 1).astype(np.float32) / 255
+
+
+# skfashion
+
+
+def fashion_cnn(version, **parameters):
+    from skfashion import FashionCNN
+
+    return getattr(FashionCNN, version)(**parameters)
+
+
+def skfashion_fit(version, n):
+    X, y = full_images(n)
+    return lambda: fashion_cnn(version, epochs=1).fit(X, y)
+
+
+def skfashion_predict(version, n):
+    clf = fashion_cnn(version, epochs=1).fit(*full_images(1000))
+    X, _ = full_images(n)
+    return lambda: clf.predict_proba(X)
+
+
+# Keras
+
+
+def keras_network(filters, strides, dropout, steps_per_execution=1):
+    """Compiled; `jit_compile` makes these convolutions many times slower on a CPU."""
+    import keras
+
+    layers = [keras.Input((28, 28, 1))]
+    for n_filters in filters:
+        layers.append(keras.layers.Conv2D(n_filters, 3, strides=strides, activation="relu"))
+        if dropout:
+            layers.append(keras.layers.Dropout(dropout))
+    layers += [
+        keras.layers.Flatten(),
+        keras.layers.Dense(100, activation="relu"),
+        keras.layers.Dense(10, activation="softmax"),
+    ]
+    model = keras.Sequential(layers)
+    model.compile(
+        optimizer="adam",
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        steps_per_execution=steps_per_execution,
+        jit_compile=False,
+    )
+    return model
+
+
+def keras_fit(version, n, steps_per_execution):
+    X, y = full_images(n)
+    X = scaled(X)
+    model = keras_network(**VERSIONS[version], steps_per_execution=steps_per_execution)
+    return lambda: model.fit(X, y, batch_size=BATCH_SIZE, verbose=0)
+
+
+# SciKeras
+
+
+def keras_classifier(version, **parameters):
+    """An int `random_state` would turn determinism on, which slows it down: there is none."""
+    from scikeras.wrappers import KerasClassifier
+
+    return KerasClassifier(
+        model=keras_network,
+        **VERSIONS[version],
+        batch_size=BATCH_SIZE,
+        verbose=0,
+        **parameters,
+    )
+
+
+def keras_classifier_fit(version, n):
+    X, y = full_images(n)
+    X = scaled(X)
+    return lambda: keras_classifier(version, epochs=1).fit(X, y)
+
+
+def keras_classifier_predict(version, n):
+    X, y = full_images(1000)
+    clf = keras_classifier(version, epochs=1, predict__batch_size=1000).fit(scaled(X), y)
+    X = scaled(full_images(n)[0])
+    return lambda: clf.predict_proba(X)
+
+
+# skorch
+
+
+def torch_network(filters, strides, dropout):
+    from torch import nn
+
+    layers, channels, side = [], 1, 28
+    for n_filters in filters:
+        layers += [nn.Conv2d(channels, n_filters, 3, stride=strides), nn.ReLU()]
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+        channels, side = n_filters, (side - 3) // strides + 1
+    layers += [nn.Flatten(), nn.Linear(channels * side**2, 100), nn.ReLU(), nn.Linear(100, 10)]
+    return nn.Sequential(*layers)
+
+
+def skorch_fit(version, n):
+    import torch
+    from skorch import NeuralNetClassifier
+
+    X, y = full_images(n)
+    X = np.moveaxis(scaled(X), -1, 1)
+    net = NeuralNetClassifier(
+        torch_network(**VERSIONS[version]),
+        criterion=torch.nn.CrossEntropyLoss,
+        optimizer=torch.optim.Adam,
+        lr=1e-3,
+        batch_size=BATCH_SIZE,
+        iterator_train__shuffle=True,
+        max_epochs=1,
+        train_split=None,
+        verbose=0,
+    ).initialize()
+    y = y.astype(np.int64)
+    return lambda: net.partial_fit(X, y)
+
+
+# scikit-learn
+
+
+def mlp_predict(n):
+    import warnings
+
+    from sklearn.neural_network import MLPClassifier
+
+    X, y = full_images(1000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it has not converged, nor need it
+        clf = MLPClassifier(100, max_iter=2).fit(X / 255.0, y)
+    X = full_images(n)[0] / 255.0
+    return lambda: clf.predict_proba(X)
+
+
+# The machine
+
+
+def gemm():
+    """A float32 matrix product of 2 x 2000 ** 3 operations."""
+    a = np.random.default_rng(0).random((2000, 2000), dtype=np.float32)
+    return lambda: a @ a
