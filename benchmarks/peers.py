@@ -135,7 +135,7 @@ def skorch_fit(version, n):
     from skorch import NeuralNetClassifier
 
     X, y = full_images(n)
-    X = np.moveaxis(scaled(X), -1, 1)
+    X = scaled(X).reshape(-1, 1, 28, 28)
     net = NeuralNetClassifier(
         torch_network(**VERSIONS[version]),
         criterion=torch.nn.CrossEntropyLoss,
