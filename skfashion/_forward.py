@@ -1,4 +1,9 @@
-"""The network's forward pass in NumPy: prediction needs no TensorFlow."""
+"""The network's forward pass in NumPy: prediction needs no TensorFlow.
+
+Every image is multiplied on its own, in matrices of the same shape whatever stands beside it:
+its outputs are the same bits alone and in any batch. One product over the whole batch would be
+up to 1.7 times faster, but BLAS rounds a row by its place among the others.
+"""
 
 from math import prod
 
@@ -48,19 +53,19 @@ def _network(x, weights, strides):
     *convolutions, hidden, output = zip(weights[::2], weights[1::2], strict=True)
     for kernel, bias in convolutions:
         x = np.maximum(_convolve(x, kernel, strides) + bias, 0)
-    x = x.reshape(len(x), -1)
+    x = x.reshape(len(x), 1, -1)
     x = np.maximum(x @ hidden[0] + hidden[1], 0)
-    return x @ output[0] + output[1]
+    return (x @ output[0] + output[1])[:, 0]
 
 
 def _convolve(x, kernel, strides):
-    """A valid convolution as one matrix product: patches by filters."""
-    rows, columns, channels, filters = kernel.shape
+    """A valid convolution as a matrix product for each image: patches by filters."""
+    rows, columns, _, filters = kernel.shape
     windows = sliding_window_view(x, (rows, columns), axis=(1, 2))[:, ::strides, ::strides]
     patches = windows.transpose(0, 1, 2, 4, 5, 3)  # n, y, x, kernel rows, columns, channels
-    shape = patches.shape[:3]
-    flat = patches.reshape(-1, rows * columns * channels) @ kernel.reshape(-1, filters)
-    return flat.reshape(*shape, filters)
+    n, height, width = patches.shape[:3]
+    flat = patches.reshape(n, height * width, -1) @ kernel.reshape(-1, filters)
+    return flat.reshape(n, height, width, filters)
 
 
 def log_softmax(logits):
