@@ -7,10 +7,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from skfashion._architecture import TrainingState
+from skfashion._operations import adam_step, convolve, convolve_pixels, relu_dropout
 from skfashion._tensorflow import keras, tf
-
-# Adam's defaults in Keras (Kingma, Ba: Adam, ICLR 2015, algorithm 1, with Keras' epsilon).
-_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7
 
 # Steps per call into TensorFlow: the call's own millisecond does not show beside them, and
 # between two calls Python sees a Ctrl-C.
@@ -18,40 +16,6 @@ _STEPS_PER_CALL = 16
 
 # Rows per step where nothing is learnt, so that many validation rows need no more memory.
 _ROWS_PER_SCORING_STEP = 1000
-
-
-def _make_layers(architecture, output_activation=None):
-    """The layers with parameters: a list of convolutions, the hidden and the output layer.
-
-    Whatever Keras would otherwise take from its global settings is passed: the user's settings
-    are not ours. Names spare its counters of names, seeds its draws from the module `random`.
-    """
-    dtype = architecture.dtype
-    initializer = keras.initializers.GlorotUniform(seed=0)
-    convolutions = [
-        keras.layers.Conv2D(
-            filters,
-            architecture.kernel_size,
-            strides=architecture.strides,
-            padding="valid",
-            activation="relu",
-            data_format="channels_last",
-            kernel_initializer=initializer,
-            dtype=dtype,
-            name=f"convolution_{number}",
-        )
-        for number, filters in enumerate(architecture.filters, start=1)
-    ]
-    hidden, output = (
-        keras.layers.Dense(
-            units, activation=activation, kernel_initializer=initializer, dtype=dtype, name=name
-        )
-        for units, activation, name in (
-            (architecture.dense_units, "relu", "hidden"),
-            (architecture.n_classes, output_activation, "output"),
-        )
-    )
-    return convolutions, hidden, output
 
 
 def build_sequential(architecture, weights, *, image_shape, pixel_max, dropout):
@@ -71,30 +35,44 @@ def build_sequential(architecture, weights, *, image_shape, pixel_max, dropout):
     keras.Sequential
         Of Keras' own layers only, called once so that its exports work.
     """
+    # Whatever Keras would otherwise take from its global settings is passed: the user's settings
+    # are not ours. Names spare its counters of names, seeds its draws from the module `random`.
     dtype = architecture.dtype
-    convolutions, hidden, output = _make_layers(architecture, output_activation="softmax")
+    spatial = {"data_format": "channels_last", "dtype": dtype}
+    with_parameters = {"kernel_initializer": keras.initializers.Zeros(), "dtype": dtype}
     layers = [
         keras.Input((*image_shape, 1), dtype=dtype, name="pixels"),
         keras.layers.Rescaling(1 / pixel_max, dtype=dtype, name="rescaling"),
     ]
     if image_shape != architecture.image_shape:
         bottom, right = np.subtract(architecture.image_shape, image_shape).tolist()
+        padding = ((0, bottom), (0, right))
+        layers.append(keras.layers.ZeroPadding2D(padding, name="zero_padding", **spatial))
+    for number, filters in enumerate(architecture.filters, start=1):
         layers.append(
-            keras.layers.ZeroPadding2D(
-                ((0, bottom), (0, right)),
-                data_format="channels_last",
-                dtype=dtype,
-                name="zero_padding",
+            keras.layers.Conv2D(
+                filters,
+                architecture.kernel_size,
+                strides=architecture.strides,
+                padding="valid",
+                activation="relu",
+                name=f"convolution_{number}",
+                **with_parameters | spatial,
             )
         )
-    for number, convolution in enumerate(convolutions, start=1):
-        layers.append(convolution)
         if architecture.dropout:
             layers.append(
                 keras.layers.Dropout(dropout, seed=number, dtype=dtype, name=f"dropout_{number}")
             )
-    flatten = keras.layers.Flatten(data_format="channels_last", dtype=dtype, name="flatten")
-    model = keras.Sequential([*layers, flatten, hidden, output], name="fashion_cnn")
+    layers.append(keras.layers.Flatten(name="flatten", **spatial))
+    for units, activation, name in (
+        (architecture.dense_units, "relu", "hidden"),
+        (architecture.n_classes, "softmax", "output"),
+    ):
+        layers.append(
+            keras.layers.Dense(units, activation=activation, name=name, **with_parameters)
+        )
+    model = keras.Sequential(layers, name="fashion_cnn")
     model.set_weights(weights)
     model(np.zeros((1, *image_shape, 1), dtype))
     return model
@@ -117,14 +95,11 @@ class Network(keras.Model):
         dtype = architecture.dtype
         super().__init__(name="fashion_cnn", dtype=dtype)
         self.key = architecture, pixel_dtype
+        self.strides = architecture.strides
         self.with_dropout = architecture.dropout
-        self.convolutions, self.hidden_layer, self.output_layer = _make_layers(architecture)
-        layers = [*self.convolutions, self.hidden_layer, self.output_layer]
-        for layer, kernel_shape in zip(layers, architecture.parameter_shapes[::2], strict=True):
-            layer.build((None,) * (len(kernel_shape) - 1) + (kernel_shape[-2],))
         self.built = True
         self.parameters = [
-            parameter.value for layer in layers for parameter in (layer.kernel, layer.bias)
+            tf.Variable(tf.zeros(shape, dtype)) for shape in architecture.parameter_shapes
         ]
         self.momentums, self.velocities = (
             [tf.Variable(tf.zeros_like(parameter)) for parameter in self.parameters]
@@ -147,7 +122,7 @@ class Network(keras.Model):
         )
         self._score_rows = _program(self._score_rows, rows)
         # The wrapper that calls `fit` compiles what is not compiled. The optimizer is named for it
-        # and for readers; its step is `_adam_step`, whose variables ignore the user's `floatx`.
+        # and for readers; its step is `adam_step`, whose variables ignore the user's `floatx`.
         self.compile(
             optimizer=keras.optimizers.Adam(name="adam"), loss="sparse_categorical_crossentropy"
         )
@@ -234,7 +209,14 @@ class Network(keras.Model):
                 logits = self._logits(tf.gather(images, batch), (seed, step))
                 batch_sums = _sums(logits, tf.gather(codes, batch), batch_weights)
                 loss = tf.math.divide_no_nan(batch_sums[0], batch_sums[2])
-            self._adam_step(tape.gradient(loss, self.parameters))
+            adam_step(
+                self.parameters,
+                self.momentums,
+                self.velocities,
+                tape.gradient(loss, self.parameters),
+                iterations=self.iterations,
+                learning_rate=self.learning_rate,
+            )
             return step + 1, sums + tf.cast(batch_sums, tf.float64)
 
         return tf.while_loop(
@@ -258,52 +240,24 @@ class Network(keras.Model):
         )[1]
 
     def _logits(self, images, dropout_seed=None):
+        *convolutions, hidden, output = zip(
+            self.parameters[::2], self.parameters[1::2], strict=True
+        )
         x = images
         if x.dtype == tf.uint8:
             x = tf.cast(x, self.dtype) / self.pixel_max
-        for number, convolution in enumerate(self.convolutions):
-            x = convolution(x)
+        for number, (kernel, bias) in enumerate(convolutions):
+            layer = convolve if number else convolve_pixels
+            x = tf.nn.bias_add(layer(x, kernel.read_value(), self.strides), bias)
             if self.with_dropout and dropout_seed is not None:
                 seed, step = dropout_seed
-                position = tf.cast(step * len(self.convolutions) + number, tf.int64)
-                x = self._drop(x, tf.stack([seed, position]))
-        return self.output_layer(self.hidden_layer(tf.reshape(x, [tf.shape(x)[0], -1])))
-
-    def _drop(self, x, seed):
-        """Inverted dropout from 16 random bits for each activation.
-
-        Half the random words that a float for each would take. The rate is exact to 1 / 65536,
-        and what is kept is scaled by just that rate.
-        """
-        size = tf.size(x)
-        words = tf.random.stateless_uniform(
-            [(size + 1) // 2], seed, minval=None, maxval=None, dtype=tf.int32, alg="philox"
-        )
-        bits = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:size], tf.shape(x))
-        kept = bits >= tf.cast(self.dropped_of_65536, tf.uint16)
-        scale = 65536 / tf.cast(65536 - self.dropped_of_65536, x.dtype)
-        return tf.where(kept, x * scale, tf.zeros([], x.dtype))
-
-    def _adam_step(self, gradients):
-        """Keras' Adam, a single kernel for each parameter."""
-        dtype = self.learning_rate.dtype
-        t = tf.cast(self.iterations.assign_add(1), dtype)
-        powers = [tf.pow(tf.constant(beta, dtype), t) for beta in (_BETA_1, _BETA_2)]
-        for parameter, momentum, velocity, gradient in zip(
-            self.parameters, self.momentums, self.velocities, gradients, strict=True
-        ):
-            tf.raw_ops.ResourceApplyAdam(
-                var=parameter.handle,
-                m=momentum.handle,
-                v=velocity.handle,
-                beta1_power=powers[0],
-                beta2_power=powers[1],
-                lr=self.learning_rate,
-                beta1=tf.constant(_BETA_1, dtype),
-                beta2=tf.constant(_BETA_2, dtype),
-                epsilon=tf.constant(_EPSILON, dtype),
-                grad=gradient,
-            )
+                position = tf.cast(step * len(convolutions) + number, tf.int64)
+                x = relu_dropout(x, self.dropped_of_65536, tf.stack([seed, position]))
+            else:
+                x = tf.nn.relu(x)
+        x = tf.reshape(x, [tf.shape(x)[0], -1])
+        x = tf.nn.relu(x @ hidden[0] + hidden[1])
+        return x @ output[0] + output[1]
 
 
 def _program(function, signature):
