@@ -158,6 +158,13 @@ class Architecture:
         """Number of trainable parameters."""
         return sum(prod(shape) for shape in self.parameter_shapes)
 
+    @property
+    def multiply_adds(self):
+        """Multiplications, each with an addition, of one image's way through the network."""
+        positions = [prod(shape[:2]) for shape in self.feature_maps] + [1, 1]
+        kernels = map(prod, self.parameter_shapes[::2])
+        return sum(map(prod, zip(positions, kernels, strict=True)))
+
     def initial_weights(self, seed):
         """Weights to start from: Keras' defaults, Glorot's uniform kernels and zero biases.
 

@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skfashion import _forward, _images, _rows
+from skfashion import _forward, _images, _prediction, _rows
 from skfashion._architecture import Architecture, TrainingState
 
 
@@ -599,8 +599,7 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             X, self.image_shape_, architecture.image_shape, self.pixel_max_, architecture.dtype
         )
         _images.warn_if_scale_differs(X, self._typical_max, stacklevel=4)
-        with np.errstate(over="ignore", invalid="ignore"):
-            logits = _forward.logits(images, self.weights_, architecture.strides, self.pixel_max_)
+        logits = _prediction.logits(images, self.weights_, architecture, self.pixel_max_)
         if not np.isfinite(logits).all():
             raise ValueError(
                 f"X holds values as large as {np.abs(X).max():g}, for which the outputs of the "

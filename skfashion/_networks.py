@@ -14,8 +14,8 @@ from skfashion._tensorflow import keras, tf
 # between two calls Python sees a Ctrl-C.
 _STEPS_PER_CALL = 16
 
-# Rows per step where nothing is learnt, so that many validation rows need no more memory.
-_ROWS_PER_SCORING_STEP = 1000
+# Rows per step where nothing is learnt, so that many rows need no more memory.
+_ROWS_PER_STEP = 500
 
 
 def build_sequential(architecture, weights, *, image_shape, pixel_max, dropout):
@@ -121,6 +121,7 @@ class Network(keras.Model):
             self._train_steps, [*rows, order, number, number, number, seed]
         )
         self._score_rows = _program(self._score_rows, rows)
+        self._logits_of = _program(self._logits, rows[:1])
         # The wrapper that calls `fit` compiles what is not compiled. The optimizer is named for it
         # and for readers; its step is `adam_step`, whose variables ignore the user's `floatx`.
         self.compile(
@@ -199,7 +200,29 @@ class Network(keras.Model):
         """The same means as `train_epoch`, learning nothing."""
         return _means(self._score_rows(*rows).numpy())
 
-    # What is traced: one program for training, one for scoring.
+    def logits(self, images, weights, pixel_max):
+        """Outputs of the last layer with these weights.
+
+        Parameters
+        ----------
+        images : ndarray
+        weights : list of ndarray
+        pixel_max : float
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+        """
+        for parameter, weight in zip(self.parameters, weights, strict=True):
+            parameter.assign(weight)
+        self.pixel_max.assign(pixel_max)
+        parts = [
+            self._logits_of(tf.constant(images[first : first + _ROWS_PER_STEP]))
+            for first in range(0, len(images), _ROWS_PER_STEP)
+        ]
+        return np.concatenate(parts)
+
+    # What is traced: a program for training, one for scoring and one for predicting.
 
     def _train_steps(self, images, codes, weights, order, batch_size, first, last, seed):
         def train_step(step, sums):
@@ -228,9 +251,9 @@ class Network(keras.Model):
 
     def _score_rows(self, images, codes, weights):
         def score_step(first, sums):
-            rows = slice(first, first + _ROWS_PER_SCORING_STEP)
+            rows = slice(first, first + _ROWS_PER_STEP)
             batch_sums = _sums(self._logits(images[rows]), codes[rows], weights[rows])
-            return first + _ROWS_PER_SCORING_STEP, sums + tf.cast(batch_sums, tf.float64)
+            return first + _ROWS_PER_STEP, sums + tf.cast(batch_sums, tf.float64)
 
         return tf.while_loop(
             lambda first, _: first < tf.size(codes),

@@ -98,9 +98,14 @@ if keras.config.backend() != "tensorflow":
 _STARTED_IN = os.getpid()
 
 
+def runs_here():
+    """Whether TensorFlow can compute: not in a process forked from where it was started."""
+    return os.getpid() == _STARTED_IN
+
+
 def check_not_forked():
     """Refuse to train in a process forked from one where TensorFlow runs: it would hang."""
-    if os.getpid() != _STARTED_IN:
+    if not runs_here():
         raise RuntimeError(
             "TensorFlow was started before this process was forked, and cannot train in it. "
             "Start worker processes by 'spawn' or 'forkserver', or by joblib's default 'loky'."

@@ -153,6 +153,7 @@ def test_initial_weights_are_glorots(fashion):
 def test_an_images_outputs_are_the_same_bits_alone_and_in_any_batch(fashion, version):
     X, y = fashion
     clf = version(epochs=1, random_state=0).fit(X, y)
+    X = X[:50]  # more may go through TensorFlow
     together = clf.decision_function(X)
     order = np.random.default_rng(0).permutation(len(X))
     assert_array_equal(clf.decision_function(X[order]), together[order])

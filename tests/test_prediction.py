@@ -1,0 +1,108 @@
+"""Prediction goes by one rule through NumPy or TensorFlow, and nobody can tell which."""
+
+import multiprocessing
+
+import numpy as np
+import pytest
+from helpers import run_python
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skfashion import FashionCNN, _forward, _prediction
+from skfashion._architecture import Architecture
+
+
+@pytest.fixture(scope="module", params=[FashionCNN.v1, FashionCNN.v2], ids=["v1", "v2"])
+def trained(request):
+    from skfashion.datasets import load_fashion_mini
+
+    X, y = load_fashion_mini(return_X_y=True)
+    return request.param(epochs=1, random_state=0).fit(X[:200], y[:200]), X
+
+
+@pytest.fixture
+def in_tensorflow(monkeypatch):
+    """Numbers of images for which TensorFlow was asked. It computes all the same."""
+    from skfashion._networks import Network
+
+    asked = []
+    logits = Network.logits
+
+    def recorded(self, images, *arguments):
+        asked.append(len(images))
+        return logits(self, images, *arguments)
+
+    monkeypatch.setattr(Network, "logits", recorded)
+    return asked
+
+
+def test_multiply_adds_are_those_of_the_two_versions():
+    v1 = Architecture((28, 28), (8, 24, 48), 3, 1, False, 100, 10, "float32")
+    v2 = Architecture((28, 28), (16, 48, 96), 3, 2, True, 100, 10, "float32")
+    assert round(v1.multiply_adds / 1e6, 2) == 8.39
+    assert round(v2.multiply_adds / 1e6, 3) == 0.478
+
+
+@pytest.mark.parametrize("convert", [np.asarray, np.float64])
+def test_large_work_goes_through_tensorflow_and_agrees(trained, in_tensorflow, convert):
+    clf, X = trained
+    X = convert(X[:1100])
+    each = Architecture(**clf._architecture).multiply_adds
+    few = int(_prediction._MULTIPLY_ADDS_WORTH_TENSORFLOW / each)
+    assert few < 1100
+    alone = np.concatenate([clf.predict_proba(X[i : i + few]) for i in range(0, 1100, few)])
+    assert in_tensorflow == []
+    assert_allclose(clf.predict_proba(X), alone, rtol=0, atol=1e-5)
+    assert in_tensorflow == [1100]
+
+
+def test_the_network_that_predicts_may_have_trained_anything(trained, in_tensorflow):
+    clf, X = trained
+    X = X[:1100]
+    before = clf.predict_proba(X)
+    FashionCNN(**{**clf.get_params(), "random_state": 1}).fit(X[:100], np.arange(100) % 10)
+    assert_array_equal(clf.predict_proba(X), before)
+    assert in_tensorflow == [1100, 1100]
+
+
+def test_training_goes_on_the_same_after_a_prediction(trained):
+    clf, X = trained
+    y = np.arange(100) % 10
+
+    def two_epochs(between):
+        new = FashionCNN(**{**clf.get_params(), "random_state": 0})
+        for _ in range(2):
+            new.partial_fit(X[:100], y, classes=np.arange(10))
+            between(new)
+        return new.decision_function(X[:5])
+
+    assert_array_equal(two_epochs(lambda new: new.predict(X[:1100])), two_epochs(lambda new: None))
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_never_asks_tensorflow(trained):
+    clf, X = trained
+    X = X[:1100]
+    with multiprocessing.get_context("fork").Pool(1) as children:
+        probabilities = children.apply_async(clf.predict_proba, (X,)).get(timeout=60)
+    images = X.reshape(-1, 28, 28, 1)
+    strides = clf.get_params()["strides"]
+    logits = _forward.logits(images, clf.weights_, strides, clf.pixel_max_)
+    assert_array_equal(probabilities, _forward.softmax(logits))
+
+
+def test_large_work_needs_no_tensorflow(trained, tmp_path):
+    """In a process where importing TensorFlow, Keras or SciKeras fails."""
+    import joblib
+
+    clf, X = trained
+    X = X[:1100]
+    joblib.dump((clf, X), tmp_path / "model.joblib")
+    run_python(f"""
+        import sys
+        sys.modules |= dict.fromkeys(["tensorflow", "keras", "scikeras"])
+        import joblib
+        clf, X = joblib.load({str(tmp_path / "model.joblib")!r})
+        joblib.dump(clf.predict_proba(X), {str(tmp_path / "probabilities.joblib")!r})
+    """)
+    probabilities = joblib.load(tmp_path / "probabilities.joblib")
+    assert_allclose(probabilities, clf.predict_proba(X), rtol=0, atol=1e-5)
