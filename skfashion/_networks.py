@@ -316,6 +316,7 @@ class NetworkPool:
     """Lends compiled networks and takes them back.
 
     Compiling costs seconds, and memory that TensorFlow never frees; overwriting costs neither.
+    Threads get different networks. A pickled pool is empty when it is read.
 
     Parameters
     ----------
@@ -328,6 +329,9 @@ class NetworkPool:
         self._idle = []
         self._lock = threading.Lock()
 
+    def __reduce__(self):
+        return NetworkPool, (self.capacity,)
+
     @contextmanager
     def lend(self, architecture, pixel_dtype):
         """A network that is the borrower's alone for as long as the context lasts."""
@@ -338,6 +342,14 @@ class NetworkPool:
             with self._lock:
                 self._idle.append(network)
                 del self._idle[: -self.capacity]
+
+    def clear(self):
+        """Forget the networks that nobody uses: their weights and Adam's moments are freed.
+
+        What TensorFlow compiled for them stays with TensorFlow for as long as the process lives.
+        """
+        with self._lock:
+            self._idle.clear()
 
     def _take(self, key):
         with self._lock:

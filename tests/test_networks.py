@@ -1,5 +1,9 @@
 """The networks are the original ones, layer by layer; Keras, NumPy and ours compute the same."""
 
+import gc
+import pickle
+import weakref
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -201,3 +205,36 @@ class TestNetworkPool:
             raise KeyError
         with pool.lend(self.architecture, "uint8") as second:
             assert second is first
+
+    def test_cleared_it_forgets_what_nobody_uses(self):
+        pool = NetworkPool()
+        with pool.lend(self.architecture, "uint8") as lent:
+            with pool.lend(self.architecture, "uint8") as idle:
+                forgotten = weakref.ref(idle.parameters[0])
+            del idle
+            pool.clear()
+            gc.collect()
+            assert forgotten() is None
+        with pool.lend(self.architecture, "uint8") as again:
+            assert again is lent
+
+    def test_pickled_it_is_empty_of_the_same_capacity_and_lends(self):
+        pool = NetworkPool(capacity=3)
+        with pool.lend(self.architecture, "uint8") as first:
+            pass
+        copy = pickle.loads(pickle.dumps(pool))
+        assert copy.capacity == 3
+        with copy.lend(self.architecture, "uint8") as other:
+            assert other is not first
+
+    def test_sixteen_structures_stay_compiled(self):
+        pool = NetworkPool()
+        sizes = range(2, 18)
+
+        def lend(units):
+            architecture = Architecture((8, 8), (2,), 3, 1, False, units, 2, "float32")
+            with pool.lend(architecture, "uint8") as network:
+                return network
+
+        first = [lend(units) for units in sizes]
+        assert [lend(units) for units in sizes] == first

@@ -121,6 +121,17 @@ class TestPromise3EqualInputsGiveEqualBits:
         FashionCNN(**{**PARAMETERS, "learning_rate": 0.1, "epochs": 1}).fit(X[::-1], y)
         assert digest(FashionCNN(**PARAMETERS).fit(X, y)) == first
 
+    def test_whatever_the_pool_holds(self, images):
+        from skfashion._networks import pool
+
+        X, y = images
+        first = digest(FashionCNN(**PARAMETERS).fit(X, y))
+        pool.clear()
+        assert digest(FashionCNN(**PARAMETERS).fit(X, y)) == first
+        for units in range(pool.capacity):
+            FashionCNN(**{**PARAMETERS, "dense_units": 20 + units, "epochs": 1}).fit(X, y)
+        assert digest(FashionCNN(**PARAMETERS).fit(X, y)) == first
+
     def test_in_a_fresh_process(self, images):
         X, y = images
         out = run_python("""
@@ -264,21 +275,34 @@ class TestPromise5GlobalStateStaysAsItWas:
 
 
 class TestPromise6MemoryIsConstant:
-    def test_the_hundredth_fit_needs_no_more_than_the_tenth(self, images):
+    def test_fits_of_two_structures_need_no_more_and_compile_nothing_after_the_tenth(self, images):
         import psutil
+        from tensorflow.python.eager.context import context
 
         X, y = images
-        process = psutil.Process()
+        rng = np.random.default_rng(0)
 
         def fit_some(n):
             for seed in range(n):
-                dropout = 0.1 + seed / 1000
-                FashionCNN(**{**PARAMETERS, "dropout": dropout, "random_state": seed}).fit(X, y)
-            return process.memory_info().rss
+                own = {
+                    "strides": 1 + seed % 2,
+                    "dropout": rng.uniform(0.1, 0.9),
+                    "learning_rate": 10 ** rng.uniform(-4, -2),
+                    "random_state": seed,
+                }
+                FashionCNN(**{**PARAMETERS, **own}).fit(X, y)
 
-        tenth, hundredth = fit_some(10), fit_some(90)
+        def programs():
+            return len(context().list_function_names())
+
+        fit_some(10)
+        memory, compiled = psutil.Process().memory_info().rss, programs()
+        fit_some(90)
         # A compiled network more would be 10 MB; ninety fits that leak theirs, 900.
-        assert hundredth - tenth < 8e6
+        assert psutil.Process().memory_info().rss - memory < 8e6
+        for n in range(20, 30):
+            FashionCNN(**{**PARAMETERS, "batch_size": n, "strides": 1 + n % 2}).fit(X[:-n], y[:-n])
+        assert programs() == compiled
 
 
 class TestPromise7SilentUnlessAsked:
