@@ -80,6 +80,33 @@ def _silence():
             os.close(stderr)
 
 
+def _threads_given():
+    """The threads that a joblib or Dask worker was given, None where nobody says.
+
+    Both tell it by OpenMP's variable, which may be a list: a number for each level of nesting.
+    OpenMP passes over what is no positive number, and so do we.
+    """
+    outermost = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(outermost) if outermost.isdecimal() and int(outermost) > 0 else None
+
+
+def _share_the_machine():
+    """Take no more threads than given, and of a GPU's memory only what is needed.
+
+    By itself TensorFlow takes a thread for every core and all the memory, in every process.
+    """
+    threads = _threads_given()
+    if threads is not None:
+        # Operations at once, and threads within one. TensorFlow's own variables are more to the
+        # point than OpenMP's.
+        if "TF_NUM_INTEROP_THREADS" not in os.environ:
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        if "TF_NUM_INTRAOP_THREADS" not in os.environ:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
 _check_backend()
 if "tensorflow" in sys.modules:
     import keras
@@ -87,7 +114,9 @@ if "tensorflow" in sys.modules:
 else:
     with _deferred_interrupt(), _kept_settings(), _silence():
         import keras
-        import tensorflow as tf  # noqa: F401 - for the rooms that train
+        import tensorflow as tf
+
+        _share_the_machine()
 
 if keras.config.backend() != "tensorflow":
     raise RuntimeError(

@@ -1,0 +1,114 @@
+"""TensorFlow takes the threads that a worker was given, only where we are the first to start it."""
+
+import joblib
+import numpy as np
+import pytest
+from helpers import make_images, run_python
+from joblib import Parallel, delayed, parallel_config
+from numpy.testing import assert_array_equal
+from sklearn.model_selection import GridSearchCV
+
+from skfashion import FashionCNN
+
+THREADS = """
+    from skfashion._tensorflow import tf
+    threading = tf.config.threading
+    print(threading.get_inter_op_parallelism_threads(), end=" ")
+    print(threading.get_intra_op_parallelism_threads())
+"""
+
+
+def threads_after_a_fit():
+    import time
+
+    from skfashion._tensorflow import tf
+
+    X, y = make_images(n=2000)
+    clf = FashionCNN(filters=(8, 16), epochs=1, random_state=0).fit(X[:100], y[:100])
+    wall, busy = time.perf_counter(), time.process_time()
+    clf.fit(X, y)
+    cores = (time.process_time() - busy) / (time.perf_counter() - wall)
+    return tf.config.threading.get_intra_op_parallelism_threads(), cores
+
+
+@pytest.mark.parametrize(
+    ("value", "threads"),
+    [
+        ("1", 1),
+        (" 3 ", 3),
+        ("2,1", 2),
+        ("", None),
+        ("0", None),
+        ("-1", None),
+        ("two", None),
+        ("1.5", None),
+        (",4", None),
+        ("²", None),
+    ],
+)
+def test_what_openmp_would_not_take_is_not_taken(monkeypatch, value, threads):
+    from skfashion._tensorflow import _threads_given
+
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert _threads_given() == threads
+
+
+def test_nothing_is_set_where_nobody_says(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert run_python(THREADS) == "0 0\n"
+
+
+def test_the_given_threads_are_taken():
+    assert run_python(THREADS, OMP_NUM_THREADS="3") == "3 3\n"
+
+
+def test_tensorflows_own_variable_is_more_to_the_point():
+    own = {"OMP_NUM_THREADS": "3", "TF_NUM_INTRAOP_THREADS": "2"}
+    assert run_python(THREADS, **own) == "3 0\n"
+
+
+def test_a_tensorflow_that_the_user_started_is_left_alone():
+    # Started by the user, TensorFlow says what it likes; only Python's own words are of interest.
+    started = """
+    import os, sys
+    sys.stderr = os.fdopen(os.dup(2), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    import tensorflow
+    """
+    assert run_python(started + THREADS, OMP_NUM_THREADS="3") == "0 0\n"
+
+
+def test_workers_share_the_cores_without_a_word_from_the_user(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    each = max(joblib.cpu_count() // 2, 1)
+    for threads, cores in Parallel(n_jobs=2)(delayed(threads_after_a_fit)() for _ in range(2)):
+        assert threads == each
+        assert cores < each + 0.3
+
+
+def test_a_parallel_search_trains_what_a_serial_one_of_one_thread_trains(tmp_path):
+    X, y = make_images(n=400, side=20)  # large enough for two threads to round otherwise
+    grid = {"dropout": [0.0, 0.4]}
+    clf = FashionCNN(filters=(8, 16), epochs=2, random_state=0)
+    search = GridSearchCV(clf, grid, cv=2)
+    joblib.dump((search, X, y), tmp_path / "search.joblib")
+    run_python(
+        f"""
+        import joblib
+        search, X, y = joblib.load({str(tmp_path / "search.joblib")!r})
+        search.fit(X, y)
+        joblib.dump(search, {str(tmp_path / "serial.joblib")!r})
+        """,
+        OMP_NUM_THREADS="1",
+    )
+    serial = joblib.load(tmp_path / "serial.joblib")
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        scores = GridSearchCV(clf, grid, cv=2, n_jobs=2, refit=False).fit(X, y).cv_results_
+        weights = Parallel(n_jobs=2)(
+            delayed(lambda: FashionCNN(**serial.best_estimator_.get_params()).fit(X, y).weights_)()
+            for _ in range(2)
+        )
+    assert_array_equal(scores["mean_test_score"], serial.cv_results_["mean_test_score"])
+    for found in weights:
+        for one, other in zip(found, serial.best_estimator_.weights_, strict=True):
+            assert np.array_equal(one, other)
