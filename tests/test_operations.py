@@ -1,5 +1,7 @@
 """The cheap forms of a training step's operations compute what TensorFlow's own forms compute."""
 
+import platform
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -11,19 +13,25 @@ RNG = np.random.default_rng(0)
 
 
 def value_and_gradients(function, *inputs):
-    inputs = [tf.constant(values) for values in inputs]
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
+    @tf.function(autograph=False)
+    def traced(*inputs):
         outputs = function(*inputs)
-        loss = tf.reduce_sum(tf.sin(outputs))
-    return outputs, *tape.gradient(loss, inputs)
+        return outputs, *tf.gradients(tf.reduce_sum(tf.sin(outputs)), inputs)
+
+    return traced(*map(tf.constant, inputs))
 
 
 @pytest.mark.parametrize("strides", [1, 2, 3])
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_convolutions_and_their_gradients_are_tensorflows(strides, size, channels):
-    x, kernel = RNG.random((4, 9, 7, channels)), RNG.random((size, size, channels, 6))
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-4)])
+def test_convolutions_and_their_gradients_are_tensorflows(
+    strides, size, channels, dtype, tolerance
+):
+    x, kernel = (
+        RNG.random(shape).astype(dtype)
+        for shape in ((4, 9, 7, channels), (size, size, channels, 6))
+    )
     form = convolve_pixels if channels == 1 else convolve
     ours = value_and_gradients(lambda x, kernel: form(x, kernel, strides), x, kernel)
     own = value_and_gradients(
@@ -31,7 +39,21 @@ def test_convolutions_and_their_gradients_are_tensorflows(strides, size, channel
     )
     for mine, theirs in zip(ours, own, strict=True):
         assert mine.shape == theirs.shape
-        assert_allclose(mine, theirs, rtol=1e-12, atol=1e-12)
+        assert_allclose(mine, theirs, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or bool(tf.config.list_physical_devices("GPU")),
+    reason="oneDNN's kernels are those of x86-64 processors",
+)
+def test_convolutions_at_strides_1_are_onednns():
+    def operations(strides):
+        traced = tf.function(lambda x, kernel: convolve(x, kernel, strides), autograph=False)
+        graph = traced.get_concrete_function(tf.ones([2, 5, 5, 3]), tf.ones([3, 3, 3, 4])).graph
+        return {node.op for node in graph.as_graph_def().node}
+
+    assert "_MklNativeConv2D" in operations(1)
+    assert "_MklNativeConv2D" not in operations(2)
 
 
 # 8 bits give .5 exactly, .1 and .9 need 16.
