@@ -8,7 +8,7 @@ up to 1.7 times faster, but BLAS rounds a row by its place among the others.
 from math import prod
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 
 # Bytes of patches at a time: what stays in the cache is several times faster than what does not.
 _PATCH_BYTES = 8e6
@@ -60,10 +60,15 @@ def _network(x, weights, strides):
 
 def _convolve(x, kernel, strides):
     """A valid convolution as a matrix product for each image: patches by filters."""
-    rows, columns, _, filters = kernel.shape
-    windows = sliding_window_view(x, (rows, columns), axis=(1, 2))[:, ::strides, ::strides]
-    patches = windows.transpose(0, 1, 2, 4, 5, 3)  # n, y, x, kernel rows, columns, channels
-    n, height, width = patches.shape[:3]
+    rows, columns, channels, filters = kernel.shape
+    n, height, width = x.shape[0], *((side - rows) // strides + 1 for side in x.shape[1:3])
+    image, row, column, channel = x.strides
+    patches = as_strided(  # sliding_window_view takes 30 us longer, a tenth of a prediction
+        x,
+        (n, height, width, rows, columns, channels),
+        (image, row * strides, column * strides, row, column, channel),
+        writeable=False,
+    )
     flat = patches.reshape(n, height * width, -1) @ kernel.reshape(-1, filters)
     return flat.reshape(n, height, width, filters)
 

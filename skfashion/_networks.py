@@ -3,6 +3,7 @@
 import functools
 import threading
 from contextlib import contextmanager
+from math import prod
 
 import numpy as np
 
@@ -14,8 +15,9 @@ from skfashion._tensorflow import keras, tf
 # between two calls Python sees a Ctrl-C.
 _STEPS_PER_CALL = 16
 
-# Rows per step where nothing is learnt, so that many rows need no more memory.
-_ROWS_PER_STEP = 500
+# Bytes of the largest feature map at a time where nothing is learnt: many rows need no more memory,
+# and what stays in the cache is faster (10,000 rows of v1: 1.5 instead of 2.1 s for 1,000 at once).
+_FEATURE_BYTES = 16e6
 
 
 def build_sequential(architecture, weights, *, image_shape, pixel_max, dropout):
@@ -97,6 +99,8 @@ class Network(keras.Model):
         self.key = architecture, pixel_dtype
         self.strides = architecture.strides
         self.with_dropout = architecture.dropout
+        largest = max(map(prod, architecture.feature_maps)) * np.dtype(dtype).itemsize
+        self.rows_per_step = max(1, int(_FEATURE_BYTES // largest))
         self.built = True
         self.parameters = [
             tf.Variable(tf.zeros(shape, dtype)) for shape in architecture.parameter_shapes
@@ -217,8 +221,8 @@ class Network(keras.Model):
             parameter.assign(weight)
         self.pixel_max.assign(pixel_max)
         parts = [
-            self._logits_of(tf.constant(images[first : first + _ROWS_PER_STEP]))
-            for first in range(0, len(images), _ROWS_PER_STEP)
+            self._logits_of(tf.constant(images[first : first + self.rows_per_step]))
+            for first in range(0, len(images), self.rows_per_step)
         ]
         return np.concatenate(parts)
 
@@ -251,9 +255,9 @@ class Network(keras.Model):
 
     def _score_rows(self, images, codes, weights):
         def score_step(first, sums):
-            rows = slice(first, first + _ROWS_PER_STEP)
+            rows = slice(first, first + self.rows_per_step)
             batch_sums = _sums(self._logits(images[rows]), codes[rows], weights[rows])
-            return first + _ROWS_PER_STEP, sums + tf.cast(batch_sums, tf.float64)
+            return first + self.rows_per_step, sums + tf.cast(batch_sums, tf.float64)
 
         return tf.while_loop(
             lambda first, _: first < tf.size(codes),
