@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OLDEST := .venv-oldest/bin
 
-.PHONY: demo test test-slow test-oldest lint format clean
+.PHONY: demo test test-slow test-oldest bench lint format clean
 
 demo: .venv/installed
 	$(BIN)/skfashion compare
@@ -16,6 +16,9 @@ test-slow: .venv/installed
 
 test-oldest: .venv-oldest/installed
 	$(OLDEST)/python -m pytest tests/test_estimator_checks.py
+
+bench: .venv/peers
+	$(BIN)/python benchmarks/run.py
 
 lint: .venv/linters
 	$(BIN)/ruff check .
@@ -34,6 +37,10 @@ format: .venv/linters
 
 .venv/linters: .venv/installed
 	$(BIN)/python -m pip install --quiet --group lint
+	touch $@
+
+.venv/peers: .venv/installed
+	$(BIN)/python -m pip install --quiet --group bench
 	touch $@
 
 .venv-oldest/installed: pyproject.toml

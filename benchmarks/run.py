@@ -1,0 +1,269 @@
+"""Measures skfashion beside its peers and prints one table: ``make bench``.
+
+Whatever is compared is run in turn, round after round, each in a process of its own, while nothing
+else runs; seconds are medians over the rounds, ratios are medians of the rounds' ratios. The names
+of rows, given as arguments, choose among them: ``python benchmarks/run.py epoch-v2 predict-one``.
+"""
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import re
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import peers
+from contest import Contender, contest, ratio, seconds
+
+from skfashion._architecture import Architecture
+
+LIBRARIES = ["numpy", "scikit-learn", "tensorflow", "keras", "scikeras", "torch", "skorch"]
+
+
+class Line(NamedTuple):
+    """A line of the table: what was measured of us and of another, and what was asked."""
+
+    work: str
+    ours: str
+    other: str
+    figure: str
+    bar: str
+
+
+# Fits
+
+
+def short_fit():
+    results = contest(
+        {
+            "skfashion": Contender(peers.skfashion_fit, "v2", 1000),
+            "KerasClassifier": Contender(peers.keras_classifier_fit, "v2", 1000),
+        },
+        rounds=9,
+        warmups=2,
+    )
+    yield from _ratios("fit, 1,000 rows, 1 epoch, v2, from the third on", results, {"": 1 / 8})
+
+
+def epoch_v2():
+    yield from _epoch("v2", rounds=5, steps_per_execution=[1, 20, 120], keras=0.75, skorch=0.6)
+
+
+def epoch_v1():
+    # More steps a call gain nothing where a step takes 60 ms.
+    yield from _epoch("v1", rounds=3, steps_per_execution=[1], keras=0.85, skorch=0.8)
+
+
+def _epoch(version, *, rounds, steps_per_execution, keras, skorch):
+    n = 48_000
+    contenders = {"skfashion": Contender(peers.skfashion_fit, version, n)}
+    for steps in steps_per_execution:
+        contenders[f"Keras, {steps} a call"] = Contender(peers.keras_fit, version, n, steps)
+    contenders["skorch"] = Contender(peers.skorch_fit, version, n)
+    contenders["a matrix product"] = Contender(peers.gemm)
+    results = contest(contenders, rounds=rounds)
+    product = seconds({"gemm": results.pop("a matrix product")})["gemm"]
+    # Keras' best setting is its peer.
+    taken = seconds(results)
+    best = min((name for name in taken if name.startswith("Keras")), key=taken.get)
+    for name in [name for name in taken if name.startswith("Keras") and name != best]:
+        del results[name]
+    bars = {best: keras, "skorch": skorch}
+    yield from _ratios(f"epoch, 48,000 rows, {version}", results, bars)
+    operations = 2 * n * _multiply_adds_of_a_step(version)
+    yield Line(
+        f"arithmetic of that epoch, {version}",
+        f"{operations / taken['skfashion'] / 1e9:.0f} GFLOP/s",
+        f"matrix product: {2 * peers.GEMM_SIDE**3 / product / 1e9:.0f} GFLOP/s",
+        "",
+        "",
+    )
+
+
+def _multiply_adds_of_a_step(version):
+    """Of one image: forwards, and backwards for weights and for inputs, but for the pixels."""
+    clf = peers.fashion_cnn(version)
+    architecture = Architecture.for_images(
+        (28, 28), n_classes=10, **{n: getattr(clf, n) for n in peers.STRUCTURE}
+    )
+    first = architecture.feature_maps[0]
+    pixels = first[0] * first[1] * first[2] * architecture.kernel_size**2
+    return 3 * architecture.multiply_adds - pixels
+
+
+# Predictions
+
+
+def predict_one():
+    results = contest(
+        {
+            "skfashion v2": Contender(peers.skfashion_predict, "v2", 1),
+            "skfashion v1": Contender(peers.skfashion_predict, "v1", 1),
+            "KerasClassifier v2": Contender(peers.keras_classifier_predict, "v2", 1),
+            "KerasClassifier v1": Contender(peers.keras_classifier_predict, "v1", 1),
+            "MLPClassifier(100)": Contender(peers.mlp_predict, 1),
+        },
+        rounds=7,
+        repeats=30,
+    )
+    for version, bars in {
+        "v2": {"KerasClassifier v2": 1 / 150, "MLPClassifier(100)": 3},
+        "v1": {"KerasClassifier v1": 1 / 30},
+    }.items():
+        yield from _ratios(
+            f"predict_proba, 1 row, {version}", results, bars, ours=f"skfashion {version}"
+        )
+
+
+def predict_many():
+    for version in ("v2", "v1"):
+        results = contest(
+            {
+                "skfashion": Contender(peers.skfashion_predict, version, 10_000),
+                "KerasClassifier": Contender(peers.keras_classifier_predict, version, 10_000),
+            },
+            rounds=9,
+        )
+        yield from _ratios(f"predict_proba, 10,000 rows, {version}", results, {"": 0.8})
+
+
+# Searches
+
+
+def grid_jobs():
+    results = contest(
+        {
+            "n_jobs=2": Contender(peers.candidates_search, 2),
+            "n_jobs=1": Contender(peers.candidates_search, 1),
+            "one thread": Contender(peers.candidates_search, 1, 1),
+        },
+        rounds=3,
+        warmups=0,
+        afresh=True,
+    )
+    scores = {name: rounds[0][1] for name, rounds in results.items()}
+    apart = max(abs(a - b) for a, b in zip(scores["n_jobs=2"], scores["n_jobs=1"], strict=True))
+    equal = all(result == scores["one thread"] for _, result in results["n_jobs=2"])
+    faster = 1 / ratio(results, "n_jobs=2", "n_jobs=1")
+    taken = {name: f"{value:.1f} s" for name, value in seconds(results).items()}
+    work = "grid of 8 v2 x 3 folds, n_jobs=2 against 1"
+    yield Line(work, taken["n_jobs=2"], taken["n_jobs=1"], f"{faster:.2f} x faster", ">= 1.4 x")
+    yield Line("  its scores beside those of n_jobs=1", "", "", f"within {apart:.4f}", "<= .01")
+    same = "equal" if equal else "NOT EQUAL"
+    yield Line("  its scores beside one serial thread", "", taken["one thread"], same, "equal")
+
+
+def grid_peers():
+    for strides, bar in {(2,): 0.45, (1, 2): 0.65}.items():
+        results = contest(
+            {
+                "skfashion": Contender(peers.skfashion_search, strides),
+                "KerasClassifier": Contender(peers.keras_classifier_search, strides),
+            },
+            rounds=3 if strides == (2,) else 1,
+            warmups=0,
+            afresh=True,
+        )
+        work = f"grid dropout {{0, .25, .5}} x strides {{{', '.join(map(str, strides))}}} x 3 folds"
+        yield from _ratios(work, results, {"": bar})
+
+
+# Memory and the checks
+
+
+def memory():
+    (_, (growth, compiled)), *_ = contest(
+        {"skfashion": Contender(peers.two_hundred_fits)}, rounds=1, warmups=0
+    )["skfashion"]
+    work = "200 fits, 2 structures, memory above the 10th"
+    yield Line(work, f"{growth / 1e6:+.1f} MB", "", "", "<= 20 MB")
+    yield Line("  programs compiled after the 10th", f"{compiled}", "", "", "0")
+
+
+def peak():
+    ((_, bytes_),) = contest({"skfashion": Contender(peers.fit_all)}, rounds=1, warmups=0)[
+        "skfashion"
+    ]
+    yield Line(
+        "peak memory, fit of 60,000 bytes images, v2", f"{bytes_ / 1e9:.2f} GB", "", "", "<= 1.2 GB"
+    )
+
+
+def checks():
+    ((taken, number),) = contest(
+        {"skfashion": Contender(peers.estimator_checks)}, rounds=1, warmups=0
+    )["skfashion"]
+    yield Line(f"{number} estimator checks, one core", f"{taken:.0f} s", "", "", "<= 60 s")
+
+
+def _ratios(work, results, bars, ours="skfashion"):
+    taken = seconds(results)
+    for name, bar in bars.items():
+        if not name:
+            (name,) = results.keys() - {ours}
+        yield Line(
+            work,
+            _duration(taken[ours]),
+            f"{name}: {_duration(taken[name])}",
+            _fraction(ratio(results, ours, name)),
+            f"<= {_fraction(bar)}",
+        )
+
+
+def _duration(value):
+    return f"{value * 1e3:.3g} ms" if value < 1 else f"{value:.3g} s"
+
+
+def _fraction(value):
+    return f"1/{1 / value:.3g}" if value < 0.2 else f"{value:.2f}"
+
+
+def _processor():
+    about = Path("/proc/cpuinfo")  # Linux names it nowhere else
+    named = re.search(r"model name\s*: (.*)", about.read_text()) if about.exists() else None
+    return named[1] if named else platform.processor()
+
+
+ROWS = {
+    "short-fit": short_fit,
+    "memory": memory,
+    "epoch-v2": epoch_v2,
+    "epoch-v1": epoch_v1,
+    "predict-one": predict_one,
+    "predict-many": predict_many,
+    "checks": checks,
+    "grid-jobs": grid_jobs,
+    "grid-peers": grid_peers,
+    "peak": peak,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("rows", nargs="*", metavar="row", help=f"of {', '.join(ROWS)}; all")
+    chosen = parser.parse_args().rows or list(ROWS)
+    if unknown := set(chosen) - ROWS.keys():
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    begin = time.perf_counter()
+    lines = []
+    for name in chosen:
+        print(name, file=sys.stderr)
+        lines += ROWS[name]()
+    print(
+        f"{_processor()}, {len(os.sched_getaffinity(0))} cores; Python {platform.python_version()}"
+    )
+    print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES))
+    print(f"{(time.perf_counter() - begin) / 60:.0f} minutes\n")
+    heading = Line("work", "skfashion", "peer", "ratio", "asked")
+    widths = [max(map(len, column)) for column in zip(heading, *lines, strict=True)]
+    for line in [heading, Line(*("-" * width for width in widths)), *lines]:
+        print(
+            "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
+        )
+
+
+if __name__ == "__main__":
+    main()
