@@ -8,6 +8,8 @@ import sys
 import tempfile
 import threading
 
+from skfashion._machine import threads_given
+
 
 def _check_backend():
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
@@ -80,22 +82,12 @@ def _silence():
             os.close(stderr)
 
 
-def _threads_given():
-    """The threads that a joblib or Dask worker was given, None where nobody says.
-
-    Both tell it by OpenMP's variable, which may be a list: a number for each level of nesting.
-    OpenMP passes over what is no positive number, and so do we.
-    """
-    outermost = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    return int(outermost) if outermost.isdecimal() and int(outermost) > 0 else None
-
-
 def _share_the_machine():
     """Take no more threads than given, and of a GPU's memory only what is needed.
 
     By itself TensorFlow takes a thread for every core and all the memory, in every process.
     """
-    threads = _threads_given()
+    threads = threads_given()
     if threads is not None:
         # Operations at once, and threads within one. TensorFlow's own variables are more to the
         # point than OpenMP's.

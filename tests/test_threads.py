@@ -9,6 +9,7 @@ from numpy.testing import assert_array_equal
 from sklearn.model_selection import GridSearchCV
 
 from skfashion import FashionCNN
+from skfashion._machine import threads_given
 
 THREADS = """
     from skfashion._tensorflow import tf
@@ -47,10 +48,8 @@ def threads_after_a_fit():
     ],
 )
 def test_what_openmp_would_not_take_is_not_taken(monkeypatch, value, threads):
-    from skfashion._tensorflow import _threads_given
-
     monkeypatch.setenv("OMP_NUM_THREADS", value)
-    assert _threads_given() == threads
+    assert threads_given() == threads
 
 
 def test_nothing_is_set_where_nobody_says(monkeypatch):

@@ -1,0 +1,65 @@
+"""What of this machine and its settings decides how sums are rounded, without TensorFlow."""
+
+import os
+import sys
+from functools import cache
+from importlib.metadata import version
+
+import numpy as np
+
+_LIBRARIES = ("keras", "numpy", "scikit-learn", "tensorflow")
+
+
+def threads_given():
+    """The threads that a joblib or Dask worker was given, None where nobody says.
+
+    Both tell it by OpenMP's variable, which may be a list: a number for each level of nesting.
+    OpenMP passes over what is no positive number, and so do we.
+    """
+    return _positive_integer(os.environ.get("OMP_NUM_THREADS", "").split(",")[0])
+
+
+def threads():
+    """The threads that TensorFlow computes one operation with, here, or will once it starts."""
+    if "tensorflow" in sys.modules:
+        chosen = sys.modules["tensorflow"].config.threading.get_intra_op_parallelism_threads()
+    else:
+        own = _positive_integer(os.environ.get("TF_NUM_INTRAOP_THREADS", ""))
+        chosen = own or threads_given()
+    return chosen or _cores()
+
+
+def fingerprint():
+    """All that makes equal trainings differ in their last bits, JSON-able.
+
+    Returns
+    -------
+    dict
+        Threads, what the processor can, oneDNN's switch, and versions.
+    """
+    return {
+        "threads": threads(),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
+        **_machine(),
+    }
+
+
+@cache
+def _machine():
+    simd = np.show_config(mode="dicts")["SIMD Extensions"]
+    return {
+        "processor": [simd.get("baseline", []), simd.get("found", [])],
+        "versions": {name: version(name) for name in (*_LIBRARIES, "skfashion")},
+    }
+
+
+def _positive_integer(text):
+    text = text.strip()
+    return int(text) if text.isdecimal() and int(text) > 0 else None
+
+
+def _cores():
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux has it
+        return os.cpu_count() or 1
