@@ -6,7 +6,7 @@ from helpers import weights_equal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfashion import FashionCNN
-from skfashion._training import stopping_point
+from skfashion._path import stopping_point
 
 
 def test_history_has_an_entry_for_each_epoch(images, small):
@@ -59,14 +59,15 @@ def test_validation_rows_given_take_the_place_of_the_fraction(images, small):
 @pytest.mark.parametrize(
     ("scores", "tol", "patience", "expected"),
     [
-        ([], 0, 2, (0, False)),
-        ([0.5, 0.6, 0.7], 0, 2, (3, False)),
-        ([0.5, 0.6, 0.55, 0.58], 0, 2, (2, True)),
-        ([0.5, 0.6, 0.6, 0.6], 1e-4, 2, (2, True)),
-        ([0.5, 0.505, 0.51], 0.01, 2, (3, True)),
-        ([0.5, 0.505, 0.509, 0.512], 0.01, 3, (4, True)),
-        ([0.9, 0.1, 0.95, 0.1, 0.1], 1e-4, 2, (3, True)),
-        ([np.nan, 0.3], 0, 2, (2, False)),
+        ([], 0, 2, (0, None)),
+        ([0.5, 0.6, 0.7], 0, 2, (3, None)),
+        ([0.5, 0.6, 0.55, 0.58], 0, 2, (2, 4)),
+        ([0.5, 0.6, 0.6, 0.6], 1e-4, 2, (2, 4)),
+        ([0.5, 0.6, 0.6, 0.6, 0.9], 1e-4, 2, (2, 4)),
+        ([0.5, 0.505, 0.51], 0.01, 2, (3, 3)),
+        ([0.5, 0.505, 0.509, 0.512], 0.01, 3, (4, 4)),
+        ([0.9, 0.1, 0.95, 0.1, 0.1], 1e-4, 2, (3, 5)),
+        ([np.nan, 0.3], 0, 2, (2, None)),
     ],
 )
 def test_stopping_follows_the_documented_rule_of_mlp_classifier(scores, tol, patience, expected):
@@ -84,8 +85,7 @@ def test_early_stopping_restores_weights_and_optimizer_of_the_best_epoch(images,
     scores = clf.history_["val_accuracy"]
     assert clf.n_iter_ == np.argmax(scores) + 1
     assert len(scores) == clf.n_epochs_trained_ < 50
-    assert stopping_point(scores, 1e-4, 3) == (clf.n_iter_, True)
-    assert not stopping_point(scores[:-1], 1e-4, 3)[1]
+    assert stopping_point(scores, 1e-4, 3) == (clf.n_iter_, len(scores))
 
     plain = FashionCNN(**{**small, "epochs": clf.n_iter_}).fit(X[:80], y[:80])
     assert weights_equal(clf, plain)

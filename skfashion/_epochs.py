@@ -1,0 +1,220 @@
+"""The store of training runs: the state after each epoch, under a key of all that shaped it.
+
+Equal keys mean equal bits. So there are no locks: who writes last writes the same, and a file is
+there as a whole or not at all.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from skfashion._architecture import TrainingState
+
+_FORMAT = 1
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+# What a process that was killed while it wrote has left behind is removed after so many seconds.
+_STALE_SECONDS = 3600
+
+
+def key(settings, *arrays):
+    """Name a training run.
+
+    Parameters
+    ----------
+    settings : JSON-able
+    *arrays : ndarray
+
+    Returns
+    -------
+    str
+        Hexadecimal digits; equal for equal contents, shapes and dtypes, whatever the layout in
+        memory.
+    """
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for array in arrays:
+        digest.update(f"|{array.dtype.str}{array.shape}|".encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()[:40]
+
+
+class Run:
+    """The stored epochs of one training run.
+
+    The weights after every epoch are kept, and the optimizer's state after the newest alone: only
+    there does a longer training go on. Whatever cannot be read counts as not stored, and whatever
+    cannot be written ends the storing; either is told once, as a warning.
+
+    Parameters
+    ----------
+    directory : path-like
+        The user's `memory`. It is made at the first writing.
+    key : str
+        See `key`.
+    shapes : list of tuple of int
+        Of the weights.
+    """
+
+    def __init__(self, directory, key, shapes):
+        self.folder = Path(directory) / "skfashion" / key
+        self._key, self._shapes = key, [tuple(shape) for shape in shapes]
+        self._stores = True
+        self._told = set()
+
+    # Reading
+
+    def longest(self, behind, end):
+        """The longest stored prefix that a training can go on from, or end with.
+
+        Parameters
+        ----------
+        behind : int
+            Epochs that it must be longer than.
+        end : int
+            Epochs of the whole training. Only the weights are needed there; where it is to go on,
+            the optimizer's state as well.
+
+        Returns
+        -------
+        tuple of TrainingState and dict, or None
+            As `load` returns them.
+        """
+        resumable = self._epochs("optimizer")
+        for epoch in sorted(self._epochs("weights"), reverse=True):
+            if behind < epoch <= end and (epoch == end or epoch in resumable):
+                found = self.load(epoch)
+                if found is not None and (epoch == end or found[0].iterations is not None):
+                    return found
+        return None
+
+    def load(self, epoch):
+        """What is stored of an epoch.
+
+        Returns
+        -------
+        state : TrainingState
+            After it. All but the weights are None where only these are stored.
+        history : dict of str to list of float
+            Of all epochs up to it.
+
+        Instead of both, None if the epoch is not stored.
+        """
+        read = self._read(epoch, "weights")
+        if read is None:
+            return None
+        header, weights = read
+        state = TrainingState(weights, None, None, None)
+        if (read := self._read(epoch, "optimizer")) is not None:
+            half = len(self._shapes)
+            state = TrainingState(weights, read[1][:half], read[1][half:], read[0]["iterations"])
+        return state, header["history"]
+
+    def _epochs(self, kind):
+        with contextlib.suppress(OSError):
+            names = [path.name.partition(".") for path in self.folder.iterdir()]
+            return {int(number) for number, _, ending in names if ending == kind}
+        return set()
+
+    def _path(self, epoch, kind):
+        return self.folder / f"{epoch:05d}.{kind}"
+
+    def _read(self, epoch, kind):
+        """Header and arrays of a file, None if there is none or it is damaged."""
+        path = self._path(epoch, kind)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._tell(f"{path} cannot be read ({error.strerror}). That epoch is trained again.")
+            return None
+        shapes = self._shapes if kind == "weights" else self._shapes * 2
+        try:
+            header, arrays = _unpack(content)
+            expected = (_FORMAT, self._key, epoch, kind)
+            if tuple(header[name] for name in ("format", "key", "epoch", "kind")) != expected:
+                raise ValueError("it belongs to another training")
+            if [array.shape for array in arrays] != shapes:
+                raise ValueError("it holds another network")
+        except (ValueError, KeyError) as error:
+            self._tell(f"{path} is damaged: {error}. That epoch is trained again.")
+            return None
+        return header, arrays
+
+    # Writing
+
+    def save(self, state, history):
+        """Store the state after the newest epoch of a history."""
+        epoch = len(history["loss"])
+        header = {"format": _FORMAT, "key": self._key, "epoch": epoch}
+        optimizer = [*state.momentums, *state.velocities]
+        self._write(epoch, "weights", {**header, "history": history}, state.weights)
+        self._write(epoch, "optimizer", {**header, "iterations": state.iterations}, optimizer)
+        for other in self._epochs("optimizer"):
+            if other < epoch and self._stores:
+                with contextlib.suppress(OSError):
+                    self._path(other, "optimizer").unlink()
+
+    def _write(self, epoch, kind, header, arrays):
+        if not self._stores:
+            return
+        path = self._path(epoch, kind)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write_atomically(path, _pack({**header, "kind": kind}, arrays))
+        except OSError as error:
+            self._stores = False
+            self._tell(
+                f"memory: {path} cannot be written ({error.strerror}). Training goes on, but its "
+                "epochs are no longer stored."
+            )
+
+    def _tell(self, message):
+        if message not in self._told:
+            self._told.add(message)
+            warnings.warn(message, UserWarning, stacklevel=2)
+
+
+def _pack(header, arrays):
+    buffer = io.BytesIO()
+    encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez(buffer, encoded, *arrays)
+    content = buffer.getbuffer()
+    return hashlib.sha256(content).digest() + content
+
+
+def _unpack(content):
+    digest, content = content[:_DIGEST_BYTES], memoryview(content)[_DIGEST_BYTES:]
+    if hashlib.sha256(content).digest() != digest:
+        raise ValueError("its checksum does not match")
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        header, *arrays = (file[f"arr_{number}"] for number in range(len(file.files)))
+    return json.loads(header.tobytes()), arrays
+
+
+def _write_atomically(path, content):
+    _remove_stale(path.parent)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _remove_stale(folder):
+    for path in folder.glob("*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                path.unlink()
