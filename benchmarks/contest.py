@@ -19,17 +19,20 @@ class Contender:
         Prepares the work and returns what is timed, a function without arguments.
     *arguments
         Of `job`.
+    threads : int or None, default=None
+        What the process is told to take, by ``OMP_NUM_THREADS``, before it imports anything.
     """
 
-    def __init__(self, job, *arguments):
-        self.job, self.arguments = job, arguments
+    def __init__(self, job, *arguments, threads=None):
+        self.job, self.arguments, self.threads = job, arguments, threads
 
     def __enter__(self):
         """Prepare the work, in a new process that shares nothing with this one."""
         context = multiprocessing.get_context("spawn")
         self._told, told = context.Pipe()
         self._process = context.Process(target=_serve, args=(told, self.job, self.arguments))
-        self._process.start()
+        with _threads_told(self.threads):
+            self._process.start()
         told.close()  # this end is the other process': when it dies, there is nothing to wait for
         try:
             self._answer()
@@ -73,6 +76,19 @@ def _serve(told, job, arguments):
                 told.send((median(seconds), outcome))
     except BaseException:  # whatever it is, the driver tells it
         told.send(traceback.format_exc())
+
+
+@contextmanager
+def _threads_told(threads):
+    before = os.environ.pop("OMP_NUM_THREADS", None)
+    if threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+    try:
+        yield
+    finally:
+        os.environ.pop("OMP_NUM_THREADS", None)
+        if before is not None:
+            os.environ["OMP_NUM_THREADS"] = before
 
 
 @contextmanager

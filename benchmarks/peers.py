@@ -98,20 +98,22 @@ def keras_classifier(version, **parameters):
         model=keras_network,
         **VERSIONS[version],
         batch_size=BATCH_SIZE,
+        predict__batch_size=1000,
         verbose=0,
         **parameters,
     )
 
 
-def keras_classifier_fit(version, n):
+def keras_classifier_fit(version, n, steps_per_execution):
     X, y = full_images(n)
     X = scaled(X)
-    return lambda: keras_classifier(version, epochs=1).fit(X, y)
+    clf = {"epochs": 1, "steps_per_execution": steps_per_execution}
+    return lambda: keras_classifier(version, **clf).fit(X, y)
 
 
 def keras_classifier_predict(version, n):
     X, y = full_images(1000)
-    clf = keras_classifier(version, epochs=1, predict__batch_size=1000).fit(scaled(X), y)
+    clf = keras_classifier(version, epochs=1).fit(scaled(X), y)
     X = scaled(full_images(n)[0])
     return lambda: clf.predict_proba(X)
 
@@ -164,8 +166,8 @@ def mlp_predict(n):
     X, y = full_images(1000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it has not converged, nor need it
-        clf = MLPClassifier(100, max_iter=2).fit(X / 255.0, y)
-    X = full_images(n)[0] / 255.0
+        clf = MLPClassifier(100, max_iter=2).fit(X / np.float32(255), y)
+    X = full_images(n)[0] / np.float32(255)
     return lambda: clf.predict_proba(X)
 
 
@@ -185,7 +187,8 @@ def keras_classifier_search(strides):
     from skfashion.datasets import load_fashion_mini
 
     X, y = load_fashion_mini(return_X_y=True)
-    return _search(keras_classifier("v2", epochs=3), scaled(X), y, strides)
+    clf = keras_classifier("v2", epochs=3, steps_per_execution=20)
+    return _search(clf, scaled(X), y, strides)
 
 
 def _search(clf, X, y, strides):
@@ -198,10 +201,8 @@ def _search(clf, X, y, strides):
     return lambda: search.fit(X, y).cv_results_["mean_test_score"].tolist()
 
 
-def candidates_search(n_jobs, threads=None):
+def candidates_search(n_jobs):
     """Eight version 2 by three folds. The workers' start counts."""
-    if threads is not None:
-        os.environ["OMP_NUM_THREADS"] = str(threads)
     from sklearn.model_selection import GridSearchCV
 
     from skfashion.datasets import load_fashion_mini
@@ -270,8 +271,8 @@ def fit_all():
 
 
 def estimator_checks():
-    """On one core, TensorFlow's start included."""
-    os.sched_setaffinity(0, {0})
+    """TensorFlow's start included. On one core, but for NumPy's threads: give it one."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     from sklearn.utils.estimator_checks import check_estimator
 
     clf = fashion_cnn("v1", dtype="float64", random_state=0)

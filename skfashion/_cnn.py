@@ -124,15 +124,19 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
     `pixel_max_` / 64. For data with negative values the typical image of the training takes the
     place of `pixel_max_`.
 
-    Where this process has trained, work of more than 500 million multiply-adds (60 images of
-    version 1, 1,000 of version 2) is predicted by TensorFlow, else by NumPy. NumPy's outputs are
-    the same bits alone and in any batch; TensorFlow's probabilities differ by less than 1e-5.
+    Where this process has started TensorFlow, by `fit`, `partial_fit` or `to_keras`, work of more
+    than 500 million multiply-adds (60 images of version 1, 1,000 of version 2) is predicted by it,
+    else by NumPy. NumPy's outputs are the same bits alone and in any batch; TensorFlow's
+    probabilities differ by less than 1e-5.
 
     In a worker of joblib, loky or Dask TensorFlow takes the threads that the worker was given
     (``OMP_NUM_THREADS``), unless it was started before. Sums of another number of threads are
     rounded in another order: then weights differ in their last bits, which training amplifies,
     and scores by up to .006 (seen in runs of the two versions). For the bits of a parallel run
     start the serial one with ``OMP_NUM_THREADS`` set to the threads of one worker.
+
+    Memory does not grow with the number of fits of equal structure. oneDNN keeps some 0.5 MB for
+    every new number of rows in a batch, of the 1,024 used last.
 
     With `memory` the weights of every epoch are kept, 4 bytes for each parameter in float32 (an
     epoch of version 1 takes 9.4 MB, one of version 2 0.36 MB), and twice as much for the
@@ -499,9 +503,14 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
         ------
         sklearn.exceptions.NotFittedError
             Before `fit`.
+        RuntimeError
+            In a process forked from one where TensorFlow runs.
         """
         check_is_fitted(self)
         from skfashion._networks import build_sequential
+        from skfashion._tensorflow import check_not_forked
+
+        check_not_forked()
 
         return build_sequential(
             Architecture(**self._architecture),

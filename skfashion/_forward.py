@@ -60,12 +60,13 @@ def _network(x, weights, strides):
 
 def _convolve(x, kernel, strides):
     """A valid convolution as a matrix product for each image: patches by filters."""
-    rows, columns, channels, filters = kernel.shape
-    n, height, width = x.shape[0], *((side - rows) // strides + 1 for side in x.shape[1:3])
+    rows, columns, _, filters = kernel.shape
+    n, height, width, channels = x.shape
+    height, width = (height - rows) // strides + 1, (width - columns) // strides + 1
     image, row, column, channel = x.strides
     patches = as_strided(  # sliding_window_view takes 30 us longer, a tenth of a prediction
         x,
-        (n, height, width, rows, columns, channels),
+        (n, height, width, rows, columns, channels),  # within x, whatever the kernel
         (image, row * strides, column * strides, row, column, channel),
         writeable=False,
     )

@@ -99,8 +99,7 @@ class Network(keras.Model):
         self.key = architecture, pixel_dtype
         self.strides = architecture.strides
         self.with_dropout = architecture.dropout
-        largest = max(map(prod, architecture.feature_maps)) * np.dtype(dtype).itemsize
-        self.rows_per_step = max(1, int(_FEATURE_BYTES // largest))
+        self.rows_per_step = _rows_at_a_time(architecture)
         self.built = True
         self.parameters = [
             tf.Variable(tf.zeros(shape, dtype)) for shape in architecture.parameter_shapes
@@ -125,7 +124,6 @@ class Network(keras.Model):
             self._train_steps, [*rows, order, number, number, number, seed]
         )
         self._score_rows = _program(self._score_rows, rows)
-        self._logits_of = _program(self._logits, rows[:1])
         # The wrapper that calls `fit` compiles what is not compiled. The optimizer is named for it
         # and for readers; its step is `adam_step`, whose variables ignore the user's `floatx`.
         self.compile(
@@ -204,29 +202,7 @@ class Network(keras.Model):
         """The same means as `train_epoch`, learning nothing."""
         return _means(self._score_rows(*rows).numpy())
 
-    def logits(self, images, weights, pixel_max):
-        """Outputs of the last layer with these weights.
-
-        Parameters
-        ----------
-        images : ndarray
-        weights : list of ndarray
-        pixel_max : float
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-        """
-        for parameter, weight in zip(self.parameters, weights, strict=True):
-            parameter.assign(weight)
-        self.pixel_max.assign(pixel_max)
-        parts = [
-            self._logits_of(tf.constant(images[first : first + self.rows_per_step]))
-            for first in range(0, len(images), self.rows_per_step)
-        ]
-        return np.concatenate(parts)
-
-    # What is traced: a program for training, one for scoring and one for predicting.
+    # What is traced: a program for training and one for scoring.
 
     def _train_steps(self, images, codes, weights, order, batch_size, first, last, seed):
         def train_step(step, sums):
@@ -267,24 +243,72 @@ class Network(keras.Model):
         )[1]
 
     def _logits(self, images, dropout_seed=None):
-        *convolutions, hidden, output = zip(
-            self.parameters[::2], self.parameters[1::2], strict=True
+        def drop(x, number):
+            seed, step = dropout_seed
+            position = tf.cast(step * len(self.parameters) + number, tf.int64)
+            return relu_dropout(x, self.dropped_of_65536, tf.stack([seed, position]))
+
+        dropping = self.with_dropout and dropout_seed is not None
+        return _forward_pass(
+            images, self.parameters, self.pixel_max, self.strides, drop if dropping else None
         )
-        x = images
-        if x.dtype == tf.uint8:
-            x = tf.cast(x, self.dtype) / self.pixel_max
-        for number, (kernel, bias) in enumerate(convolutions):
-            layer = convolve if number else convolve_pixels
-            x = tf.nn.bias_add(layer(x, kernel.read_value(), self.strides), bias)
-            if self.with_dropout and dropout_seed is not None:
-                seed, step = dropout_seed
-                position = tf.cast(step * len(convolutions) + number, tf.int64)
-                x = relu_dropout(x, self.dropped_of_65536, tf.stack([seed, position]))
-            else:
-                x = tf.nn.relu(x)
-        x = tf.reshape(x, [tf.shape(x)[0], -1])
-        x = tf.nn.relu(x @ hidden[0] + hidden[1])
-        return x @ output[0] + output[1]
+
+
+def _forward_pass(images, parameters, pixel_max, strides, drop=None):
+    """Outputs of the last layer; `drop` rectifies in place of relu, given the layer's number."""
+    *convolutions, hidden, output = zip(parameters[::2], parameters[1::2], strict=True)
+    x = images
+    if x.dtype == tf.uint8:
+        x = tf.cast(x, pixel_max.dtype) / pixel_max
+    for number, (kernel, bias) in enumerate(convolutions):
+        layer = convolve if number else convolve_pixels
+        # A custom gradient takes tensors, not variables.
+        x = tf.nn.bias_add(layer(x, tf.convert_to_tensor(kernel), strides), bias)
+        x = drop(x, number) if drop else tf.nn.relu(x)
+    x = tf.reshape(x, [tf.shape(x)[0], -1])
+    x = tf.nn.relu(x @ hidden[0] + hidden[1])
+    return x @ output[0] + output[1]
+
+
+def _rows_at_a_time(architecture):
+    largest = max(map(prod, architecture.feature_maps)) * np.dtype(architecture.dtype).itemsize
+    return max(1, int(_FEATURE_BYTES // largest))
+
+
+def logits(architecture, images, weights, pixel_max):
+    """Outputs of the last layer, by a program that holds no weights: all threads share it.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    images : ndarray of shape (n, rows, columns, 1)
+    weights : list of ndarray
+    pixel_max : float
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+    """
+    program = _prediction_program(architecture, images.dtype.name)
+    pixel_max = tf.constant(pixel_max, architecture.dtype)
+    weights = [tf.constant(weight) for weight in weights]
+    rows = _rows_at_a_time(architecture)
+    parts = [
+        program(tf.constant(images[first : first + rows]), pixel_max, *weights)
+        for first in range(0, len(images), rows)
+    ]
+    return np.concatenate(parts)
+
+
+@functools.lru_cache(maxsize=16)
+def _prediction_program(architecture, pixel_dtype):
+    def predict(images, pixel_max, *weights):
+        return _forward_pass(images, weights, pixel_max, architecture.strides)
+
+    shapes = [[], *architecture.parameter_shapes]
+    signature = [tf.TensorSpec([None, *architecture.image_shape, 1], pixel_dtype)]
+    signature += [tf.TensorSpec(shape, architecture.dtype) for shape in shapes]
+    return _program(predict, signature)
 
 
 def _program(function, signature):
@@ -345,7 +369,7 @@ class NetworkPool:
         finally:
             with self._lock:
                 self._idle.append(network)
-                del self._idle[: -self.capacity]
+                del self._idle[: max(0, len(self._idle) - self.capacity)]
 
     def clear(self):
         """Forget the networks that nobody uses: their weights and Adam's moments are freed.

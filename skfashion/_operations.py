@@ -1,10 +1,13 @@
-"""The costly operations of a training step, each in the cheapest exact form found for a CPU.
+"""The costly operations of a training step, each in the cheapest form found for a CPU.
 
-The forms differ from Keras' own layers in the order of their sums alone. The figures are of one
+Convolutions and Adam differ from Keras' own in the order of their sums alone, dropout in how its
+random numbers are drawn. The figures are of one
 step of a batch of 100 on two cores, beside Keras' form in the same run.
 """
 
 import functools
+import os
+import platform
 
 import numpy as np
 
@@ -31,7 +34,7 @@ def convolve_pixels(images, kernel, strides):
     tensor of shape (n, rows, columns, filters)
     """
     size, _, _, filters = kernel.shape
-    # As many patches of a large kernel would need more memory than the convolution's output.
+    # As many patches of a large kernel would need more than twice the memory of the output.
     if size**2 > 2 * filters:
         return convolve(images, kernel, strides)
     rows, columns = images.shape[1:3]
@@ -53,10 +56,10 @@ def convolve_pixels(images, kernel, strides):
 def convolve(x, kernel, strides):
     """A valid convolution.
 
-    At strides 1 by oneDNN's kernels, which TensorFlow itself takes only on processors with
-    AVX-512 or newer, but which are faster without it too (v1's step: 46.5 instead of 57.6 ms). At
-    larger strides they are slower (v2's step: 10.2 instead of 7.3 ms) and the choice stays
-    TensorFlow's.
+    At strides 1 by oneDNN's kernels, which TensorFlow by itself takes only where the processor has
+    instructions for neural networks (AVX-512 VNNI, say), but which are faster with AVX2 too (v1's
+    step: 46.5 instead of 57.6 ms). At larger strides they are slower there (v2's step: 10.2 instead
+    of 7.3 ms) and the choice stays TensorFlow's.
 
     Parameters
     ----------
@@ -110,8 +113,10 @@ def _onednn(operation, inputs, shape):
 
 @functools.cache
 def _onednn_convolves():
-    """Whether this build of TensorFlow has the kernels, and they compute what its own do."""
-    if tf.config.get_visible_devices("GPU"):
+    """Whether the kernels are there, are wanted, and compute what TensorFlow's own do."""
+    elsewhere = platform.machine() not in ("x86_64", "AMD64")  # where nothing was measured
+    switched_off = os.environ.get("TF_ENABLE_ONEDNN_OPTS") in ("0", "false")
+    if elsewhere or switched_off or tf.config.get_visible_devices("GPU"):
         return False
 
     @tf.function(autograph=False)
@@ -128,7 +133,9 @@ def _onednn_convolves():
     x, kernel = (rng.random(shape, np.float32) for shape in ((2, 5, 4, 3), (3, 3, 3, 4)))
     try:
         with tf.init_scope():  # out of the graph being traced
-            return bool(difference(tf.constant(x), tf.constant(kernel)) < 1e-4)
+            x, kernel = tf.constant(x), tf.constant(kernel)
+            # Not by a call, which `tf.config.run_functions_eagerly` would make eager.
+            return bool(difference.get_concrete_function(x, kernel)(x, kernel) < 1e-4)
     except (ValueError, tf.errors.OpError):  # no such operation, or no kernel for it
         return False
 
@@ -138,7 +145,7 @@ def relu_dropout(x, dropped_of_65536, seed):
 
     Each activation has a random number of its own, of 8 bits where they give the rate exactly,
     else of 16, instead of the 32 of a float (v2: 1.1 and 1.4 instead of 2.3 ms for all layers).
-    What is kept is scaled by just that rate.
+    What is kept is scaled by just that rate, which is rounded to 1/65536.
 
     Parameters
     ----------

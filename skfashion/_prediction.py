@@ -15,9 +15,9 @@ def logits(images, weights, architecture, pixel_max):
     """Outputs of the last layer, before the softmax.
 
     They are NumPy's, and equal alone and in any batch, unless all of this holds: this process
-    has trained a FashionCNN, so that TensorFlow runs; it was not forked since; and the images
-    need more than 500 million multiply-adds in all. Then they are TensorFlow's, whose
-    probabilities differ by less than 1e-5.
+    has started TensorFlow, by `fit`, `partial_fit` or `to_keras` of a FashionCNN; it was not
+    forked since; and the images need more than 500 million multiply-adds in all. Then they are
+    TensorFlow's, whose probabilities differ by less than 1e-5.
 
     Parameters
     ----------
@@ -32,16 +32,17 @@ def logits(images, weights, architecture, pixel_max):
     -------
     logits : ndarray of shape (n, n_classes), in the dtype of `weights`
     """
-    work = len(images) * architecture.multiply_adds
-    if work > _MULTIPLY_ADDS_WORTH_TENSORFLOW and _tensorflow_runs_here():
-        from skfashion._networks import pool
+    if _tensorflow_runs_here():
+        work = len(images) * architecture.multiply_adds
+        if work > _MULTIPLY_ADDS_WORTH_TENSORFLOW:
+            from skfashion import _networks
 
-        with pool.lend(architecture, images.dtype.name) as network:
-            return network.logits(images, weights, pixel_max)
+            return _networks.logits(architecture, images, weights, pixel_max)
     with np.errstate(over="ignore", invalid="ignore"):  # the caller looks for what is not finite
         return _forward.logits(images, weights, architecture.strides, pixel_max)
 
 
 def _tensorflow_runs_here():
-    tensorflow = sys.modules.get("skfashion._tensorflow")
-    return tensorflow is not None and tensorflow.runs_here()
+    # While another thread imports it, it is there without its functions.
+    runs_here = getattr(sys.modules.get("skfashion._tensorflow"), "runs_here", None)
+    return runs_here is not None and runs_here()

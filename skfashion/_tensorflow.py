@@ -125,9 +125,9 @@ def runs_here():
 
 
 def check_not_forked():
-    """Refuse to train in a process forked from one where TensorFlow runs: it would hang."""
+    """Refuse what would hang in a process forked from one where TensorFlow runs."""
     if not runs_here():
         raise RuntimeError(
-            "TensorFlow was started before this process was forked, and cannot train in it. "
+            "TensorFlow was started before this process was forked, and cannot run in it. "
             "Start worker processes by 'spawn' or 'forkserver', or by joblib's default 'loky'."
         )

@@ -95,14 +95,17 @@ def test_small_images_are_padded_in_the_keras_model_too(images):
 
 @pytest.mark.parametrize("strides", [1, 2])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_training_is_keras_own_adam_and_cross_entropy(images, small, weighted, strides):
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-6), ("float32", 1e-4)])
+def test_training_is_keras_own_adam_and_cross_entropy(
+    images, small, weighted, strides, dtype, tolerance
+):
     """The same batches given to a plain Keras model lead to the same weights."""
     import keras
 
     X, y = images
     rng = np.random.default_rng(0)
     sample_weight = rng.integers(1, 5, len(y)).astype(float) if weighted else None
-    clf = FashionCNN(**{**small, "epochs": 2}, dtype="float64", strides=strides)
+    clf = FashionCNN(**{**small, "epochs": 2}, dtype=dtype, strides=strides)
     ours = clf.fit(X, y, sample_weight=sample_weight)
 
     architecture = Architecture(**ours._architecture)
@@ -125,7 +128,7 @@ def test_training_is_keras_own_adam_and_cross_entropy(images, small, weighted, s
             )
     for mine, theirs in zip(ours.weights_, model.get_weights(), strict=True):
         # Keras keeps its learning rate in float32 and clips probabilities at 1e-7.
-        assert_allclose(mine, theirs, atol=1e-6)
+        assert_allclose(mine, theirs, atol=tolerance)
 
 
 def test_a_fit_goes_through_scikeras_once(images, small, monkeypatch):
@@ -163,6 +166,14 @@ def test_an_images_outputs_are_the_same_bits_alone_and_in_any_batch(fashion, ver
     assert_array_equal(clf.decision_function(X[order]), together[order])
     alone = np.concatenate([clf.decision_function(image[None]) for image in X])
     assert_array_equal(alone, together)
+
+
+def test_a_kernel_that_does_not_suit_the_images_is_refused_not_read_past(fitted):
+    images = np.ones((2, 8, 8, 1), np.float32)
+    for shape in ((3, 5, 1, 4), (5, 3, 1, 4), (3, 3, 2, 4)):
+        weights = [np.ones(shape, np.float32), *fitted.weights_[1:]]
+        with pytest.raises(ValueError, match="mismatch"):
+            _forward.logits(images, weights, 1, 255.0)
 
 
 def test_softmax_does_not_overflow():

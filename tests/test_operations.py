@@ -4,9 +4,12 @@ import platform
 
 import numpy as np
 import pytest
+from helpers import weights_equal
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skfashion._operations import convolve, convolve_pixels, relu_dropout
+from skfashion import FashionCNN
+from skfashion._networks import pool
+from skfashion._operations import _onednn_convolves, convolve, convolve_pixels, relu_dropout
 from skfashion._tensorflow import tf
 
 RNG = np.random.default_rng(0)
@@ -54,6 +57,16 @@ def test_convolutions_at_strides_1_are_onednns():
 
     assert "_MklNativeConv2D" in operations(1)
     assert "_MklNativeConv2D" not in operations(2)
+
+
+def test_training_works_where_functions_run_eagerly(images, small, fitted):
+    _onednn_convolves.cache_clear()
+    pool.clear()
+    tf.config.run_functions_eagerly(True)
+    try:
+        assert weights_equal(FashionCNN(**small).fit(*images), fitted)
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 # 8 bits give .5 exactly, .1 and .9 need 16.

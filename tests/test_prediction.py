@@ -1,6 +1,9 @@
 """Prediction goes by one rule through NumPy or TensorFlow, and nobody can tell which."""
 
 import multiprocessing
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -22,16 +25,16 @@ def trained(request):
 @pytest.fixture
 def in_tensorflow(monkeypatch):
     """Numbers of images for which TensorFlow was asked. It computes all the same."""
-    from skfashion._networks import Network
+    from skfashion import _networks
 
     asked = []
-    logits = Network.logits
+    logits = _networks.logits
 
-    def recorded(self, images, *arguments):
+    def recorded(architecture, images, *arguments):
         asked.append(len(images))
-        return logits(self, images, *arguments)
+        return logits(architecture, images, *arguments)
 
-    monkeypatch.setattr(Network, "logits", recorded)
+    monkeypatch.setattr(_networks, "logits", recorded)
     return asked
 
 
@@ -106,3 +109,36 @@ def test_large_work_needs_no_tensorflow(trained, tmp_path):
     """)
     probabilities = joblib.load(tmp_path / "probabilities.joblib")
     assert_allclose(probabilities, clf.predict_proba(X), rtol=0, atol=1e-5)
+
+
+def test_while_another_thread_imports_tensorflow_numpy_predicts(trained, monkeypatch):
+    clf, X = trained
+    expected = np.concatenate([clf.predict_proba(X[i : i + 50]) for i in range(0, 1100, 50)])
+    half_imported = ModuleType("skfashion._tensorflow")
+    monkeypatch.setitem(sys.modules, "skfashion._tensorflow", half_imported)
+    assert_array_equal(clf.predict_proba(X[:1100]), expected)
+
+
+def test_threads_that_predict_share_one_program(trained, in_tensorflow):
+    from tensorflow.python.eager.context import context
+
+    clf, X = trained
+    expected = clf.predict_proba(X[:1100])
+    programs = set(context().list_function_names())
+    with ThreadPoolExecutor(8) as threads:
+        for probabilities in threads.map(clf.predict_proba, [X[:1100]] * 16):
+            assert_array_equal(probabilities, expected)
+    assert len(in_tensorflow) == 17
+    assert set(context().list_function_names()) <= programs
+
+
+def test_standardised_images_and_a_longer_training_agree_too():
+    from sklearn.preprocessing import StandardScaler
+
+    from skfashion.datasets import load_fashion_mini
+
+    X, y = load_fashion_mini(return_X_y=True)
+    X = StandardScaler().fit_transform(X)[:2000]
+    clf = FashionCNN.v2(dropout=0.1, epochs=10, random_state=0).fit(X, y[:2000])
+    alone = np.concatenate([clf.predict_proba(X[i : i + 500]) for i in range(0, 2000, 500)])
+    assert_allclose(clf.predict_proba(X), alone, rtol=0, atol=1e-5)

@@ -20,6 +20,7 @@ from helpers import make_images, run_python
 from numpy.testing import assert_array_equal
 
 from skfashion import FashionCNN
+from skfashion.datasets import load_fashion_mini
 
 PARAMETERS = {
     "filters": (4, 6),
@@ -104,11 +105,12 @@ class TestPromise2FittedStateIsArraysAndPlainValues:
         child = os.fork()
         if child == 0:
             right = np.array_equal(clf.predict(X), expected)
-            try:
-                clf.fit(X, y)
-                right = False
-            except RuntimeError as error:
-                right &= "forked" in str(error)
+            for refused in (lambda: clf.fit(X, y), clf.to_keras):
+                try:
+                    refused()
+                    right = False
+                except RuntimeError as error:
+                    right &= "forked" in str(error)
             os._exit(0 if right else 1)
         assert os.waitpid(child, 0)[1] == 0
 
@@ -152,6 +154,17 @@ class TestPromise3EqualInputsGiveEqualBits:
         with ThreadPoolExecutor(4) as threads:
             assert list(threads.map(train, range(4))) == alone
         assert len(set(alone)) == 4
+
+    @pytest.mark.parametrize("version", [FashionCNN.v1, FashionCNN.v2])
+    def test_the_two_networks_in_threads_at_once(self, version):
+        X, y = load_fashion_mini(return_X_y=True)
+
+        def train(seed):
+            return digest(version(epochs=1, random_state=seed).fit(X[:300], y[:300]))
+
+        alone = [train(seed) for seed in (0, 1)]
+        with joblib.parallel_config(backend="threading", n_jobs=2):
+            assert joblib.Parallel()(joblib.delayed(train)(seed) for seed in (0, 1)) == alone
 
     def test_whatever_the_users_keras_settings_are(self, images):
         X, y = images
@@ -293,7 +306,7 @@ class TestPromise6MemoryIsConstant:
                 FashionCNN(**{**PARAMETERS, **own}).fit(X, y)
 
         def programs():
-            return len(context().list_function_names())
+            return set(context().list_function_names())
 
         fit_some(10)
         memory, compiled = psutil.Process().memory_info().rss, programs()
@@ -302,7 +315,7 @@ class TestPromise6MemoryIsConstant:
         assert psutil.Process().memory_info().rss - memory < 8e6
         for n in range(20, 30):
             FashionCNN(**{**PARAMETERS, "batch_size": n, "strides": 1 + n % 2}).fit(X[:-n], y[:-n])
-        assert programs() == compiled
+        assert programs() <= compiled
 
 
 class TestPromise7SilentUnlessAsked:
