@@ -702,8 +702,9 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
     def _logits(self, X):
         check_is_fitted(self)
         X = self._check_images(X)
+        logits = self._logits_of(X, self.weights_)
         _images.warn_if_scale_differs(X, self._typical_max, stacklevel=4)
-        return self._logits_of(X, self.weights_)
+        return logits
 
     def _logits_of(self, X, weights):
         architecture = Architecture(**self._architecture)

@@ -37,6 +37,7 @@ REFUSED_VALUES = [
     *[("dropout", bad, "a float in the range [0.0, 1.0)") for bad in (1, -0.1, np.nan, "half")],
     *[("validation_fraction", bad, "a float in the range [0.0, 1.0)") for bad in (1, -0.1, np.nan)],
     *[("tol", bad, "a float in the range [0.0, inf)") for bad in (-1, np.nan, np.inf, None)],
+    *[("memory", bad, "an instance of 'str', an instance of 'os.PathLike'") for bad in (1, True)],
     *[(name, bad, SWITCH) for name in ("early_stopping", "warm_start") for bad in ("yes", 1, None)],
     *[("verbose", bad, "an int in the range [0, inf)") for bad in (-1, 1.5, "yes", None)],
     *[("dtype", bad, "a str among") for bad in ("float16", "float", np.float32, None)],
