@@ -209,7 +209,7 @@ def candidates_search(n_jobs):
 
     X, y = load_fashion_mini(return_X_y=True)
     grid = {"dropout": [0.2, 0.3, 0.4, 0.5], "learning_rate": [5e-4, 1e-3]}
-    clf = fashion_cnn("v2", epochs=5, random_state=0)
+    clf = fashion_cnn("v2", epochs=10, random_state=0)
     search = GridSearchCV(clf, grid, cv=3, n_jobs=n_jobs, refit=False)
     return lambda: search.fit(X, y).cv_results_["mean_test_score"].tolist()
 
