@@ -203,7 +203,7 @@ def peak():
         "skfashion"
     ]
     yield Line(
-        "peak memory, fit of 60,000 images of bytes, v2", f"{bytes_ / 1e9:.2f} GB", "", "", "<= 1.2 GB"
+        "peak memory, 60,000 images of bytes, v2", f"{bytes_ / 1e9:.2f} GB", "", "", "<= 1.2 GB"
     )
 
 
