@@ -120,7 +120,9 @@ class Run:
     def _epochs(self, kind):
         with contextlib.suppress(OSError):
             names = [path.name.partition(".") for path in self.folder.iterdir()]
-            return {int(number) for number, _, ending in names if ending == kind}
+            return {
+                int(number) for number, _, ending in names if ending == kind and number.isdecimal()
+            }
         return set()
 
     def _path(self, epoch, kind):

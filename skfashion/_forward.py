@@ -64,7 +64,7 @@ def _convolve(x, kernel, strides):
     n, height, width, channels = x.shape
     height, width = (height - rows) // strides + 1, (width - columns) // strides + 1
     image, row, column, channel = x.strides
-    patches = as_strided(  # sliding_window_view takes 30 us longer, a tenth of a prediction
+    patches = as_strided(  # by sliding_window_view a row of v2 takes 0.41 instead of 0.34 ms
         x,
         (n, height, width, rows, columns, channels),  # within x, whatever the kernel
         (image, row * strides, column * strides, row, column, channel),

@@ -21,12 +21,12 @@ def threads_given():
 
 def threads():
     """The threads that TensorFlow computes one operation with, here, or will once it starts."""
-    if "tensorflow" in sys.modules:
-        chosen = sys.modules["tensorflow"].config.threading.get_intra_op_parallelism_threads()
-    else:
-        own = _positive_integer(os.environ.get("TF_NUM_INTRAOP_THREADS", ""))
-        chosen = own or threads_given()
-    return chosen or _cores()
+    own = _positive_integer(os.environ.get("TF_NUM_INTRAOP_THREADS", ""))
+    # While another thread imports TensorFlow, it is there without its parts.
+    config = getattr(sys.modules.get("tensorflow"), "config", None)
+    if config is None:
+        return own or threads_given() or _cores()
+    return config.threading.get_intra_op_parallelism_threads() or own or _cores()
 
 
 def fingerprint():

@@ -278,6 +278,11 @@ class TestNothingIsLost:
             clf = cnn(epochs=2).fit(*images)
         assert equal(clf, cnn(epochs=2, memory=None).fit(*images))
 
+    def test_a_file_that_is_no_epoch_is_passed_over(self, images, cnn, tmp_path):
+        cnn(epochs=2).fit(*images)
+        entries(tmp_path)[0].with_name("notes.weights").touch()
+        assert cnn(epochs=2).fit(*images).n_epochs_trained_ == 0
+
     def test_a_directory_that_cannot_be_made_stops_the_storing_not_the_fit(
         self, images, cnn, tmp_path
     ):
