@@ -1,5 +1,6 @@
 """Times contenders in turn, each in a process of its own, while all others wait."""
 
+import functools
 import multiprocessing
 import os
 import sys
@@ -17,20 +18,21 @@ class Contender:
     ----------
     job : callable
         Prepares the work and returns what is timed, a function without arguments.
-    *arguments
+    *arguments, **keywords
         Of `job`.
     threads : int or None, default=None
         What the process is told to take, by ``OMP_NUM_THREADS``, before it imports anything.
     """
 
-    def __init__(self, job, *arguments, threads=None):
-        self.job, self.arguments, self.threads = job, arguments, threads
+    def __init__(self, job, *arguments, threads=None, **keywords):
+        self.job = functools.partial(job, *arguments, **keywords)
+        self.threads = threads
 
     def __enter__(self):
         """Prepare the work, in a new process that shares nothing with this one."""
         context = multiprocessing.get_context("spawn")
         self._told, told = context.Pipe()
-        self._process = context.Process(target=_serve, args=(told, self.job, self.arguments))
+        self._process = context.Process(target=_serve, args=(told, self.job))
         with _threads_told(self.threads):
             self._process.start()
         told.close()  # this end is the other process': when it dies, there is nothing to wait for
@@ -56,16 +58,16 @@ class Contender:
         try:
             answer = self._told.recv()
         except EOFError:
-            raise RuntimeError(f"{self.job.__name__}{self.arguments} died") from None
+            raise RuntimeError(f"{self.job} died") from None
         if isinstance(answer, str):
-            raise RuntimeError(f"{self.job.__name__}{self.arguments} failed:\n{answer}")
+            raise RuntimeError(f"{self.job} failed:\n{answer}")
         return answer
 
 
-def _serve(told, job, arguments):
+def _serve(told, job):
     try:
         with _silence():
-            work = job(*arguments)
+            work = job()
             told.send(True)
             while repeats := told.recv():
                 seconds = []

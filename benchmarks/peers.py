@@ -32,6 +32,15 @@ def scaled(X):
     return X.reshape(-1, 28, 28, 1).astype(np.float32) / 255
 
 
+def unanswered(work, *arguments, **keywords):
+    """The work without its answer: with a History the driver would start TensorFlow to read it."""
+
+    def run():
+        work(*arguments, **keywords)
+
+    return run
+
+
 # skfashion
 
 
@@ -43,13 +52,13 @@ def fashion_cnn(version, **parameters):
 
 def skfashion_fit(version, n):
     X, y = full_images(n)
-    return lambda: fashion_cnn(version, epochs=1).fit(X, y)
+    return unanswered(lambda: fashion_cnn(version, epochs=1).fit(X, y))
 
 
 def skfashion_predict(version, n):
     clf = fashion_cnn(version, epochs=1).fit(*full_images(1000))
     X, _ = full_images(n)
-    return lambda: clf.predict_proba(X)
+    return unanswered(clf.predict_proba, X)
 
 
 # Keras
@@ -84,7 +93,7 @@ def keras_fit(version, n, steps_per_execution):
     X, y = full_images(n)
     X = scaled(X)
     model = keras_network(**VERSIONS[version], steps_per_execution=steps_per_execution)
-    return lambda: model.fit(X, y, batch_size=BATCH_SIZE, verbose=0)
+    return unanswered(model.fit, X, y, batch_size=BATCH_SIZE, verbose=0)
 
 
 # SciKeras
@@ -108,14 +117,14 @@ def keras_classifier_fit(version, n, steps_per_execution):
     X, y = full_images(n)
     X = scaled(X)
     clf = {"epochs": 1, "steps_per_execution": steps_per_execution}
-    return lambda: keras_classifier(version, **clf).fit(X, y)
+    return unanswered(lambda: keras_classifier(version, **clf).fit(X, y))
 
 
 def keras_classifier_predict(version, n):
     X, y = full_images(1000)
     clf = keras_classifier(version, epochs=1).fit(scaled(X), y)
     X = scaled(full_images(n)[0])
-    return lambda: clf.predict_proba(X)
+    return unanswered(clf.predict_proba, X)
 
 
 # skorch
@@ -152,7 +161,7 @@ def skorch_fit(version, n):
         verbose=0,
     ).initialize()
     y = y.astype(np.int64)
-    return lambda: net.partial_fit(X, y)
+    return unanswered(net.partial_fit, X, y)
 
 
 # scikit-learn
@@ -168,50 +177,7 @@ def mlp_predict(n):
         warnings.simplefilter("ignore")  # it has not converged, nor need it
         clf = MLPClassifier(100, max_iter=2).fit(X / np.float32(255), y)
     X = full_images(n)[0] / np.float32(255)
-    return lambda: clf.predict_proba(X)
-
-
-# Searches: 3 epochs on the 6,000 images of the package, as scikit-learn's own search runs them.
-
-_DROPOUTS = [0.0, 0.25, 0.5]
-
-
-def skfashion_search(strides):
-    from skfashion.datasets import load_fashion_mini
-
-    X, y = load_fashion_mini(return_X_y=True)
-    return _search(fashion_cnn("v2", epochs=3), X, y, strides)
-
-
-def keras_classifier_search(strides):
-    from skfashion.datasets import load_fashion_mini
-
-    X, y = load_fashion_mini(return_X_y=True)
-    clf = keras_classifier("v2", epochs=3, steps_per_execution=20)
-    return _search(clf, scaled(X), y, strides)
-
-
-def _search(clf, X, y, strides):
-    import keras  # noqa: F401 - its start is not what is compared
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold
-
-    grid = {"dropout": _DROPOUTS, "strides": list(strides)}
-    # The same folds for both: the wrapper is no classifier to scikit-learn any more.
-    search = GridSearchCV(clf, grid, cv=StratifiedKFold(3), scoring="accuracy", refit=False)
-    return lambda: search.fit(X, y).cv_results_["mean_test_score"].tolist()
-
-
-def candidates_search(n_jobs):
-    """Eight version 2 by three folds. The workers' start counts."""
-    from sklearn.model_selection import GridSearchCV
-
-    from skfashion.datasets import load_fashion_mini
-
-    X, y = load_fashion_mini(return_X_y=True)
-    grid = {"dropout": [0.2, 0.3, 0.4, 0.5], "learning_rate": [5e-4, 1e-3]}
-    clf = fashion_cnn("v2", epochs=10, random_state=0)
-    search = GridSearchCV(clf, grid, cv=3, n_jobs=n_jobs, refit=False)
-    return lambda: search.fit(X, y).cv_results_["mean_test_score"].tolist()
+    return unanswered(clf.predict_proba, X)
 
 
 # Memory and the checks

@@ -12,25 +12,16 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import joblib
 import peers
-from contest import Contender, contest, ratio, seconds
+import search_rows
+from contest import Contender, contest, seconds
+from table import Line, print_table, ratios
 
 from skfashion._architecture import Architecture
 
 LIBRARIES = ["numpy", "scikit-learn", "tensorflow", "keras", "scikeras", "torch", "skorch"]
-
-
-class Line(NamedTuple):
-    """A line of the table: what was measured of us and of another, and what was asked."""
-
-    work: str
-    ours: str
-    other: str
-    figure: str
-    bar: str
 
 
 # Fits
@@ -43,7 +34,7 @@ def short_fit():
         contenders[f"KerasClassifier, {steps} a call"] = contender
     results = contest(contenders, rounds=9, warmups=2)
     best = _keep_the_best(results, "KerasClassifier")
-    yield from _ratios("fit, 1,000 rows, 1 epoch, v2, from the third on", results, {best: 1 / 8})
+    yield from ratios("fit, 1,000 rows, 1 epoch, v2, from the third on", results, {best: 1 / 8})
 
 
 def epoch_v2():
@@ -66,7 +57,7 @@ def _epoch(version, *, rounds, steps_per_execution, keras, skorch):
     product = seconds({"gemm": results.pop("a matrix product")})["gemm"]
     best = _keep_the_best(results, "Keras")
     bars = {best: keras, "skorch": skorch}
-    yield from _ratios(f"epoch, 48,000 rows, {version}", results, bars)
+    yield from ratios(f"epoch, 48,000 rows, {version}", results, bars)
     operations = 2 * n * _multiply_adds_of_a_step(version)
     yield Line(
         f"arithmetic of that epoch, {version}",
@@ -118,7 +109,7 @@ def predict_one():
         "v2": {"KerasClassifier v2": 1 / 150, "MLPClassifier(100)": 3},
         "v1": {"KerasClassifier v1": 1 / 30},
     }.items():
-        yield from _ratios(
+        yield from ratios(
             f"predict_proba, 1 row, {version}", results, bars, ours=f"skfashion {version}"
         )
 
@@ -132,58 +123,9 @@ def predict_many():
             },
             rounds=9,
         )
-        yield from _ratios(
+        yield from ratios(
             f"predict_proba, 10,000 rows, {version}", results, {"KerasClassifier": 0.8}
         )
-
-
-# Searches
-
-
-def grid_jobs():
-    results = contest(
-        {
-            "n_jobs=2": Contender(peers.candidates_search, 2),
-            "n_jobs=1": Contender(peers.candidates_search, 1),
-            "as a worker": Contender(
-                peers.candidates_search, 1, threads=max(1, joblib.cpu_count() // 2)
-            ),
-        },
-        rounds=3,
-        warmups=0,
-        afresh=True,
-    )
-    scores = {name: rounds[0][1] for name, rounds in results.items()}
-    apart = max(abs(a - b) for a, b in zip(scores["n_jobs=2"], scores["n_jobs=1"], strict=True))
-    equal = all(result == scores["as a worker"] for _, result in results["n_jobs=2"])
-    faster = 1 / ratio(results, "n_jobs=2", "n_jobs=1")
-    taken = {name: f"{value:.1f} s" for name, value in seconds(results).items()}
-    work = "grid of 8 v2 x 3 folds, n_jobs=2 against 1"
-    yield Line(work, taken["n_jobs=2"], taken["n_jobs=1"], f"{faster:.2f} x faster", ">= 1.4 x")
-    yield Line("  its scores beside those of n_jobs=1", "", "", f"within {apart:.4f}", "<= .01")
-    same = "equal" if equal else "NOT EQUAL"
-    yield Line(
-        "  its scores beside a serial run of as many threads",
-        "",
-        taken["as a worker"],
-        same,
-        "equal",
-    )
-
-
-def grid_peers():
-    for strides, bar in {(2,): 0.45, (1, 2): 0.65}.items():
-        results = contest(
-            {
-                "skfashion": Contender(peers.skfashion_search, strides),
-                "KerasClassifier": Contender(peers.keras_classifier_search, strides),
-            },
-            rounds=3 if strides == (2,) else 1,  # a round of both takes ten minutes
-            warmups=0,
-            afresh=True,
-        )
-        work = f"grid dropout {{0, .25, .5}} x strides {{{', '.join(map(str, strides))}}} x 3 folds"
-        yield from _ratios(work, results, {"KerasClassifier": bar})
 
 
 # Memory and the checks
@@ -214,26 +156,6 @@ def checks():
     yield Line(f"{number} estimator checks, one core", f"{taken:.0f} s", "", "", "<= 60 s")
 
 
-def _ratios(work, results, bars, ours="skfashion"):
-    taken = seconds(results)
-    for name, bar in bars.items():
-        yield Line(
-            work,
-            _duration(taken[ours]),
-            f"{name}: {_duration(taken[name])}",
-            _fraction(ratio(results, ours, name)),
-            f"<= {_fraction(bar)}",
-        )
-
-
-def _duration(value):
-    return f"{value * 1e3:.3g} ms" if value < 1 else f"{value:.3g} s"
-
-
-def _fraction(value):
-    return f"1/{1 / value:.3g}" if value < 0.2 else f"{value:.2f}"
-
-
 def _processor():
     about = Path("/proc/cpuinfo")  # Linux names it nowhere else
     named = re.search(r"model name\s*: (.*)", about.read_text()) if about.exists() else None
@@ -248,9 +170,8 @@ ROWS = {
     "predict-one": predict_one,
     "predict-many": predict_many,
     "checks": checks,
-    "grid-jobs": grid_jobs,
-    "grid-peers": grid_peers,
     "peak": peak,
+    **search_rows.ROWS,
 }
 
 
@@ -275,12 +196,7 @@ def main():
     print(f"{_processor()}, {joblib.cpu_count()} cores; Python {platform.python_version()}")
     print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES))
     print(f"{(time.perf_counter() - begin) / 60:.0f} minutes\n")
-    heading = Line("work", "skfashion", "peer", "ratio", "asked")
-    widths = [max(map(len, column)) for column in zip(heading, *lines, strict=True)]
-    for line in [heading, Line(*("-" * width for width in widths)), *lines]:
-        print(
-            "  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()
-        )
+    print_table(lines)
     return 1 if any(line.ours == "failed" for line in lines) else 0
 
 
