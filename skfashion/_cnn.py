@@ -1,7 +1,7 @@
 """FashionCNN: scikit-learn's contract round the networks."""
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from numbers import Integral, Real
 from os import PathLike
@@ -9,23 +9,20 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skfashion import _epochs, _forward, _images, _machine, _prediction, _rows
+from skfashion import _epochs, _images, _machine, _rows
 from skfashion._architecture import Architecture, TrainingState
+from skfashion._fitted import FittedCNN
 from skfashion._path import EpochPath
+from skfashion._reporting import CallbackSupportMixin, Reporter, Tasks, with_callbacks
 
 
-class FashionCNN(ClassifierMixin, BaseEstimator):
+class FashionCNN(CallbackSupportMixin, FittedCNN):
     """Convolutional network for small grey images, a scikit-learn classifier.
 
     For each entry of `filters` a ``Conv2D(f, kernel_size, strides, "valid", relu)``, followed by
@@ -78,7 +75,8 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
     warm_start : bool, default=False
         Whether `fit` goes on from the state it finds, by `epochs` more epochs.
     verbose : int, default=0
-        1 prints a line for each epoch; 0 is silent.
+        1 prints a line for each epoch: loss, accuracy, those of the validation rows, time left.
+        0 is silent.
     random_state : int, RandomState instance or None, default=None
         Of the first weights, the order of the rows, dropout and the validation rows. Equal data,
         parameters and an int give equal weights, bit for bit, on one machine at equal versions of
@@ -145,6 +143,15 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
     ValueError. Only what this machine would train is found again: a training is known by its
     data, its seed, all parameters that shape it, the versions of the libraries, what the processor
     can, and the number of threads.
+
+    Ctrl-C is passed on as a KeyboardInterrupt within about a second, and leaves the estimator
+    fitted at its last full epoch (with `early_stopping` at the best of them), or as it was before
+    if there is none. Any other failure leaves it as it was before.
+
+    On scikit-learn 1.9 and later ``set_callbacks`` takes the callbacks of ``sklearn.callback``;
+    each epoch of a `fit` is a task, named "epoch". They are given X, y and `sample_weight` as
+    they were given to `fit`, and an estimator as after that epoch. Epochs taken from `memory` are
+    told as well. A callback whose ``on_fit_task_end`` returns True ends the fit after that epoch.
 
     A loss is the mean over a batch weighted by the sample weights; rows of zero weight are dropped
     first. Weights of rows equal their repetition where a batch holds all rows and there is no
@@ -264,6 +271,7 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
         """
         return cls(**{"filters": (16, 48, 96), "strides": 2, "dropout": 0.5, **overrides})
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
         """Train the network.
@@ -294,7 +302,9 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             If Keras runs on another backend than TensorFlow.
         """
         self._check_memory()
-        with self._all_or_nothing():
+        # Outside of what a failure undoes: callbacks are torn down then, too.
+        tasks = Tasks(self, X, y, sample_weight, _fitted_attributes)
+        with self._all_or_nothing() as undo:
             going_on = self.warm_start and hasattr(self, "weights_")
             X, y, weights = self._check_rows(X, y, sample_weight, reset=not going_on, minimum=2)
             if not going_on:
@@ -304,7 +314,8 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             rows, validation = self._set_validation_aside(rows, X_val, y_val)
             rows = _rows.weigh_classes(rows, self.class_weight, self.classes_)
             _rows.require_two_classes(rows)
-            self._train(rows, validation, self.epochs, stores=not going_on)
+            self._train(rows, validation, self.epochs, undo, tasks=tasks, stores=not going_on)
+        tasks.end()
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -347,7 +358,7 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
                     f"partial_fit does not work with {name}={getattr(self, name)!r}, which needs "
                     "all rows at once. Use fit, or set it back to its default."
                 )
-        with self._all_or_nothing():
+        with self._all_or_nothing() as undo:
             first = not hasattr(self, "weights_")
             X, y, weights = self._check_rows(X, y, sample_weight, reset=first)
             if _check_partial_fit_first_call(self, classes):
@@ -355,181 +366,21 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             rows = _rows.Rows(X, _rows.encode(y, self.classes_, "y"), weights)
             rows = _rows.drop_weightless(rows)
             rows = _rows.weigh_classes(rows, self.class_weight, self.classes_)
-            self._train(rows, None, epochs=1, stores=False)
+            self._train(rows, None, 1, undo)
         return self
-
-    def predict(self, X):
-        """Most probable label of each image.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images, in any layout, whichever was used in `fit`.
-
-        Returns
-        -------
-        y : ndarray of shape (n,)
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        ValueError
-            If the images are not like those of `fit`.
-        TypeError
-            If X is sparse.
-        """
-        logits = self._logits(X)
-        return self.classes_[logits.argmax(axis=1)]
-
-    def predict_proba(self, X):
-        """Probability of each class for each image.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images, in any layout, whichever was used in `fit`.
-
-        Returns
-        -------
-        probabilities : ndarray of shape (n, n_classes), of `dtype`
-            In the order of `classes_`.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        ValueError
-            If the images are not like those of `fit`.
-        TypeError
-            If X is sparse.
-        """
-        return _forward.softmax(self._logits(X))
-
-    def predict_log_proba(self, X):
-        """Logarithm of the probability of each class for each image.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images, in any layout, whichever was used in `fit`.
-
-        Returns
-        -------
-        log_probabilities : ndarray of shape (n, n_classes), of `dtype`
-            In the order of `classes_`; finite where a probability is too small for its dtype.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        ValueError
-            If the images are not like those of `fit`.
-        TypeError
-            If X is sparse.
-        """
-        return _forward.log_softmax(self._logits(X))
-
-    def decision_function(self, X):
-        """Logits, the outputs of the network before the softmax.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images, in any layout, whichever was used in `fit`.
-
-        Returns
-        -------
-        scores : ndarray of shape (n, n_classes) or (n,), of `dtype`
-            With two classes the logit of ``classes_[1]`` less that of ``classes_[0]``.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        ValueError
-            If the images are not like those of `fit`.
-        TypeError
-            If X is sparse.
-        """
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
-
-    def staged_predict_proba(self, X):
-        """Probability of each class after every epoch, from one `fit` with `memory`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images, in any layout, whichever was used in `fit`.
-
-        Yields
-        ------
-        probabilities : ndarray of shape (n, n_classes), of `dtype`
-            After epoch 1, 2, ..., `n_iter_`; the last are those of `predict_proba`.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        ValueError
-            If the last training was not a `fit` with `memory`, or an epoch is not there any more.
-        """
-        check_is_fitted(self)
-        if self._stored_run is None:
-            raise ValueError(
-                "staged_predict_proba needs the weights of every epoch, which only fit with memory "
-                "stores."
-            )
-        run = self._open_run(Architecture(**self._architecture))
-        images = self._check_images(X)
-        for epoch in range(1, self.n_iter_ + 1):
-            found = run.load(epoch)
-            if found is None:
-                raise ValueError(f"Epoch {epoch} is no longer stored in {run.folder}: fit again.")
-            yield _forward.softmax(self._logits_of(images, found[0].weights))
-
-    def to_keras(self):
-        """The trained network as a plain Keras model, independent of this estimator.
-
-        Returns
-        -------
-        keras.Sequential
-            From raw pixels of shape (n, rows, columns, 1) to probabilities, of Keras' own layers
-            only: Input, Rescaling (and ZeroPadding2D where images are padded), the layers of the
-            network, softmax. The way to ``.keras`` files, ONNX and TFLite.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Before `fit`.
-        RuntimeError
-            In a process forked from one where TensorFlow runs.
-        """
-        check_is_fitted(self)
-        from skfashion._networks import build_sequential
-        from skfashion._tensorflow import check_not_forked
-
-        check_not_forked()
-
-        return build_sequential(
-            Architecture(**self._architecture),
-            self.weights_,
-            image_shape=self.image_shape_,
-            pixel_max=self.pixel_max_,
-            dropout=self._dropout,
-        )
 
     @contextmanager
     def _all_or_nothing(self):
-        """Whatever interrupts a training, the estimator stays as it was before."""
-        before = dict(vars(self))
-        try:
-            yield
-        except BaseException:
+        """Whatever fails, the estimator stays as it was before: what is yielded puts it back."""
+
+        def restore(before):
             vars(self).clear()
             vars(self).update(before)
-            raise
+
+        with ExitStack() as undo:
+            undo.callback(restore, dict(vars(self)))
+            yield undo
+            undo.pop_all()
 
     def _check_rows(self, X, y, sample_weight, *, reset, minimum=1):
         """Images as rows of features, labels and weights, checked."""
@@ -545,14 +396,6 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         return X, y, weights
 
-    def _check_images(self, X, name="X"):
-        """Images like those of the training as rows of features."""
-        X, layout = _images.flatten(X, name)
-        X = validate_data(self, X, dtype="numeric", reset=False)
-        _images.check_numbers(X, name)
-        _images.check_layout(self.image_shape_, layout, name)
-        return X
-
     def _begin(self, classes):
         """Forget what was trained before."""
         if len(classes) < 2:
@@ -567,11 +410,10 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
 
     def _set_validation_aside(self, rows, X_val, y_val):
         """The rows to train on and those to validate by, None where there are none."""
-        if (X_val is None) != (y_val is None):
-            given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
-            raise ValueError(f"{given} was given without {missing}: validation needs both.")
-        if X_val is not None:
-            return rows, self._check_validation_rows(X_val, y_val)
+        if X_val is not None or y_val is not None:
+            return rows, _rows.given_validation(
+                X_val, y_val, check_images=self._check_images, classes=self.classes_
+            )
         if self.validation_fraction > 0:
             return _rows.split(rows, self.validation_fraction, self._seed)
         if self.early_stopping:
@@ -581,25 +423,20 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             )
         return rows, None
 
-    def _check_validation_rows(self, X_val, y_val):
-        try:
-            X_val = self._check_images(X_val, "X_val")
-        except (ValueError, TypeError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"X_val does not suit X. {error}") from error
-        try:
-            y_val = column_or_1d(y_val, warn=True)
-        except ValueError as error:
-            raise ValueError(f"y_val does not suit y. {error}") from error
-        if len(X_val) != len(y_val):
-            raise ValueError(
-                f"X_val and y_val must be of equal length, but have {len(X_val)} and {len(y_val)} "
-                "rows."
-            )
-        return _rows.Rows(X_val, _rows.encode(y_val, self.classes_, "y_val"), np.ones(len(y_val)))
+    def _train(self, rows, validation, epochs, undo, *, tasks=None, stores=False):
+        """Go on from the state at hand, or start.
 
-    def _train(self, rows, validation, epochs, *, stores):
-        """Go on from the state at hand, or start. `stores` says whether `memory` may be used."""
+        Parameters
+        ----------
+        rows : Rows
+        validation : Rows or None
+        epochs : int
+        undo : ExitStack
+            What a failure undoes. An interruption keeps the full epochs.
+        tasks : Tasks or None
+        stores : bool
+            Whether `memory` may be used.
+        """
         architecture = Architecture.for_images(
             self.image_shape_,
             filters=self.filters,
@@ -610,35 +447,25 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             n_classes=len(self.classes_),
             dtype=self.dtype,
         )
-        if self.n_iter_ == 0:
-            self.pixel_max_, self._typical_max = _images.measure_scale(rows.X)
-            state = TrainingState.initial(architecture, [self._seed, 0])
-        else:
-            architecture.check_continues(Architecture(**self._architecture))
-            if self._optimizer_state["iterations"] is None:
-                raise ValueError(
-                    "This network was taken from memory, from the middle of a longer training and "
-                    "without the optimizer's state: it cannot be trained further. Fit anew with "
-                    "memory=None."
-                )
-            state = TrainingState(self.weights_, **self._optimizer_state)
+        state = self._first_state(architecture, rows)
         # Equal bits either way, but a network takes both in one dtype.
         keep_bytes = validation is None or validation.X.dtype == rows.X.dtype
         given = {"X": rows} if validation is None else {"X": rows, "X_val": validation}
         images = {}
         for name, part in given.items():
             images[name] = self._to_network(part, architecture, keep_bytes, name)
-            _images.warn_if_scale_differs(part.X, self._typical_max, name=name, stacklevel=5)
+            _images.warn_if_scale_differs(part.X, self._typical_max, name=name)
 
+        self._architecture, self._dropout = asdict(architecture), float(self.dropout)
         shaping = {
             "batch_size": int(min(self.batch_size, len(rows.codes))),
             "learning_rate": float(self.learning_rate),
-            "dropout": float(self.dropout),
+            "dropout": self._dropout,
             "pixel_max": self.pixel_max_,
             "seed": self._seed,
         }
         stores = stores and self.memory is not None
-        self._stored_run = self._name_run(architecture, images, shaping) if stores else None
+        self._stored_run = self._name_run(images, shaping) if stores else None
         path = EpochPath(
             state,
             {name: values[: self.n_iter_] for name, values in self.history_.items()},
@@ -646,29 +473,34 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
             patience=self.n_iter_no_change if self.early_stopping else None,
             tol=self.tol,
             run=self._open_run(architecture) if stores else None,
+            reporter=Reporter(self.verbose, tasks),
         )
-        if not path.ended:
-            from skfashion._training import train
+        try:
+            path.jump()
+            if not path.ended:
+                from skfashion._training import train
 
-            train(
-                architecture,
-                path,
-                images["X"],
-                images.get("X_val"),
-                verbose=self.verbose,
-                **shaping,
+                train(architecture, path, images["X"], images.get("X_val"), **shaping)
+        except KeyboardInterrupt:
+            if path.moved:
+                vars(self).update(_fitted_attributes(path.outcome()))
+                undo.pop_all()
+            raise
+        vars(self).update(_fitted_attributes(path.outcome()))
+
+    def _first_state(self, architecture, rows):
+        """What the training goes on from, or starts with: then its rows tell the pixel scale."""
+        if self.n_iter_ == 0:
+            self.pixel_max_, self._typical_max = _images.measure_scale(rows.X)
+            return TrainingState.initial(architecture, [self._seed, 0])
+        architecture.check_continues(Architecture(**self._architecture))
+        if self._optimizer_state["iterations"] is None:
+            raise ValueError(
+                "This network was taken from memory, from the middle of a longer training and "
+                "without the optimizer's state: it cannot be trained further. Fit anew with "
+                "memory=None."
             )
-        trained = path.outcome()
-        self._architecture, self._dropout = asdict(architecture), float(self.dropout)
-        self.weights_ = trained.state.weights
-        self._optimizer_state = {
-            "momentums": trained.state.momentums,
-            "velocities": trained.state.velocities,
-            "iterations": trained.state.iterations,
-        }
-        self.history_ = trained.history
-        self.n_iter_ = trained.n_iter
-        self.n_epochs_trained_ = trained.n_epochs_trained
+        return TrainingState(self.weights_, **self._optimizer_state)
 
     def _check_memory(self):
         if self.memory is not None and not isinstance(self.random_state, Integral):
@@ -677,14 +509,11 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
                 f"training is known again, but random_state is {self.random_state!r}."
             )
 
-    def _name_run(self, architecture, images, shaping):
+    def _name_run(self, images, shaping):
         """Where the epochs of this training are stored: plain values, which pickle."""
-        settings = {"architecture": asdict(architecture), **shaping, **_machine.fingerprint()}
+        settings = {"architecture": self._architecture, **shaping, **_machine.fingerprint()}
         key = _epochs.key(settings, *(array for rows in images.values() for array in rows))
         return {"directory": str(Path(self.memory).absolute()), "key": key}
-
-    def _open_run(self, architecture):
-        return _epochs.Run(**self._stored_run, shapes=architecture.parameter_shapes)
 
     def _to_network(self, rows, architecture, keep_bytes, name):
         """Rows of pixels as images, weights in the network's dtype."""
@@ -699,30 +528,16 @@ class FashionCNN(ClassifierMixin, BaseEstimator):
         )
         return _rows.Rows(images, rows.codes, rows.weights.astype(architecture.dtype))
 
-    def _logits(self, X):
-        check_is_fitted(self)
-        X = self._check_images(X)
-        logits = self._logits_of(X, self.weights_)
-        _images.warn_if_scale_differs(X, self._typical_max, stacklevel=4)
-        return logits
 
-    def _logits_of(self, X, weights):
-        architecture = Architecture(**self._architecture)
-        images = _images.to_network(
-            X, self.image_shape_, architecture.image_shape, self.pixel_max_, architecture.dtype
-        )
-        logits = _prediction.logits(images, weights, architecture, self.pixel_max_)
-        if not np.isfinite(logits).all():
-            raise ValueError(
-                f"X holds values as large as {np.abs(X).max():g}, for which the outputs of the "
-                f"network exceed dtype={architecture.dtype!r}."
-            )
-        return logits
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "weights_")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
+def _fitted_attributes(trained):
+    return {
+        "weights_": trained.state.weights,
+        "_optimizer_state": {
+            "momentums": trained.state.momentums,
+            "velocities": trained.state.velocities,
+            "iterations": trained.state.iterations,
+        },
+        "history_": trained.history,
+        "n_iter_": trained.n_iter,
+        "n_epochs_trained_": trained.n_epochs_trained,
+    }

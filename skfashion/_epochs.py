@@ -8,15 +8,16 @@ import contextlib
 import hashlib
 import io
 import json
-import os
-import tempfile
+import re
 import time
-import warnings
+import uuid
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from skfashion._architecture import TrainingState
+from skfashion._warning import warn
 
 _FORMAT = 1
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -64,7 +65,7 @@ class Run:
     """
 
     def __init__(self, directory, key, shapes):
-        self.folder = Path(directory) / "skfashion" / key
+        self.folder = _home(directory) / key
         self._key, self._shapes = key, [tuple(shape) for shape in shapes]
         self._stores = True
         self._told = set()
@@ -182,7 +183,78 @@ class Run:
     def _tell(self, message):
         if message not in self._told:
             self._told.add(message)
-            warnings.warn(message, UserWarning, stacklevel=2)
+            warn(message)
+
+
+class Usage(NamedTuple):
+    """What a directory of `memory` holds.
+
+    Parameters
+    ----------
+    runs : int
+        Trainings.
+    epochs : int
+        Epochs of them all.
+    bytes : int
+    """
+
+    runs: int
+    epochs: int
+    bytes: int
+
+
+def usage(directory):
+    """What is stored in a directory of `memory`.
+
+    Parameters
+    ----------
+    directory : path-like
+
+    Returns
+    -------
+    Usage
+    """
+    files = _stored_files(directory)
+    return Usage(
+        runs=len({file.parent for file in files}),
+        epochs=sum(file.suffix == ".weights" for file in files),
+        bytes=sum(file.stat().st_size for file in files),
+    )
+
+
+def clear(directory):
+    """Remove what is stored in a directory of `memory`, and nothing else.
+
+    Parameters
+    ----------
+    directory : path-like
+
+    Returns
+    -------
+    Usage
+        What was removed.
+    """
+    removed = usage(directory)
+    files = _stored_files(directory)
+    for file in files:
+        file.unlink(missing_ok=True)
+    for folder in {*(file.parent for file in files), _home(directory)}:
+        with contextlib.suppress(OSError):  # something else is in it
+            folder.rmdir()
+    return removed
+
+
+def _home(directory):
+    return Path(directory) / "skfashion"
+
+
+def _stored_files(directory):
+    return [
+        file
+        for file in _home(directory).glob("*/*")
+        if re.fullmatch(r"[0-9a-f]{40}", file.parent.name)
+        and re.fullmatch(r"\d{5,}\.(weights|optimizer)(\.\w{32}\.part)?", file.name)
+    ]
 
 
 def _pack(header, arrays):
@@ -204,14 +276,14 @@ def _unpack(content):
 
 def _write_atomically(path, content):
     _remove_stale(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    # Not by `tempfile`, whose files nobody else may read: the directory may be shared.
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).replace(path)
+        part.write_bytes(content)
+        part.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(name).unlink()
+            part.unlink()
         raise
 
 

@@ -1,10 +1,11 @@
 """Images in any layout and scale as the arrays that networks take."""
 
 import math
-import warnings
 
 import numpy as np
 from scipy.sparse import issparse
+
+from skfashion._warning import warn
 
 # `predict` warns beyond these factors: 0..1 floats given to a network of 0..255 integers (or the
 # other way round) differ by 255, honest variation of exposure by far less.
@@ -121,7 +122,7 @@ def _median(values):
     return float(np.sort(values)[len(values) // 2])
 
 
-def warn_if_scale_differs(X, typical_max, *, name="X", stacklevel):
+def warn_if_scale_differs(X, typical_max, *, name="X"):
     """Warn when the values are far from those of the training images.
 
     Too large is judged by the typical image: a scaler in front, fitted pixel by pixel, blows up
@@ -130,11 +131,9 @@ def warn_if_scale_differs(X, typical_max, *, name="X", stacklevel):
     magnitudes = _largest_magnitudes(X)
     largest, typical = float(magnitudes.max()), _median(magnitudes)
     if typical > _TOO_LARGE * typical_max or 0 < largest < _TOO_SMALL * typical_max:
-        warnings.warn(
+        warn(
             f"The images in {name} reach {typical or largest:g}, those that FashionCNN was fitted "
-            f"on {typical_max:g}. Give images on one scale to both, e.g. 0..255.",
-            UserWarning,
-            stacklevel=stacklevel,
+            f"on {typical_max:g}. Give images on one scale to both, e.g. 0..255."
         )
 
 

@@ -1,83 +1,20 @@
 """An `Architecture` as a compiled Keras network, and the pool that lends such networks."""
 
-import functools
 import threading
 from contextlib import contextmanager
-from math import prod
 
 import numpy as np
 
 from skfashion._architecture import TrainingState
-from skfashion._operations import adam_step, convolve, convolve_pixels, relu_dropout
+from skfashion._graph import forward_pass, program, rows_at_a_time
+from skfashion._operations import adam_step, relu_dropout
 from skfashion._tensorflow import keras, tf
 
-# Steps per call into TensorFlow: the call's own millisecond does not show beside them, and
-# between two calls Python sees a Ctrl-C.
+# Steps per call into TensorFlow at the most: the call's own millisecond does not show beside them.
 _STEPS_PER_CALL = 16
 
-# Bytes of the largest feature map at a time where nothing is learnt: many rows need no more memory,
-# and what stays in the cache is faster (10,000 rows of v1: 1.5 instead of 2.1 s for 1,000 at once).
-_FEATURE_BYTES = 16e6
-
-
-def build_sequential(architecture, weights, *, image_shape, pixel_max, dropout):
-    """A plain Keras model of a trained network: raw pixels in, class probabilities out.
-
-    Parameters
-    ----------
-    architecture : Architecture
-    weights : list of ndarray
-    image_shape : tuple of two int
-        Before zero-padding.
-    pixel_max : float
-    dropout : float
-
-    Returns
-    -------
-    keras.Sequential
-        Of Keras' own layers only, called once so that its exports work.
-    """
-    # Whatever Keras would otherwise take from its global settings is passed: the user's settings
-    # are not ours. Names spare its counters of names, seeds its draws from the module `random`.
-    dtype = architecture.dtype
-    spatial = {"data_format": "channels_last", "dtype": dtype}
-    with_parameters = {"kernel_initializer": keras.initializers.Zeros(), "dtype": dtype}
-    layers = [
-        keras.Input((*image_shape, 1), dtype=dtype, name="pixels"),
-        keras.layers.Rescaling(1 / pixel_max, dtype=dtype, name="rescaling"),
-    ]
-    if image_shape != architecture.image_shape:
-        bottom, right = np.subtract(architecture.image_shape, image_shape).tolist()
-        padding = ((0, bottom), (0, right))
-        layers.append(keras.layers.ZeroPadding2D(padding, name="zero_padding", **spatial))
-    for number, filters in enumerate(architecture.filters, start=1):
-        layers.append(
-            keras.layers.Conv2D(
-                filters,
-                architecture.kernel_size,
-                strides=architecture.strides,
-                padding="valid",
-                activation="relu",
-                name=f"convolution_{number}",
-                **with_parameters | spatial,
-            )
-        )
-        if architecture.dropout:
-            layers.append(
-                keras.layers.Dropout(dropout, seed=number, dtype=dtype, name=f"dropout_{number}")
-            )
-    layers.append(keras.layers.Flatten(name="flatten", **spatial))
-    for units, activation, name in (
-        (architecture.dense_units, "relu", "hidden"),
-        (architecture.n_classes, "softmax", "output"),
-    ):
-        layers.append(
-            keras.layers.Dense(units, activation=activation, name=name, **with_parameters)
-        )
-    model = keras.Sequential(layers, name="fashion_cnn")
-    model.set_weights(weights)
-    model(np.zeros((1, *image_shape, 1), dtype))
-    return model
+# And their multiply-adds, half a second on two cores: between two calls Python sees a Ctrl-C.
+_MULTIPLY_ADDS_PER_CALL = 30e9
 
 
 class Network(keras.Model):
@@ -99,7 +36,8 @@ class Network(keras.Model):
         self.key = architecture, pixel_dtype
         self.strides = architecture.strides
         self.with_dropout = architecture.dropout
-        self.rows_per_step = _rows_at_a_time(architecture)
+        self.multiply_adds = architecture.multiply_adds
+        self.rows_per_step = rows_at_a_time(architecture)
         self.built = True
         self.parameters = [
             tf.Variable(tf.zeros(shape, dtype)) for shape in architecture.parameter_shapes
@@ -120,10 +58,8 @@ class Network(keras.Model):
         ]
         order, number = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
         seed = tf.TensorSpec([], tf.int64)
-        self._train_steps = _program(
-            self._train_steps, [*rows, order, number, number, number, seed]
-        )
-        self._score_rows = _program(self._score_rows, rows)
+        self._train_steps = program(self._train_steps, [*rows, order, number, number, number, seed])
+        self._score_steps = program(self._score_steps, [*rows, number, number])
         # The wrapper that calls `fit` compiles what is not compiled. The optimizer is named for it
         # and for readers; its step is `adam_step`, whose variables ignore the user's `floatx`.
         self.compile(
@@ -191,16 +127,28 @@ class Network(keras.Model):
             ``loss`` and ``accuracy``: weighted means over the rows, each as the network was when
             it met them.
         """
-        steps = -(-len(order) // batch_size)
-        sums = np.zeros(3)
-        for first in range(0, steps, _STEPS_PER_CALL):
-            last = min(first + _STEPS_PER_CALL, steps)
-            sums += self._train_steps(*rows, order, batch_size, first, last, seed).numpy()
-        return _means(sums)
+        # A step goes forwards and then backwards, for the weights and for the inputs.
+        sums = [
+            self._train_steps(*rows, order, batch_size, first, last, seed).numpy()
+            for first, last in self._calls(len(order), batch_size, 3)
+        ]
+        return _means(np.sum(sums, axis=0))
 
     def score_rows(self, rows):
         """The same means as `train_epoch`, learning nothing."""
-        return _means(self._score_rows(*rows).numpy())
+        sums = [
+            self._score_steps(*rows, first, last).numpy()
+            for first, last in self._calls(len(rows[1]), self.rows_per_step, 1)
+        ]
+        return _means(np.sum(sums, axis=0))
+
+    def _calls(self, n_rows, rows_per_step, passes):
+        """First step and the one after the last, of each call into TensorFlow."""
+        steps = -(-n_rows // rows_per_step)
+        bearable = int(_MULTIPLY_ADDS_PER_CALL // (passes * self.multiply_adds * rows_per_step))
+        stride = max(1, min(bearable, _STEPS_PER_CALL))
+        for first in range(0, steps, stride):
+            yield first, min(first + stride, steps)
 
     # What is traced: a program for training and one for scoring.
 
@@ -229,16 +177,16 @@ class Network(keras.Model):
             parallel_iterations=1,  # each step starts from the weights of the one before
         )[1]
 
-    def _score_rows(self, images, codes, weights):
-        def score_step(first, sums):
-            rows = slice(first, first + self.rows_per_step)
+    def _score_steps(self, images, codes, weights, first, last):
+        def score_step(step, sums):
+            rows = slice(step * self.rows_per_step, (step + 1) * self.rows_per_step)
             batch_sums = _sums(self._logits(images[rows]), codes[rows], weights[rows])
-            return first + self.rows_per_step, sums + tf.cast(batch_sums, tf.float64)
+            return step + 1, sums + tf.cast(batch_sums, tf.float64)
 
         return tf.while_loop(
-            lambda first, _: first < tf.size(codes),
+            lambda step, _: step < last,
             score_step,
-            (0, tf.zeros([3], tf.float64)),
+            (first, tf.zeros([3], tf.float64)),
             parallel_iterations=1,
         )[1]
 
@@ -249,81 +197,9 @@ class Network(keras.Model):
             return relu_dropout(x, self.dropped_of_65536, tf.stack([seed, position]))
 
         dropping = self.with_dropout and dropout_seed is not None
-        return _forward_pass(
+        return forward_pass(
             images, self.parameters, self.pixel_max, self.strides, drop if dropping else None
         )
-
-
-def _forward_pass(images, parameters, pixel_max, strides, drop=None):
-    """Outputs of the last layer; `drop` rectifies in place of relu, given the layer's number."""
-    *convolutions, hidden, output = zip(parameters[::2], parameters[1::2], strict=True)
-    x = images
-    if x.dtype == tf.uint8:
-        x = tf.cast(x, pixel_max.dtype) / pixel_max
-    for number, (kernel, bias) in enumerate(convolutions):
-        layer = convolve if number else convolve_pixels
-        # A custom gradient takes tensors, not variables.
-        x = tf.nn.bias_add(layer(x, tf.convert_to_tensor(kernel), strides), bias)
-        x = drop(x, number) if drop else tf.nn.relu(x)
-    x = tf.reshape(x, [tf.shape(x)[0], -1])
-    x = tf.nn.relu(x @ hidden[0] + hidden[1])
-    return x @ output[0] + output[1]
-
-
-def _rows_at_a_time(architecture):
-    largest = max(map(prod, architecture.feature_maps)) * np.dtype(architecture.dtype).itemsize
-    return max(1, int(_FEATURE_BYTES // largest))
-
-
-def logits(architecture, images, weights, pixel_max):
-    """Outputs of the last layer, by a program that holds no weights: all threads share it.
-
-    Parameters
-    ----------
-    architecture : Architecture
-    images : ndarray of shape (n, rows, columns, 1)
-    weights : list of ndarray
-    pixel_max : float
-
-    Returns
-    -------
-    ndarray of shape (n, n_classes)
-    """
-    program = _prediction_program(architecture, images.dtype.name)
-    pixel_max = tf.constant(pixel_max, architecture.dtype)
-    weights = [tf.constant(weight) for weight in weights]
-    rows = _rows_at_a_time(architecture)
-    parts = [
-        program(tf.constant(images[first : first + rows]), pixel_max, *weights)
-        for first in range(0, len(images), rows)
-    ]
-    return np.concatenate(parts)
-
-
-@functools.lru_cache(maxsize=16)
-def _prediction_program(architecture, pixel_dtype):
-    def predict(images, pixel_max, *weights):
-        return _forward_pass(images, weights, pixel_max, architecture.strides)
-
-    shapes = [[], *architecture.parameter_shapes]
-    signature = [tf.TensorSpec([None, *architecture.image_shape, 1], pixel_dtype)]
-    signature += [tf.TensorSpec(shape, architecture.dtype) for shape in shapes]
-    return _program(predict, signature)
-
-
-def _program(function, signature):
-    """A function traced at its first call.
-
-    Not called by way of `tf.function`, which takes the programs of several networks for one that
-    is traced again and again, and warns.
-    """
-
-    @functools.cache
-    def trace():
-        traced = tf.function(function, input_signature=signature, autograph=False)
-        return traced.get_concrete_function()
-
-    return lambda *arguments: trace()(*arguments)
 
 
 def _sums(logits, codes, weights):

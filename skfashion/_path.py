@@ -1,10 +1,13 @@
 """The path of epochs that a fit walks: where it stands, where it ends, what was stored of it."""
 
+import functools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from skfashion._architecture import TrainingState
+from skfashion._reporting import Reporter
 
 
 @dataclass
@@ -29,6 +32,17 @@ class Trained:
     n_epochs_trained: int
 
 
+class _Position(NamedTuple):
+    """Where a path stands: replaced as a whole, so that an interruption finds it consistent."""
+
+    state: TrainingState
+    history: dict[str, list[float]]
+    best: int
+    best_state: TrainingState
+    stopped: bool
+    n_epochs_trained: int
+
+
 class EpochPath:
     """The epochs behind a training and before it.
 
@@ -46,28 +60,45 @@ class EpochPath:
     tol : float
     run : Run or None
         The store of this training's epochs. What is there is not walked again.
+    reporter : Reporter or None
+        Is told of every epoch, walked or taken from the store, and may end the path.
     """
 
-    def __init__(self, state, history, *, epochs, patience=None, tol=0.0, run=None):
-        self.state = state
-        self.history = {name: list(values) for name, values in history.items()}
-        self._begin = len(self.history["loss"])
+    def __init__(self, state, history, *, epochs, patience=None, tol=0.0, run=None, reporter=None):
+        self._begin = _length(history)
         self.end = self._begin + epochs
-        self._patience, self._tol, self._run = patience, tol, run
-        self._best = self._begin, state
-        self._stopped = False
-        self._n_epochs_trained = 0
-        self.jump()
+        self._patience, self._tol = patience, tol
+        self._run, self._reporter = run, reporter or Reporter()
+        self._at = _Position(state, history, self._begin, state, stopped=False, n_epochs_trained=0)
+
+    @property
+    def state(self):
+        """After the epochs walked so far."""
+        return self._at.state
+
+    @property
+    def history(self):
+        """Of the epochs walked so far."""
+        return self._at.history
 
     @property
     def epoch(self):
         """Number of epochs in `state`."""
-        return len(self.history["loss"])
+        return _length(self._at.history)
+
+    @property
+    def moved(self):
+        """Whether there is an epoch behind that was not there at the beginning."""
+        return self.epoch > self._begin
 
     @property
     def ended(self):
         """Whether there is no epoch to go."""
-        return self._stopped or self.epoch >= self.end
+        return self._at.stopped or self.epoch >= self.end
+
+    def begin(self):
+        """Tell that the next epoch is about to run."""
+        self._reporter.begin()
 
     def step(self, measured, state):
         """Note an epoch that was run, and store it.
@@ -79,19 +110,17 @@ class EpochPath:
         state : TrainingState
             After it.
         """
-        before = len(self.history["loss"])
+        history = {name: list(values) for name, values in self._at.history.items()}
         # The lists stay as long as each other where something was not measured.
-        for name in {**self.history, **measured}:
-            values = self.history.setdefault(name, [np.nan] * before)
+        for name in {**history, **measured}:
+            values = history.setdefault(name, [np.nan] * self.epoch)
             values.append(float(measured.get(name, np.nan)))
-        self.state = state
-        self._n_epochs_trained += 1
+        position = self._position(state, history)
+        self._at = position._replace(n_epochs_trained=position.n_epochs_trained + 1)
         if self._run is not None:
-            self._run.save(state, self.history)
-        best, stop = self._judge(self.history)
-        self._stopped = stop is not None
-        if best == self.epoch:
-            self._best = best, state
+            self._run.save(state, history)
+        if self._reporter.end(self.epoch, self.end, measured, self._trained):
+            self._at = self._at._replace(stopped=True)
 
     def jump(self):
         """Go to the end of the longest stored prefix, if it is ahead.
@@ -102,21 +131,11 @@ class EpochPath:
             Whether it was: then the training goes on from another `state`.
         """
         found = None if self._run is None or self.ended else self._run.longest(self.epoch, self.end)
-        if found is None:
+        position = None if found is None else self._position(*found)
+        if position is None:
             return False
-        state, history = found
-        best, stop = self._judge(history)
-        kept = self._best
-        if best == _length(history):
-            kept = best, state
-        elif best != kept[0]:
-            found = self._run.load(best)
-            if found is None:  # damaged meanwhile
-                return False
-            kept = best, found[0]
-        self.state, self._best = state, kept
-        self.history = {name: values[:stop] for name, values in history.items()}
-        self._stopped = stop is not None
+        first, self._at = self.epoch + 1, position
+        self._replay(first)
         return True
 
     def outcome(self):
@@ -126,8 +145,49 @@ class EpochPath:
         -------
         Trained
         """
-        n_iter, state = self._best
-        return Trained(state, self.history, n_iter, self._n_epochs_trained)
+        at = self._at
+        return Trained(at.best_state, at.history, at.best, at.n_epochs_trained)
+
+    def _replay(self, first):
+        """Tell of the stored epochs behind, and go back to where the telling ends the path."""
+        history, stop = self._at.history, False
+        for epoch in range(first, self.epoch + 1):
+            self._reporter.begin()
+            measured = {name: values[epoch - 1] for name, values in history.items()}
+            # What is stored is read only if a callback asks for it.
+            stop |= self._reporter.end(
+                epoch, self.end, measured, functools.partial(self._stored, epoch), stored=True
+            )
+            found = self._run.load(epoch) if stop else None
+            position = found and self._position(*found)
+            if position:
+                self._at = position._replace(stopped=True)
+                return
+
+    def _position(self, state, history):
+        """After the epochs of a history; None if its best is no longer stored."""
+        best, stop = self._judge(history)
+        if best == _length(history):
+            best_state = state
+        elif best == self._at.best:
+            best_state = self._at.best_state
+        elif (found := self._run.load(best)) is not None:
+            best_state = found[0]
+        else:  # damaged meanwhile
+            return None
+        history = {name: values[:stop] for name, values in history.items()}
+        return _Position(
+            state, history, best, best_state, stop is not None, self._at.n_epochs_trained
+        )
+
+    def _trained(self):
+        """As if this were the last epoch, without early stopping."""
+        at = self._at
+        return Trained(at.state, at.history, self.epoch, at.n_epochs_trained)
+
+    def _stored(self, epoch):
+        found = self._run.load(epoch)
+        return found and Trained(*found, epoch, self._at.n_epochs_trained)
 
     def _judge(self, history):
         """Best epoch, and the epoch that ends the training early or None."""

@@ -35,9 +35,9 @@ def logits(images, weights, architecture, pixel_max):
     if _tensorflow_runs_here():
         work = len(images) * architecture.multiply_adds
         if work > _MULTIPLY_ADDS_WORTH_TENSORFLOW:
-            from skfashion import _networks
+            from skfashion import _graph
 
-            return _networks.logits(architecture, images, weights, pixel_max)
+            return _graph.logits(architecture, images, weights, pixel_max)
     with np.errstate(over="ignore", invalid="ignore"):  # the caller looks for what is not finite
         return _forward.logits(images, weights, architecture.strides, pixel_max)
 

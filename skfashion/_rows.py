@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.model_selection import train_test_split
-from sklearn.utils import compute_class_weight
+from sklearn.utils import column_or_1d, compute_class_weight
 
 
 class Rows(NamedTuple):
@@ -139,3 +139,43 @@ def split(rows, validation_fraction, seed):
             "fraction, or X_val and y_val."
         ) from error
     return rows.take(training), rows.take(validation)
+
+
+def given_validation(X_val, y_val, *, check_images, classes):
+    """The user's validation rows, checked.
+
+    Parameters
+    ----------
+    X_val, y_val : array-like
+    check_images : callable
+        ``check_images(X, name)`` returns images like those of the training.
+    classes : ndarray
+
+    Returns
+    -------
+    Rows
+
+    Raises
+    ------
+    ValueError
+        If one is missing, or they suit neither the training rows nor each other.
+    TypeError
+        If X_val is sparse.
+    """
+    if X_val is None or y_val is None:
+        given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
+        raise ValueError(f"{given} was given without {missing}: validation needs both.")
+    try:
+        X_val = check_images(X_val, "X_val")
+    except (ValueError, TypeError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"X_val does not suit X. {error}") from error
+    try:
+        y_val = column_or_1d(y_val, warn=True)
+    except ValueError as error:
+        raise ValueError(f"y_val does not suit y. {error}") from error
+    if len(X_val) != len(y_val):
+        raise ValueError(
+            f"X_val and y_val must be of equal length, but have {len(X_val)} and {len(y_val)} rows."
+        )
+    return Rows(X_val, encode(y_val, classes, "y_val"), np.ones(len(y_val)))

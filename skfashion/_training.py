@@ -35,7 +35,6 @@ def train(
     learning_rate,
     dropout,
     pixel_max,
-    verbose=0,
 ):
     """Train a borrowed network until the end of its path.
 
@@ -53,8 +52,6 @@ def train(
     seed : int
     batch_size : int
     learning_rate, dropout, pixel_max : float
-    verbose : int
-        Above 0, a line for each epoch.
 
     Raises
     ------
@@ -74,6 +71,7 @@ def train(
 
         prepare()
         while not path.ended:
+            path.begin()
             epoch = path.epoch + 1
             rng = np.random.default_rng([seed, epoch])
             order = rng.permutation(len(codes)).astype(np.int32)
@@ -89,9 +87,6 @@ def train(
                 scores = network.score_rows(validation_tensors)
                 measured |= {f"val_{name}": value for name, value in scores.items()}
             path.step(measured, state)
-            if verbose:
-                figures = " - ".join(f"{name}: {value:.4f}" for name, value in measured.items())
-                print(f"epoch {epoch}/{path.end} - {figures}", flush=True)
             if path.jump():
                 prepare()
         return path.history

@@ -292,6 +292,38 @@ class TestNothingIsLost:
         assert len(told) == 1
         assert equal(clf, cnn(epochs=3, memory=None).fit(*images))
 
+    def test_a_full_disk_stops_the_storing_not_the_fit(self, images, cnn, tmp_path):
+        mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(tmp_path)]
+        if subprocess.run(mount, capture_output=True, check=False).returncode:
+            pytest.skip("only root can make a disk that is soon full")
+        try:
+            with pytest.warns(UserWarning, match="No space left on device") as told:
+                clf = cnn(epochs=20).fit(*images)
+            assert len(told) == 1
+            assert 0 < len(entries(tmp_path, "weights")) < 20
+            assert entries(tmp_path, "part") == []
+            plain = cnn(epochs=20, memory=None).fit(*images)
+            assert equal(clf, plain)
+            with pytest.warns(UserWarning, match="No space left on device"):
+                again = cnn(epochs=20).fit(*images)
+            assert equal(again, plain)
+        finally:
+            subprocess.run(["umount", str(tmp_path)], check=True)
+
+    def test_what_is_stored_on_a_shared_directory_others_may_read(self, images, cnn, tmp_path):
+        before = os.umask(0o022)
+        try:
+            cnn(epochs=1).fit(*images)
+        finally:
+            os.umask(before)
+        assert {path.stat().st_mode & 0o777 for path in entries(tmp_path)} == {0o644}
+
+    def test_the_warning_names_the_users_line(self, images, cnn, tmp_path):
+        (tmp_path / "file").touch()
+        with pytest.warns(UserWarning, match="cannot be written") as told:
+            cnn(epochs=1, memory=tmp_path / "file").fit(*images)
+        assert told[0].filename == __file__
+
     def test_what_a_killed_process_left_half_written_goes(self, images, cnn, tmp_path):
         cnn(epochs=1).fit(*images)
         left, young = (entries(tmp_path)[0].with_name(name) for name in ("a.part", "b.part"))
@@ -301,7 +333,13 @@ class TestNothingIsLost:
         cnn(epochs=2).fit(*images)
         assert entries(tmp_path, "part") == [young]
 
-    def test_killed_at_any_moment_the_next_run_ends_with_equal_scores(self, images, cnn, tmp_path):
+    @pytest.mark.parametrize(
+        ("kills", "epochs"), [(2, 8), pytest.param(20, 40, marks=pytest.mark.slow)]
+    )
+    def test_killed_at_any_moment_the_next_run_ends_with_equal_scores(
+        self, images, cnn, tmp_path, kills, epochs
+    ):
+        grid = {"epochs": [epochs // 2, epochs], "dropout": [0.1, 0.4]}
         code = f"""
             import sys
             from helpers import make_images
@@ -309,8 +347,7 @@ class TestNothingIsLost:
             from skfashion import FashionCNN
             parameters = {cnn(memory=None).get_params()!r}
             clf = FashionCNN(**{{**parameters, "memory": {str(tmp_path)!r}}})
-            grid = {{"epochs": [4, 8], "dropout": [0.1, 0.4]}}
-            search = GridSearchCV(clf, grid, cv=2, refit=False)
+            search = GridSearchCV(clf, {grid!r}, cv=2, refit=False)
             print("ready", flush=True)
             search.fit(*make_images())
             print(search.cv_results_["mean_test_score"].tolist())
@@ -318,7 +355,7 @@ class TestNothingIsLost:
         here = str(Path(__file__).parent)
         rng = np.random.default_rng(0)
         counts = [0]
-        for _ in range(2):
+        for _ in range(kills):
             process = subprocess.Popen(
                 [sys.executable, "-c", textwrap.dedent(code)],
                 env={**os.environ, "PYTHONPATH": here},
@@ -333,9 +370,7 @@ class TestNothingIsLost:
             counts.append(len(entries(tmp_path, "weights")))
         assert counts == sorted(set(counts))
         scores = json.loads(run_python(code).splitlines()[1])
-        search = GridSearchCV(
-            cnn(memory=None), {"epochs": [4, 8], "dropout": [0.1, 0.4]}, cv=2, refit=False
-        )
+        search = GridSearchCV(cnn(memory=None), grid, cv=2, refit=False)
         assert scores == search.fit(*make_images()).cv_results_["mean_test_score"].tolist()
 
     @pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])

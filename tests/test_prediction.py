@@ -25,16 +25,16 @@ def trained(request):
 @pytest.fixture
 def in_tensorflow(monkeypatch):
     """Numbers of images for which TensorFlow was asked. It computes all the same."""
-    from skfashion import _networks
+    from skfashion import _graph
 
     asked = []
-    logits = _networks.logits
+    logits = _graph.logits
 
     def recorded(architecture, images, *arguments):
         asked.append(len(images))
         return logits(architecture, images, *arguments)
 
-    monkeypatch.setattr(_networks, "logits", recorded)
+    monkeypatch.setattr(_graph, "logits", recorded)
     return asked
 
 

@@ -1,5 +1,8 @@
 """TensorFlow takes the threads that a worker was given, only where we are the first to start it."""
 
+import sys
+from types import ModuleType
+
 import joblib
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ from numpy.testing import assert_array_equal
 from sklearn.model_selection import GridSearchCV
 
 from skfashion import FashionCNN
-from skfashion._machine import threads_given
+from skfashion._machine import threads, threads_given
 
 THREADS = """
     from skfashion._tensorflow import tf
@@ -58,6 +61,35 @@ def test_the_given_threads_are_taken():
 def test_tensorflows_own_variable_is_more_to_the_point():
     own = {"OMP_NUM_THREADS": "3", "TF_NUM_INTRAOP_THREADS": "2"}
     assert run_python(THREADS, **own) == "3 0\n"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"OMP_NUM_THREADS": ""},
+        {"OMP_NUM_THREADS": "1"},
+        {"OMP_NUM_THREADS": "3", "TF_NUM_INTRAOP_THREADS": "1"},
+    ],
+    ids=str,
+)
+def test_the_threads_that_name_a_training_are_known_before_tensorflow_starts(given):
+    out = run_python(
+        """
+        from skfashion._machine import threads
+        print(threads())
+        from skfashion._tensorflow import tf
+        print(threads())
+        """,
+        **given,
+    )
+    before, after = out.split()
+    assert before == after
+
+
+def test_a_half_imported_tensorflow_is_passed_over(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setitem(sys.modules, "tensorflow", ModuleType("tensorflow"))
+    assert threads() == 3
 
 
 def test_a_tensorflow_that_the_user_started_is_left_alone():

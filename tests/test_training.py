@@ -1,5 +1,7 @@
 """Training as the documentation tells it: validation, stopping, weights, going on."""
 
+import re
+
 import numpy as np
 import pytest
 from helpers import weights_equal
@@ -214,7 +216,20 @@ def test_verbose_prints_a_line_for_each_epoch(images, small, capfd):
     assert len(lines) == 2
     assert lines[1].startswith("epoch 2/2 - loss: ")
     assert "val_accuracy: " in lines[1]
+    assert re.search(r" - \d+ (s|min) left$", lines[0])
     assert err == ""
+
+
+def test_verbose_tells_what_came_from_memory(images, small, capsys, tmp_path):
+    clf = FashionCNN(**{**small, "epochs": 2}, memory=tmp_path).fit(*images)
+    clf.set_params(epochs=3, verbose=1).fit(*images)
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first.startswith("epoch 1/3 - loss: ")
+    assert first.endswith(" - from memory")
+    assert second.endswith(" - from memory")
+    assert third == f"epoch 3/3 - loss: {clf.history_['loss'][2]:.4f} - accuracy: " + (
+        f"{clf.history_['accuracy'][2]:.4f}"
+    )
 
 
 def test_learning_rate_and_batch_size_shape_the_training(images, small, fitted):

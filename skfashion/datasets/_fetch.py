@@ -1,7 +1,6 @@
 """The whole of Fashion-MNIST: the first copy on this machine, else a download."""
 
 import os
-import warnings
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from .._warning import warn
 from ._bunch import PARTS, make_result, read_subset
 from ._download import download
 from ._errors import DatasetError, problem
@@ -165,11 +165,7 @@ def fetch_fashion_mnist(
             raise _nothing_left(findings) from error
         arrays = read_subset(subset, FILES, paths, explain)
     if damaged:
-        warnings.warn(
-            "Damaged copies of Fashion-MNIST were skipped:" + _listed(damaged),
-            UserWarning,
-            stacklevel=3,  # the caller, past the decorator
-        )
+        warn("Damaged copies of Fashion-MNIST were skipped:" + _listed(damaged))
     return make_result(*arrays, return_X_y=return_X_y, as_frame=as_frame)
 
 

@@ -1,0 +1,213 @@
+"""What a fitted network tells of images: labels, probabilities, logits, itself as a Keras model."""
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skfashion import _epochs, _forward, _images, _prediction
+from skfashion._architecture import Architecture
+
+
+class FittedCNN(ClassifierMixin, BaseEstimator):
+    """Everything of FashionCNN but its training: it needs fitted attributes, and no TensorFlow."""
+
+    def predict(self, X):
+        """Most probable label of each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, in any layout, whichever was used in `fit`.
+
+        Returns
+        -------
+        y : ndarray of shape (n,)
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the images are not like those of `fit`.
+        TypeError
+            If X is sparse.
+        """
+        logits = self._logits(X)
+        return self.classes_[logits.argmax(axis=1)]
+
+    def predict_proba(self, X):
+        """Probability of each class for each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, in any layout, whichever was used in `fit`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n, n_classes), of `dtype`
+            In the order of `classes_`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the images are not like those of `fit`.
+        TypeError
+            If X is sparse.
+        """
+        return _forward.softmax(self._logits(X))
+
+    def predict_log_proba(self, X):
+        """Logarithm of the probability of each class for each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, in any layout, whichever was used in `fit`.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n, n_classes), of `dtype`
+            In the order of `classes_`; finite where a probability is too small for its dtype.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the images are not like those of `fit`.
+        TypeError
+            If X is sparse.
+        """
+        return _forward.log_softmax(self._logits(X))
+
+    def decision_function(self, X):
+        """Logits, the outputs of the network before the softmax.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, in any layout, whichever was used in `fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n, n_classes) or (n,), of `dtype`
+            With two classes the logit of ``classes_[1]`` less that of ``classes_[0]``.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the images are not like those of `fit`.
+        TypeError
+            If X is sparse.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def staged_predict_proba(self, X):
+        """Probability of each class after every epoch, from one `fit` with `memory`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, in any layout, whichever was used in `fit`.
+
+        Yields
+        ------
+        probabilities : ndarray of shape (n, n_classes), of `dtype`
+            After epoch 1, 2, ..., `n_iter_`; the last are those of `predict_proba`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the last training was not a `fit` with `memory`, or an epoch is not there any more.
+        """
+        check_is_fitted(self)
+        if self._stored_run is None:
+            raise ValueError(
+                "staged_predict_proba needs the weights of every epoch, which only fit with memory "
+                "stores."
+            )
+        run = self._open_run(Architecture(**self._architecture))
+        images = self._check_images(X)
+        for epoch in range(1, self.n_iter_ + 1):
+            found = run.load(epoch)
+            if found is None:
+                raise ValueError(f"Epoch {epoch} is no longer stored in {run.folder}: fit again.")
+            yield _forward.softmax(self._logits_of(images, found[0].weights))
+
+    def to_keras(self):
+        """The trained network as a plain Keras model, independent of this estimator.
+
+        Returns
+        -------
+        keras.Sequential
+            From raw pixels of shape (n, rows, columns, 1) to probabilities, of Keras' own layers
+            only: Input, Rescaling (and ZeroPadding2D where images are padded), the layers of the
+            network, softmax. The way to ``.keras`` files, ONNX and TFLite.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        RuntimeError
+            In a process forked from one where TensorFlow runs.
+        """
+        check_is_fitted(self)
+        from skfashion._export import build_sequential
+        from skfashion._tensorflow import check_not_forked
+
+        check_not_forked()
+
+        return build_sequential(
+            Architecture(**self._architecture),
+            self.weights_,
+            image_shape=self.image_shape_,
+            pixel_max=self.pixel_max_,
+            dropout=self._dropout,
+        )
+
+    def _check_images(self, X, name="X"):
+        """Images like those of the training as rows of features."""
+        X, layout = _images.flatten(X, name)
+        X = validate_data(self, X, dtype="numeric", reset=False)
+        _images.check_numbers(X, name)
+        _images.check_layout(self.image_shape_, layout, name)
+        return X
+
+    def _open_run(self, architecture):
+        return _epochs.Run(**self._stored_run, shapes=architecture.parameter_shapes)
+
+    def _logits(self, X):
+        check_is_fitted(self)
+        X = self._check_images(X)
+        logits = self._logits_of(X, self.weights_)
+        _images.warn_if_scale_differs(X, self._typical_max)
+        return logits
+
+    def _logits_of(self, X, weights):
+        architecture = Architecture(**self._architecture)
+        images = _images.to_network(
+            X, self.image_shape_, architecture.image_shape, self.pixel_max_, architecture.dtype
+        )
+        logits = _prediction.logits(images, weights, architecture, self.pixel_max_)
+        if not np.isfinite(logits).all():
+            raise ValueError(
+                f"X holds values as large as {np.abs(X).max():g}, for which the outputs of the "
+                f"network exceed dtype={architecture.dtype!r}."
+            )
+        return logits
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "weights_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags

@@ -1,0 +1,96 @@
+"""Ctrl-C is passed on, and the estimator is left fitted at its last full epoch."""
+
+import os
+import signal
+import threading
+import time
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from helpers import weights_equal
+
+from skfashion import FashionCNN
+from skfashion._architecture import Architecture
+from skfashion._networks import _MULTIPLY_ADDS_PER_CALL, _STEPS_PER_CALL, NetworkPool
+
+
+@contextmanager
+def ctrl_c_after(epochs, folder):
+    """Press it once so many epochs are stored, while training goes on."""
+
+    def press():
+        while len(list(folder.glob("skfashion/*/*.weights"))) < epochs:
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        yield
+    thread.join()
+
+
+@pytest.fixture
+def long(small, tmp_path):
+    return FashionCNN(**{**small, "epochs": 10**5}, memory=tmp_path)
+
+
+def same(clf, other):
+    return weights_equal(clf, other) and clf.history_ == other.history_
+
+
+def test_a_first_fit_is_left_at_its_last_full_epoch(images, small, long, tmp_path):
+    with ctrl_c_after(3, tmp_path):
+        long.fit(*images)
+    assert 3 <= long.n_iter_ < 10**5
+    assert long.n_epochs_trained_ == long.n_iter_ == len(long.history_["loss"])
+    fresh = FashionCNN(**{**small, "epochs": long.n_iter_}).fit(*images)
+    assert same(long, fresh)
+    assert same(long.partial_fit(*images), fresh.partial_fit(*images))
+
+
+def test_a_second_fit_replaces_the_first(images, long, tmp_path):
+    X, y = images
+    long.set_params(epochs=1, memory=None).fit(X[:, :6], np.where(y == 0, "a", "b"))
+    with ctrl_c_after(2, tmp_path):
+        long.set_params(epochs=10**5, memory=tmp_path).fit(X, y)
+    assert long.n_features_in_ == 64
+    assert (
+        long.predict(X[:3]).tolist() == long.classes_[long.predict_proba(X[:3]).argmax(1)].tolist()
+    )
+    assert long.n_iter_ >= 2
+
+
+def test_early_stopping_is_left_at_the_best_of_its_epochs(images, long, tmp_path):
+    X, y = images
+    long.set_params(early_stopping=True, n_iter_no_change=10**5)
+    with ctrl_c_after(4, tmp_path):
+        long.fit(X, y, X_val=X[:30], y_val=y[:30])
+    scores = long.history_["val_accuracy"]
+    assert len(scores) >= 4
+    assert long.n_iter_ == 1 + np.argmax(scores)
+    assert long.score(X[:30], y[:30]) == pytest.approx(max(scores))
+
+
+@pytest.mark.parametrize("batch_size", [1, 100, 10**4])
+@pytest.mark.parametrize("side", [8, 28, 112])
+def test_a_call_that_cannot_be_interrupted_is_short(side, batch_size):
+    architecture = Architecture.for_images(
+        (side, side),
+        filters=(8, 24, 48),
+        kernel_size=3,
+        strides=1,
+        dropout=0.0,
+        dense_units=10,
+        n_classes=10,
+        dtype="float32",
+    )
+    with NetworkPool().lend(architecture, "uint8") as network:
+        calls = list(network._calls(48_000, batch_size, 3))
+    steps = -(-48_000 // batch_size)
+    assert [step for first, last in calls for step in range(first, last)] == list(range(steps))
+    longest = max(last - first for first, last in calls)
+    work = 3 * architecture.multiply_adds * batch_size
+    assert longest == 1 or longest * work <= _MULTIPLY_ADDS_PER_CALL
+    assert longest == min(steps, _STEPS_PER_CALL) or (longest + 1) * work > _MULTIPLY_ADDS_PER_CALL
