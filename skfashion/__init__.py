@@ -13,9 +13,9 @@ _HOMES = {
     "compare": "skfashion.comparison",
     "make_baselines": "skfashion.comparison",
 }
-_MODULES = ("datasets",)
+_MODULES = ("datasets", "plotting")
 
-__all__ = ["FashionCNN", "__version__", "compare", "datasets", "make_baselines"]
+__all__ = ["FashionCNN", "__version__", "compare", "datasets", "make_baselines", "plotting"]
 
 
 def __getattr__(name):

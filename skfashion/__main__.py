@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from skfashion import FashionCNN, __version__, compare, make_baselines
+from skfashion._epochs import clear, usage
 from skfashion._reproduction import PUBLISHED, latest, train_epochs
 from skfashion.datasets import (
     fetch_fashion_mnist,
@@ -70,6 +71,17 @@ def _reproduce(arguments):
     return 0
 
 
+def _cache(arguments):
+    if not arguments.path.is_dir():
+        raise ValueError(f"{arguments.path} is no directory: nothing is stored there.")
+    found = clear(arguments.path) if arguments.clear else usage(arguments.path)
+    print(
+        f"{arguments.path}: {found.runs} trainings, {found.epochs} epochs, "
+        f"{found.bytes / 1e6:.1f} MB{' removed' if arguments.clear else ''}"
+    )
+    return 0
+
+
 def _at_least(minimum):
     def parse(text):
         try:
@@ -115,6 +127,13 @@ def main(argv=None):
     reproduce_command.add_argument("--epochs", type=_at_least(1), default=20, help="default: 20")
     reproduce_command.add_argument("--data", default="full", help=f"{_DATA_HELP}; default: full")
     reproduce_command.set_defaults(run=_reproduce)
+
+    cache_command = commands.add_parser(
+        "cache", help="show or clear what memory=PATH of FashionCNN has stored"
+    )
+    cache_command.add_argument("path", type=Path, help="the directory given as memory")
+    cache_command.add_argument("--clear", action="store_true", help="remove it")
+    cache_command.set_defaults(run=_cache)
 
     for command in (compare_command, reproduce_command):
         command.add_argument(

@@ -37,7 +37,7 @@ def test_the_readme_shows_the_table_of_the_demo():
 def test_commands_of_the_readme_are_commands_of_the_shell():
     from skfashion.__main__ import main
 
-    assert len(SHELL_LINES) == 2
+    assert len(SHELL_LINES) == 3
     for line in SHELL_LINES:
         with pytest.raises(SystemExit) as stop:
             main([*line.split(), "--help"])
@@ -45,7 +45,8 @@ def test_commands_of_the_readme_are_commands_of_the_shell():
 
 
 @pytest.mark.parametrize(
-    "module", ["skfashion._cnn", "skfashion.comparison", "skfashion.datasets._mini"]
+    "module",
+    ["skfashion._cnn", "skfashion.comparison", "skfashion.datasets._mini", "skfashion.plotting"],
 )
 def test_examples_in_docstrings_run(module):
     result = doctest.testmod(import_module(module))

@@ -139,3 +139,30 @@ def test_the_module_runs_as_a_command():
         check=True,
     )
     assert done.stdout.strip() == __version__
+
+
+class TestCache:
+    def test_shows_and_clears_what_memory_stored_and_nothing_else(
+        self, images, small, tmp_path, capsys
+    ):
+        for seed in (0, 1):
+            FashionCNN(**{**small, "epochs": 3, "random_state": seed}, memory=tmp_path).fit(*images)
+        own = tmp_path / "skfashion" / "notes.txt"
+        own.write_text("the user's own")
+        stored = [path for path in tmp_path.glob("skfashion/*/*") if path.is_file()]
+        size = f"{sum(path.stat().st_size for path in stored) / 1e6:.1f} MB"
+        assert main(["cache", str(tmp_path)]) == 0
+        assert capsys.readouterr().out == f"{tmp_path}: 2 trainings, 6 epochs, {size}\n"
+        assert all(path.exists() for path in stored)
+
+        assert main(["cache", str(tmp_path), "--clear"]) == 0
+        out = capsys.readouterr().out
+        assert out == f"{tmp_path}: 2 trainings, 6 epochs, {size} removed\n"
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == [own]
+
+        assert main(["cache", str(tmp_path)]) == 0
+        assert capsys.readouterr().out == f"{tmp_path}: 0 trainings, 0 epochs, 0.0 MB\n"
+
+    def test_a_path_that_is_no_directory_is_an_error(self, tmp_path, capsys):
+        assert main(["cache", str(tmp_path / "none")]) == 1
+        assert "none is no directory" in capsys.readouterr().err

@@ -1,0 +1,201 @@
+"""HistoryDisplay draws what was measured, epoch by epoch."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    RandomizedSearchCV,
+    cross_validate,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer
+
+from skfashion import FashionCNN
+from skfashion.plotting import HistoryDisplay
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("agg")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def cnn(small, tmp_path):
+    return FashionCNN(**{**small, "epochs": 3}, memory=tmp_path)
+
+
+def labels(display):
+    return [line.get_label() for line in display.lines_]
+
+
+class TestFromEstimator:
+    def test_loss_and_accuracy_of_training_and_validation(self, images, cnn):
+        X, y = images
+        clf = cnn.fit(X, y, X_val=X[:30], y_val=y[:30])
+        display = HistoryDisplay.from_estimator(clf)
+        assert [ax.get_ylabel() for ax in display.axes_] == ["loss", "accuracy"]
+        names = ["loss", "val_loss", "accuracy", "val_accuracy"]
+        for line, name in zip(display.lines_, names, strict=True):
+            assert_array_equal(line.get_xdata(), [1, 2, 3])
+            assert_array_equal(line.get_ydata(), clf.history_[name])
+        assert labels(display) == ["training", "validation"] * 2
+        assert display.figure_ is display.axes_[0].figure
+
+    def test_without_validation_there_are_no_such_curves(self, images, cnn):
+        display = HistoryDisplay.from_estimator(cnn.fit(*images), metrics="accuracy")
+        assert labels(display) == ["training"]
+        assert display.axes_[0].get_legend() is None
+
+    def test_the_epoch_that_early_stopping_kept_is_marked(self, images, cnn):
+        X, y = images
+        cnn.set_params(epochs=30, early_stopping=True, n_iter_no_change=2)
+        clf = cnn.fit(X[:80], y[:80], X_val=X[80:], y_val=y[:40])
+        assert clf.n_iter_ < len(clf.history_["loss"])
+        (ax,) = HistoryDisplay.from_estimator(clf, metrics=["accuracy"]).axes_
+        assert clf.n_iter_ in [
+            line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 2
+        ]
+
+    def test_of_a_pipeline_and_of_a_search(self, images, cnn):
+        X, y = images
+        X = X.reshape(len(X), -1)
+        pipeline = make_pipeline(Normalizer(), cnn)
+        search = GridSearchCV(pipeline, {"fashioncnn__epochs": [1, 2]}, cv=2).fit(X, y)
+        network = search.best_estimator_[-1]
+        for fitted in (search, search.best_estimator_, network):
+            line = HistoryDisplay.from_estimator(fitted, metrics="loss").lines_[0]
+            assert_array_equal(line.get_ydata(), network.history_["loss"])
+
+    def test_what_it_cannot_draw_it_says(self, images, cnn):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            HistoryDisplay.from_estimator(cnn)
+        with pytest.raises(TypeError, match=r"a fitted FashionCNN, but got DummyClassifier"):
+            HistoryDisplay.from_estimator(DummyClassifier().fit(*images))
+        with pytest.raises(ValueError, match=r"metrics=\['auc'\]: expected 'loss', 'accuracy'"):
+            HistoryDisplay.from_estimator(cnn.fit(*images), metrics=["auc"])
+        with pytest.raises(ValueError, match=r"metrics=\[\]"):
+            HistoryDisplay.from_estimator(cnn, metrics=[])
+        with pytest.raises(ValueError, match="ax holds 1 Axes, but there are 2 panels"):
+            HistoryDisplay.from_estimator(cnn, ax=plt.subplots()[1])
+
+    def test_again_on_axes_and_in_a_style_of_ones_own(self, images, cnn):
+        display = HistoryDisplay.from_estimator(cnn.fit(*images))
+        _, axes = plt.subplots(2, 1)
+        assert display.plot(axes, line_kw={"color": "black", "label": "mine"}) is display
+        assert list(display.axes_) == list(axes)
+        assert {line.get_color() for line in display.lines_} == {"black"}
+        assert labels(display) == ["mine", "mine"]
+
+
+class TestFromSearch:
+    def test_a_line_per_setting_and_a_band_over_folds(self, images, cnn):
+        grid = {"epochs": [3, 1, 2], "dropout": [0.0, 0.3], "strides": [1, 2]}
+        search = GridSearchCV(cnn, grid, cv=2, refit=False, return_train_score=True).fit(*images)
+        display = HistoryDisplay.from_search(search)
+        assert labels(display) == [
+            f"dropout={dropout}, strides={strides}" for dropout in (0.0, 0.3) for strides in (1, 2)
+        ]
+        results = search.cv_results_
+        for line in display.lines_:
+            assert_array_equal(line.get_xdata(), [1, 2, 3])
+        wanted = [
+            next(
+                score
+                for parameters, score in zip(
+                    results["params"], results["mean_test_score"], strict=True
+                )
+                if parameters == {"epochs": epochs, "dropout": 0.3, "strides": 2}
+            )
+            for epochs in (1, 2, 3)
+        ]
+        assert_allclose(display.lines_[3].get_ydata(), wanted)
+        assert len(display.axes_[0].collections) == 4
+        assert display.axes_[0].get_ylabel() == "score"
+        train = HistoryDisplay.from_search(search, score_type="train")
+        assert not np.allclose(train.lines_[0].get_ydata(), display.lines_[0].get_ydata())
+
+    def test_through_a_pipeline_with_several_scores(self, images, cnn):
+        X, y = images
+        pipeline = make_pipeline(Normalizer(), cnn)
+        search = RandomizedSearchCV(
+            pipeline,
+            {"fashioncnn__epochs": [1, 2, 3], "fashioncnn__dropout": [0.2]},
+            n_iter=3,
+            cv=2,
+            scoring=["accuracy", "neg_log_loss"],
+            refit="neg_log_loss",
+            random_state=0,
+        ).fit(X.reshape(len(X), -1), y)
+        display = HistoryDisplay.from_search(search)
+        assert labels(display) == ["dropout=0.2"]
+        assert display.axes_[0].get_ylabel() == "neg log loss"
+        accuracy = HistoryDisplay.from_search(search, metric="accuracy")
+        assert accuracy.axes_[0].get_ylabel() == "accuracy"
+        with pytest.raises(ValueError, match=r"no test scores 'auc'.*one of accuracy, neg_log"):
+            HistoryDisplay.from_search(search, metric="auc")
+
+    def test_of_successive_halving(self, images, cnn):
+        search = HalvingGridSearchCV(
+            cnn,
+            {"learning_rate": [1e-4, 1e-3, 3e-3]},
+            resource="epochs",
+            factor=3,
+            min_resources=1,
+            max_resources=3,
+            cv=2,
+            random_state=0,
+        ).fit(*images)
+        display = HistoryDisplay.from_search(search)
+        assert sorted(len(line.get_xdata()) for line in display.lines_) == [1, 1, 2]
+
+    def test_what_it_cannot_draw_it_says(self, images, cnn):
+        search = GridSearchCV(cnn, {"dropout": [0.1]}, cv=2, refit=False)
+        with pytest.raises(NotFittedError, match="GridSearchCV is not fitted"):
+            HistoryDisplay.from_search(search)
+        with pytest.raises(ValueError, match=r"over the parameter epochs.* one is over dropout"):
+            HistoryDisplay.from_search(search.fit(*images))
+        search.set_params(param_grid={"epochs": [1, 2]}).fit(*images)
+        with pytest.raises(ValueError, match="return_train_score=True"):
+            HistoryDisplay.from_search(search, score_type="train")
+        with pytest.raises(ValueError, match="score_type='both': expected"):
+            HistoryDisplay.from_search(search, score_type="both")
+
+
+class TestFromCvResults:
+    def test_a_curve_per_fold(self, images, cnn):
+        results = cross_validate(
+            cnn.set_params(validation_fraction=0.2), *images, cv=3, return_estimator=True
+        )
+        display = HistoryDisplay.from_cv_results(results, metrics=["accuracy"])
+        assert labels(display)[:2] == ["fold 0", "fold 0, validation"]
+        for fold, clf in enumerate(results["estimator"]):
+            assert_array_equal(display.lines_[2 * fold].get_ydata(), clf.history_["accuracy"])
+        colors = [line.get_color() for line in display.lines_]
+        assert colors[0] == colors[1] != colors[2]
+
+    def test_without_estimators_it_says_how_to_get_them(self, images, cnn):
+        with pytest.raises(ValueError, match="return_estimator=True"):
+            HistoryDisplay.from_cv_results(cross_validate(cnn, *images, cv=2))
+
+
+def test_lines_differ_in_grey(images, cnn):
+    results = cross_validate(cnn, *images, cv=5, return_estimator=True)
+    display = HistoryDisplay.from_cv_results(results, metrics="loss")
+    styles = {(line.get_linestyle(), line.get_marker()) for line in display.lines_}
+    assert len(styles) == 5
+
+
+def test_without_matplotlib_the_extra_is_named(images, cnn, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r"skfashion\[plot\]"):
+        HistoryDisplay.from_estimator(cnn.fit(*images))
