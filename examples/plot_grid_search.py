@@ -7,7 +7,7 @@ How much dropout, which strides, how many epochs? Ordinary questions for
 :class:`~sklearn.model_selection.GridSearchCV`, and
 :class:`~skfashion.FashionCNN` is an ordinary classifier: it stands in a
 :class:`~sklearn.pipeline.Pipeline`, its parameters are searched by name, and the folds are
-stratified. A thousand of the images that come with the package are enough to see a pattern.
+stratified. Eight hundred of the images that come with the package are enough to see a pattern.
 
 ``epochs`` need no training of their own: six epochs pass by one and three. With ``memory`` the
 search finds them again, and its scores are the same, bit for bit.
@@ -19,7 +19,7 @@ search finds them again, and its scores are the same, bit for bit.
 from skfashion.datasets import load_fashion_mini
 
 X, y = load_fashion_mini(return_X_y=True)
-X, y = X[:1000], y[:1000]
+X, y = X[:800], y[:800]
 
 # %%
 # The network scales pixels itself. Here a step in front of it gives every image the same
@@ -92,7 +92,7 @@ for ax, (strides, part) in zip(axes, results.groupby("cnn__strides"), strict=Tru
     )
 axes[0].set_ylabel("dropout")
 fig.colorbar(image, ax=axes, label="mean accuracy over 3 folds")
-fig.suptitle("GridSearchCV over FashionCNN: 1,000 bundled images")
+fig.suptitle("GridSearchCV over FashionCNN: 800 bundled images")
 plt.show()
 
 folder.cleanup()
