@@ -334,7 +334,7 @@ class TestNothingIsLost:
         assert entries(tmp_path, "part") == [young]
 
     @pytest.mark.parametrize(
-        ("kills", "epochs"), [(2, 8), pytest.param(20, 40, marks=pytest.mark.slow)]
+        ("kills", "epochs"), [(1, 8), pytest.param(20, 40, marks=pytest.mark.slow)]
     )
     def test_killed_at_any_moment_the_next_run_ends_with_equal_scores(
         self, images, cnn, tmp_path, kills, epochs

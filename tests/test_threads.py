@@ -67,7 +67,6 @@ def test_tensorflows_own_variable_is_more_to_the_point():
     "given",
     [
         {"OMP_NUM_THREADS": ""},
-        {"OMP_NUM_THREADS": "1"},
         {"OMP_NUM_THREADS": "3", "TF_NUM_INTRAOP_THREADS": "1"},
     ],
     ids=str,
