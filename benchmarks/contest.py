@@ -78,6 +78,16 @@ def _serve(told, job):
                 told.send((median(seconds), outcome))
     except BaseException:  # whatever it is, the driver tells it
         told.send(traceback.format_exc())
+    finally:
+        _dismiss_workers()
+
+
+def _dismiss_workers():
+    """Of a search: left alone they idle for five minutes, and the process waits for them."""
+    if "joblib" in sys.modules:
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(wait=True)
 
 
 @contextmanager

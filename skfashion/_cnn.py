@@ -69,7 +69,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         Of weights, arithmetic and probabilities.
     memory : str, path-like or None, default=None
         A directory where the weights after every epoch are stored, so that `fit` with equal data,
-        parameters and seed never trains an epoch twice, whatever its `epochs`: it takes what is
+        parameters and seed trains no stored epoch again, whatever its `epochs`: it takes what is
         stored and goes on from there. Results are equal to those without, bit for bit. Needs an
         integer `random_state`. `partial_fit` and `warm_start` do not use it.
     warm_start : bool, default=False
@@ -140,13 +140,16 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
     epoch of version 1 takes 9.4 MB, one of version 2 0.36 MB), and twice as much for the
     optimizer's state after the newest epoch. A network taken from the middle of a stored training
     has no such state: `partial_fit` and `warm_start`, which would go on from it, raise a
-    ValueError. Only what this machine would train is found again: a training is known by its
-    data, its seed, all parameters that shape it, the versions of the libraries, what the processor
-    can, and the number of threads.
+    ValueError. Fits that run at the same time may train the same epochs, until one sees that the
+    other is ahead. A damaged file is reported and removed, and its epochs are trained again. Only
+    what this machine would train is found again: a training is known by its data, its seed, all
+    parameters that shape it, the versions of the libraries, what the processor can, the settings
+    of oneDNN, and the number of threads.
 
     Ctrl-C is passed on as a KeyboardInterrupt within about a second, and leaves the estimator
     fitted at its last full epoch (with `early_stopping` at the best of them), or as it was before
-    if there is none. Any other failure leaves it as it was before.
+    if there is none; epochs taken from `memory` count. Any other failure leaves it as it was
+    before, but for that of a callback after the last epoch.
 
     On scikit-learn 1.9 and later ``set_callbacks`` takes the callbacks of ``sklearn.callback``;
     each epoch of a `fit` is a task, named "epoch". They are given X, y and `sample_weight` as
@@ -301,7 +304,8 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         RuntimeError
             If Keras runs on another backend than TensorFlow.
         """
-        self._check_memory()
+        if self._stores():
+            self._check_seed()
         # Outside of what a failure undoes: callbacks are torn down then, too.
         tasks = Tasks(self, X, y, sample_weight, _fitted_attributes)
         with self._all_or_nothing() as undo:
@@ -314,7 +318,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             rows, validation = self._set_validation_aside(rows, X_val, y_val)
             rows = _rows.weigh_classes(rows, self.class_weight, self.classes_)
             _rows.require_two_classes(rows)
-            self._train(rows, validation, self.epochs, undo, tasks=tasks, stores=not going_on)
+            self._train(rows, validation, self.epochs, undo, tasks=tasks, stores=self._stores())
         tasks.end()
         return self
 
@@ -435,7 +439,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             What a failure undoes. An interruption keeps the full epochs.
         tasks : Tasks or None
         stores : bool
-            Whether `memory` may be used.
+            Whether `memory` is used.
         """
         architecture = Architecture.for_images(
             self.image_shape_,
@@ -464,7 +468,6 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             "pixel_max": self.pixel_max_,
             "seed": self._seed,
         }
-        stores = stores and self.memory is not None
         self._stored_run = self._name_run(images, shaping) if stores else None
         path = EpochPath(
             state,
@@ -502,8 +505,12 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             )
         return TrainingState(self.weights_, **self._optimizer_state)
 
-    def _check_memory(self):
-        if self.memory is not None and not isinstance(self.random_state, Integral):
+    def _stores(self):
+        """Whether `fit` uses `memory`."""
+        return self.memory is not None and not self.warm_start
+
+    def _check_seed(self):
+        if not isinstance(self.random_state, Integral):
             raise ValueError(
                 f"memory={os.fspath(self.memory)!r} needs an integer random_state, by which a "
                 f"training is known again, but random_state is {self.random_state!r}."
@@ -513,7 +520,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         """Where the epochs of this training are stored: plain values, which pickle."""
         settings = {"architecture": self._architecture, **shaping, **_machine.fingerprint()}
         key = _epochs.key(settings, *(array for rows in images.values() for array in rows))
-        return {"directory": str(Path(self.memory).absolute()), "key": key}
+        return {"directory": str(Path(self.memory).expanduser().absolute()), "key": key}
 
     def _to_network(self, rows, architecture, keep_bytes, name):
         """Rows of pixels as images, weights in the network's dtype."""

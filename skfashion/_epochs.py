@@ -7,6 +7,7 @@ there as a whole or not at all.
 import contextlib
 import hashlib
 import io
+import itertools
 import json
 import re
 import time
@@ -88,9 +89,11 @@ class Run:
         tuple of TrainingState and dict, or None
             As `load` returns them.
         """
-        resumable = self._epochs("optimizer")
-        for epoch in sorted(self._epochs("weights"), reverse=True):
-            if behind < epoch <= end and (epoch == end or epoch in resumable):
+        stored, resumable = self._epochs("weights"), self._epochs("optimizer")
+        # Only as far as no epoch is missing: then the whole path is there, to be told and staged.
+        complete = next(epoch for epoch in itertools.count() if epoch + 1 not in stored)
+        for epoch in range(min(complete, end), behind, -1):
+            if epoch == end or epoch in resumable:
                 found = self.load(epoch)
                 if found is not None and (epoch == end or found[0].iterations is not None):
                     return found
@@ -137,7 +140,7 @@ class Run:
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._tell(f"{path} cannot be read ({error.strerror}). That epoch is trained again.")
+            self._tell(f"{path} cannot be read ({error.strerror}). Its epochs are trained again.")
             return None
         shapes = self._shapes if kind == "weights" else self._shapes * 2
         try:
@@ -148,7 +151,9 @@ class Run:
             if [array.shape for array in arrays] != shapes:
                 raise ValueError("it holds another network")
         except (ValueError, KeyError) as error:
-            self._tell(f"{path} is damaged: {error}. That epoch is trained again.")
+            self._tell(f"{path} is damaged: {error}. It is removed, its epochs are trained again.")
+            with contextlib.suppress(OSError):
+                path.unlink()
             return None
         return header, arrays
 
@@ -161,18 +166,22 @@ class Run:
         optimizer = [*state.momentums, *state.velocities]
         self._write(epoch, "weights", {**header, "history": history}, state.weights)
         self._write(epoch, "optimizer", {**header, "iterations": state.iterations}, optimizer)
-        for other in self._epochs("optimizer"):
-            if other < epoch and self._stores:
-                with contextlib.suppress(OSError):
-                    self._path(other, "optimizer").unlink()
+        *older, _ = sorted(self._epochs("optimizer") or [epoch])  # another process may be ahead
+        for other in older if self._stores else []:
+            with contextlib.suppress(OSError):
+                self._path(other, "optimizer").unlink()
 
     def _write(self, epoch, kind, header, arrays):
         if not self._stores:
             return
         path = self._path(epoch, kind)
+        content = _pack({**header, "kind": kind}, arrays)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _write_atomically(path, _pack({**header, "kind": kind}, arrays))
+            try:
+                _write_atomically(path, content)
+            except FileNotFoundError:  # the first, or somebody clears the directory
+                self.folder.mkdir(parents=True, exist_ok=True)
+                _write_atomically(path, content)
         except OSError as error:
             self._stores = False
             self._tell(
@@ -214,11 +223,14 @@ def usage(directory):
     -------
     Usage
     """
-    files = _stored_files(directory)
+    sizes = {}
+    for file in _stored_files(directory):
+        with contextlib.suppress(FileNotFoundError):  # a training removes what it needs no more
+            sizes[file] = file.stat().st_size
     return Usage(
-        runs=len({file.parent for file in files}),
-        epochs=sum(file.suffix == ".weights" for file in files),
-        bytes=sum(file.stat().st_size for file in files),
+        runs=len({file.parent for file in sizes}),
+        epochs=sum(file.suffix == ".weights" for file in sizes),
+        bytes=sum(sizes.values()),
     )
 
 
@@ -235,10 +247,10 @@ def clear(directory):
         What was removed.
     """
     removed = usage(directory)
-    files = _stored_files(directory)
-    for file in files:
+    for file in _stored_files(directory):
         file.unlink(missing_ok=True)
-    for folder in {*(file.parent for file in files), _home(directory)}:
+    folders = _run_folders(directory)
+    for folder in [*folders, *{folder.parent for folder in folders}]:
         with contextlib.suppress(OSError):  # something else is in it
             folder.rmdir()
     return removed
@@ -248,12 +260,18 @@ def _home(directory):
     return Path(directory) / "skfashion"
 
 
+def _run_folders(directory):
+    folders = _home(directory).glob("*/")
+    return [folder for folder in folders if re.fullmatch(r"[0-9a-f]{40}", folder.name)]
+
+
 def _stored_files(directory):
     return [
         file
-        for file in _home(directory).glob("*/*")
-        if re.fullmatch(r"[0-9a-f]{40}", file.parent.name)
-        and re.fullmatch(r"\d{5,}\.(weights|optimizer)(\.\w{32}\.part)?", file.name)
+        for folder in _run_folders(directory)
+        for file in folder.iterdir()
+        if re.fullmatch(r"\d{5,}\.(weights|optimizer)(\.\w{32}\.part)?", file.name)
+        and file.is_file()
     ]
 
 

@@ -139,7 +139,10 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         for epoch in range(1, self.n_iter_ + 1):
             found = run.load(epoch)
             if found is None:
-                raise ValueError(f"Epoch {epoch} is no longer stored in {run.folder}: fit again.")
+                raise ValueError(
+                    f"Epoch {epoch} is not stored in {run.folder}, where fit stores them: "
+                    "fit again."
+                )
             yield _forward.softmax(self._logits_of(images, found[0].weights))
 
     def to_keras(self):

@@ -35,11 +35,12 @@ def fingerprint():
     Returns
     -------
     dict
-        Threads, what the processor can, oneDNN's switch, and versions.
+        Threads, what the processor can, oneDNN's settings, and versions.
     """
+    settings = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_", "DNNL_")  # such as ONEDNN_MAX_CPU_ISA
     return {
         "threads": threads(),
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
+        "onednn": {name: os.environ[name] for name in os.environ if name.startswith(settings)},
         **_machine(),
     }
 

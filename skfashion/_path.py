@@ -158,11 +158,17 @@ class EpochPath:
             stop |= self._reporter.end(
                 epoch, self.end, measured, functools.partial(self._stored, epoch), stored=True
             )
-            found = self._run.load(epoch) if stop else None
-            position = found and self._position(*found)
-            if position:
-                self._at = position._replace(stopped=True)
+            if stop and self._go_back(epoch):
                 return
+
+    def _go_back(self, epoch):
+        """Stop after a stored epoch, if it still is stored."""
+        found = None if epoch == self.epoch else self._run.load(epoch)
+        position = self._at if epoch == self.epoch else found and self._position(*found)
+        if position is None:
+            return False
+        self._at = position._replace(stopped=True)
+        return True
 
     def _position(self, state, history):
         """After the epochs of a history; None if its best is no longer stored."""

@@ -112,13 +112,14 @@ class Reporter:
         bool
             Whether a callback asks to stop.
         """
+        stop = self._tasks is not None and self._tasks.end_epoch(trained)
         if not stored:
             self._taken.append(time.perf_counter() - self._began)
         if self._verbose:
             parts = [f"{name}: {value:.4f}" for name, value in measured.items()]
             parts.append("from memory" if stored else self._time_left(last - epoch))
             print(f"epoch {epoch}/{last}", *filter(None, parts), sep=" - ", flush=True)
-        return self._tasks is not None and self._tasks.end_epoch(trained)
+        return stop
 
     def _time_left(self, epochs):
         seconds = epochs * sum(self._taken) / len(self._taken)

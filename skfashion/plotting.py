@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection._search import BaseSearchCV
 
 __all__ = ["HistoryDisplay"]
 
@@ -104,7 +105,14 @@ class HistoryDisplay:
             If the number of Axes is not that of the panels.
         """
         plt = _pyplot()
+        from matplotlib.cbook import normalize_kwargs
+        from matplotlib.collections import PolyCollection
+        from matplotlib.lines import Line2D
         from matplotlib.ticker import MaxNLocator
+
+        # "c" or "color", whichever the user writes.
+        line_kw = normalize_kwargs(line_kw, Line2D)
+        band_kw = normalize_kwargs(band_kw, PolyCollection)
 
         if ax is None:
             width = 4.8 * len(self.panels) if len(self.panels) > 1 else 6.4
@@ -120,7 +128,7 @@ class HistoryDisplay:
         self.figure_ = self.axes_[0].figure
         self.lines_ = []
         for axes, (name, curves) in zip(self.axes_, self.panels.items(), strict=True):
-            self.lines_ += _draw(axes, curves, line_kw or {}, band_kw or {})
+            self.lines_ += _draw(axes, curves, line_kw, band_kw)
             axes.set(xlabel="epoch", ylabel=name)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             if len(curves) > 1:
@@ -138,7 +146,7 @@ class HistoryDisplay:
         ----------
         estimator : FashionCNN, Pipeline or search
             Fitted. Of a Pipeline the last step is taken, of a search the best estimator.
-        metrics : sequence of {"loss", "accuracy"}, default=("loss", "accuracy")
+        metrics : {"loss", "accuracy"} or sequence of these, default=("loss", "accuracy")
             A panel for each.
         ax : matplotlib Axes, array-like of Axes or None, default=None
             One for each metric. None makes a figure.
@@ -173,7 +181,7 @@ class HistoryDisplay:
         ----------
         cv_results : dict
             What `cross_validate` returns with ``return_estimator=True``.
-        metrics : sequence of {"loss", "accuracy"}, default=("loss", "accuracy")
+        metrics : {"loss", "accuracy"} or sequence of these, default=("loss", "accuracy")
             A panel for each.
         ax : matplotlib Axes, array-like of Axes or None, default=None
             One for each metric. None makes a figure.
@@ -217,7 +225,8 @@ class HistoryDisplay:
         search : GridSearchCV, RandomizedSearchCV or successive halving
             Fitted, with `epochs` among its parameters or as its resource.
         metric : str or None, default=None
-            Which score, of a search that has several. None takes that of its `refit`.
+            Which score, of a search that has several. None takes that of its `refit`. Where the
+            score of a fold is missing, there is no point.
         score_type : {"test", "train"}, default="test"
             Whether the rows left out are scored or those trained on, which needs
             ``return_train_score=True``.
@@ -241,8 +250,9 @@ class HistoryDisplay:
             raise NotFittedError(
                 f"This {type(search).__name__} is not fitted yet: from_search draws cv_results_."
             )
-        panels = {_score_name(search, metric): _search_curves(search, metric, score_type)}
-        return cls(panels=panels).plot(ax, **kwargs)
+        name, label = _score_name(search, metric)
+        curves = _search_curves(search, name, score_type)
+        return cls(panels={str(label).replace("_", " "): curves}).plot(ax, **kwargs)
 
 
 def _pyplot():
@@ -282,6 +292,10 @@ def _network(estimator):
         return estimator
     if hasattr(estimator, "best_estimator_"):
         return _network(estimator.best_estimator_)
+    if isinstance(estimator, BaseSearchCV):
+        raise NotFittedError(
+            f"This {type(estimator).__name__} has no best_estimator_: fit it, and with refit."
+        )
     if hasattr(estimator, "steps"):
         return _network(estimator.steps[-1][1])
     from skfashion import FashionCNN
@@ -315,44 +329,49 @@ def _history_curves(network, metric, labels, groups):
 
 
 def _score_name(search, metric):
+    """What follows ``split0_test_`` in the results, and what to call it."""
+    if not search.multimetric_ and metric in (None, "score", search.scoring):
+        return "score", search.scoring if isinstance(search.scoring, str) else "score"
     name = metric or (search.refit if isinstance(search.refit, str) else None)
-    if name is None:
-        name = search.scoring if isinstance(search.scoring, str) else "score"
-    return name.replace("_", " ")
+    return name, name
 
 
-def _search_curves(search, metric, score_type):
-    if score_type not in ("test", "train"):
-        raise ValueError(f"score_type={score_type!r}: expected 'test' or 'train'.")
+def _search_curves(search, name, score_type):
     results = search.cv_results_
-    over = [name for name in results if name.startswith("param_")]
-    over = [name for name in over if name.removeprefix("param_").split("__")[-1] == "epochs"]
+    searched = [key.removeprefix("param_") for key in results if key.startswith("param_")]
+    over = [parameter for parameter in searched if parameter.split("__")[-1] == "epochs"]
     if len(over) != 1:
-        searched = [name.removeprefix("param_") for name in results if name.startswith("param_")]
         raise ValueError(
             "from_search needs a search over the parameter epochs, alone or with others, but this "
             f"one is over {', '.join(searched)}."
         )
-    epochs_name = over[0].removeprefix("param_")
-    scores = _fold_scores(search, metric, score_type)
+    (epochs_name,) = over
+    given = search.estimator.get_params()[epochs_name]
+    resource = getattr(search, "resource", epochs_name)
 
-    curves = {}
-    for parameters, score in zip(results["params"], scores, strict=True):
-        others = {name: value for name, value in parameters.items() if name != epochs_name}
-        # A search may meet a setting more than once, as halving does; the last counts.
-        curves.setdefault(_setting(others), {})[parameters[epochs_name]] = score
+    settings, curves = {}, {}
+    scores = _fold_scores(search, name, score_type)
+    for number, (parameters, score) in enumerate(zip(results["params"], scores, strict=True)):
+        others = {key: value for key, value in parameters.items() if key != epochs_name}
+        if resource != epochs_name:  # of successive halving: scores of fewer rows, say
+            others[resource] = results["n_resources"][number]
+        key = repr(others)
+        settings[key] = others
+        curves.setdefault(key, {})[parameters.get(epochs_name, given)] = score
+    labels = _labels(list(settings.values()))
     found = []
-    for group, (label, points) in enumerate(curves.items()):
+    for group, (label, points) in enumerate(zip(labels, curves.values(), strict=True)):
         epochs = np.array(sorted(points))
         values = np.array([points[epoch] for epoch in epochs])
         found.append(Curve(label, epochs, values, group, line=group))
     return found
 
 
-def _fold_scores(search, metric, score_type):
+def _fold_scores(search, name, score_type):
     """Array of shape (n_candidates, n_folds)."""
+    if score_type not in ("test", "train"):
+        raise ValueError(f"score_type={score_type!r}: expected 'test' or 'train'.")
     results = search.cv_results_
-    name = metric or (search.refit if isinstance(search.refit, str) else "score")
     folds = []
     while f"split{len(folds)}_{score_type}_{name}" in results:
         folds.append(results[f"split{len(folds)}_{score_type}_{name}"])
@@ -366,9 +385,13 @@ def _fold_scores(search, metric, score_type):
     return np.array(folds).T
 
 
-def _setting(parameters):
-    """Parameters in the words of a legend; without what stands before their own names."""
-    short = [name.split("__")[-1] for name in parameters]
-    names = short if len(set(short)) == len(short) else list(parameters)
-    pairs = zip(names, parameters.values(), strict=True)
-    return ", ".join(f"{name}={value}" for name, value in pairs)
+def _labels(settings):
+    """Settings in the words of a legend; without what stands before the parameters' own names."""
+    names = {name for setting in settings for name in setting}
+    short = {name: name.split("__")[-1] for name in names}
+    if len(set(short.values())) < len(names):
+        short = {name: name for name in names}
+    return [
+        ", ".join(f"{short[name]}={value}" for name, value in setting.items()) or "as given"
+        for setting in settings
+    ]

@@ -120,12 +120,26 @@ def test_epochs_from_memory_are_told_like_trained_ones(images, cnn, tmp_path):
         assert a.history_ == b.history_
 
 
-def test_an_epoch_that_has_gone_from_memory_is_told_without_an_estimator(images, cnn, tmp_path):
+def test_a_damaged_epoch_is_told_without_an_estimator_once(images, cnn, tmp_path):
     cnn.set_params(memory=tmp_path).fit(*images)
-    next(tmp_path.glob("skfashion/*/00002.weights")).unlink()
+    next(tmp_path.glob("skfashion/*/00002.weights")).write_bytes(b"damaged")
     recorder = Recorder()
-    cnn.set_callbacks(recorder).fit(*images)
+    with pytest.warns(UserWarning, match="00002.weights is damaged"):
+        cnn.set_callbacks(recorder).fit(*images)
     assert [clf is None for clf in recorder.fitted] == [False, True, False, False]
+    again = Recorder()
+    cnn.set_callbacks(again).fit(*images)
+    assert None not in again.fitted
+    assert cnn.n_epochs_trained_ == 2  # the gap is closed, and the rest is there
+
+
+@pytest.mark.parametrize("damaged", [2, 4])
+def test_true_at_a_damaged_epoch_ends_the_fit_all_the_same(images, cnn, tmp_path, damaged):
+    cnn.set_params(memory=tmp_path).fit(*images)
+    next(tmp_path.glob(f"skfashion/*/{damaged:05d}.weights")).write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="is damaged"):
+        cnn.set_callbacks(Recorder(stop_after=damaged - 1)).fit(*images)
+    assert cnn.n_iter_ == {2: 3, 4: 4}[damaged]  # the next one that is there
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), KeyboardInterrupt()], ids=str)
@@ -162,8 +176,9 @@ def test_scores_of_every_epoch_of_every_fold_come_from_a_search(images, small, n
                 clf = FashionCNN(**{**small, "epochs": epochs, "dropout": dropout})
                 scaled = MinMaxScaler().fit_transform(X[rows])
                 expected.append(clf.fit(scaled, y[rows]).score(scaled, y[rows]))
-    assert_allclose(sorted(found), sorted(expected), atol=0.02)
-    assert len(found) == 12
+    assert len(set(expected)) > 6
+    # A worker has other threads, whose sums are rounded otherwise.
+    assert_allclose(found, expected, atol=0 if n_jobs == 1 else 0.02)
 
 
 def test_a_progress_bar_nests_candidate_fold_and_epoch_across_processes(images, cnn, capsys):

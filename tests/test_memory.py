@@ -25,7 +25,8 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from skfashion import FashionCNN
+from skfashion import FashionCNN, _epochs
+from skfashion._architecture import TrainingState
 
 
 @pytest.fixture
@@ -171,9 +172,18 @@ class TestStockSearches:
         assert sums["memory"] == 8 if n_jobs == 1 else 8 <= sums["memory"] <= 14
 
     def test_halving_goes_on_where_the_rung_before_ended(self, images, cnn):
+        counted = []
+
+        class Counted(FashionCNN):
+            def fit(self, X, y):
+                super().fit(X, y)
+                counted.append(self.n_epochs_trained_)
+                return self
+
         def search(clf):
+            counted.clear()
             return HalvingGridSearchCV(
-                clf,
+                Counted(**clf.get_params()),
                 {"learning_rate": [1e-4, 3e-4, 1e-3, 3e-3]},
                 resource="epochs",
                 factor=2,
@@ -184,7 +194,10 @@ class TestStockSearches:
                 random_state=0,
             ).fit(*images)
 
-        with_memory, without = search(cnn()), search(cnn(memory=None))
+        without = search(cnn(memory=None))
+        assert sum(counted) == 2 * (4 * 1 + 2 * 2 + 1 * 4)
+        with_memory = search(cnn())
+        assert sum(counted) == 2 * (4 * 1 + 2 * 1 + 1 * 2)
         assert_array_equal(
             with_memory.cv_results_["mean_test_score"], without.cv_results_["mean_test_score"]
         )
@@ -229,7 +242,7 @@ class TestStagedPredictions:
     def test_an_epoch_that_has_gone_is_named(self, images, cnn, tmp_path):
         clf = cnn(epochs=2).fit(*images)
         entries(tmp_path, "weights")[0].unlink()
-        with pytest.raises(ValueError, match="Epoch 1 is no longer stored"):
+        with pytest.raises(ValueError, match="Epoch 1 is not stored"):
             next(clf.staged_predict_proba(images[0]))
 
 
@@ -267,6 +280,42 @@ class TestNothingIsLost:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert cnn(epochs=5).fit(*images).n_epochs_trained_ == 0
+
+    def test_what_is_damaged_is_reported_by_one_fit_alone(self, images, cnn, tmp_path):
+        cnn(epochs=3).fit(*images)
+        entries(tmp_path, "optimizer")[0].write_bytes(b"no state")
+        with pytest.warns(UserWarning, match="damaged.*It is removed"):
+            assert cnn(epochs=3).fit(*images).n_epochs_trained_ == 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert cnn(epochs=3).fit(*images).n_epochs_trained_ == 0
+            assert cnn(epochs=4).fit(*images).n_epochs_trained_ == 4
+            assert cnn(epochs=5).fit(*images).n_epochs_trained_ == 1
+
+    def test_a_gap_in_the_path_is_closed_by_the_next_fit(self, images, cnn, tmp_path):
+        cnn(epochs=4).fit(*images)
+        entries(tmp_path, "weights")[1].unlink()
+        assert cnn(epochs=1).fit(*images).n_epochs_trained_ == 0
+        clf = cnn(epochs=4).fit(*images)
+        assert len(list(clf.staged_predict_proba(images[0]))) == 4
+        assert equal(clf, cnn(epochs=4, memory=None).fit(*images))
+        assert cnn(epochs=6).fit(*images).n_epochs_trained_ == 2
+        assert len(entries(tmp_path, "optimizer")) == 1
+
+    def test_cleared_between_two_epochs_the_storing_goes_on(self, tmp_path):
+        run = _epochs.Run(tmp_path, "0" * 40, [(2,)])
+        state = TrainingState([np.zeros(2)], [np.zeros(2)], [np.zeros(2)], 1)
+        run.save(state, {"loss": [1.0]})
+        assert _epochs.clear(tmp_path)[:2] == (1, 1)
+        assert list(tmp_path.iterdir()) == []
+        run.save(state, {"loss": [1.0, 0.5]})
+        assert [path.name for path in entries(tmp_path)] == ["00002.optimizer", "00002.weights"]
+        assert run.longest(0, 2) is None  # the first is missing
+
+    def test_a_home_directory_is_found(self, images, cnn, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        cnn(epochs=1, memory="~/stored").fit(*images)
+        assert len(entries(tmp_path / "stored")) == 2
 
     def test_an_entry_of_another_training_is_found_out(self, images, cnn, tmp_path):
         cnn(epochs=2).fit(*images)
@@ -380,6 +429,8 @@ class TestNothingIsLost:
         assert list(tmp_path.iterdir()) == []
 
     def test_partial_fit_and_warm_start_leave_it_alone(self, images, cnn, tmp_path):
+        clf = cnn(epochs=2, warm_start=True, random_state=None).fit(*images)
+        assert entries(tmp_path) == []
         clf = cnn(epochs=2).fit(*images)
         stored = entries(tmp_path)
         clf.partial_fit(*images)

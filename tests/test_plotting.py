@@ -13,7 +13,7 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import Normalizer
+from sklearn.preprocessing import MinMaxScaler, Normalizer
 
 from skfashion import FashionCNN
 from skfashion.plotting import HistoryDisplay
@@ -79,6 +79,12 @@ class TestFromEstimator:
     def test_what_it_cannot_draw_it_says(self, images, cnn):
         with pytest.raises(NotFittedError, match="not fitted yet"):
             HistoryDisplay.from_estimator(cnn)
+        for search in (
+            GridSearchCV(cnn, {"epochs": [1]}),
+            GridSearchCV(cnn, {"epochs": [1]}, cv=2, refit=False).fit(*images),
+        ):
+            with pytest.raises(NotFittedError, match="GridSearchCV has no best_estimator_"):
+                HistoryDisplay.from_estimator(search)
         with pytest.raises(TypeError, match=r"a fitted FashionCNN, but got DummyClassifier"):
             HistoryDisplay.from_estimator(DummyClassifier().fit(*images))
         with pytest.raises(ValueError, match=r"metrics=\['auc'\]: expected 'loss', 'accuracy'"):
@@ -95,6 +101,8 @@ class TestFromEstimator:
         assert list(display.axes_) == list(axes)
         assert {line.get_color() for line in display.lines_} == {"black"}
         assert labels(display) == ["mine", "mine"]
+        display.plot(line_kw={"c": "red", "ls": ":"}, band_kw={"lw": 1})
+        assert {line.get_color() for line in display.lines_} == {"red"}
 
 
 class TestFromSearch:
@@ -143,6 +151,39 @@ class TestFromSearch:
         assert accuracy.axes_[0].get_ylabel() == "accuracy"
         with pytest.raises(ValueError, match=r"no test scores 'auc'.*one of accuracy, neg_log"):
             HistoryDisplay.from_search(search, metric="auc")
+
+    def test_settings_of_equal_words_stay_apart(self, images, cnn):
+        X, y = images
+        pipeline = make_pipeline(MinMaxScaler(), Normalizer(), cnn)
+        epochs = {"fashioncnn__epochs": np.array([1, 2])}
+        grid = [
+            {"minmaxscaler__copy": [True], **epochs},
+            {"normalizer__copy": [True], **epochs},
+            {"fashioncnn__dropout": [0.3]},
+            epochs,
+        ]
+        search = GridSearchCV(pipeline, grid, cv=2, refit=False).fit(X.reshape(len(X), -1), y)
+        display = HistoryDisplay.from_search(search)
+        assert labels(display) == [
+            "minmaxscaler__copy=True",
+            "normalizer__copy=True",
+            "fashioncnn__dropout=0.3",
+            "as given",
+        ]
+        assert_array_equal(display.lines_[2].get_xdata(), [3])  # the estimator's own epochs
+
+    def test_one_score_by_its_name(self, images, cnn):
+        search = GridSearchCV(cnn, {"epochs": [1, 2]}, cv=2, scoring="accuracy", refit="accuracy")
+        search.fit(*images)
+        for metric in (None, "score", "accuracy"):
+            display = HistoryDisplay.from_search(search, metric=metric)
+            assert display.axes_[0].get_ylabel() == "accuracy"
+
+    def test_of_successive_halving_over_rows(self, images, cnn):
+        search = HalvingGridSearchCV(
+            cnn, {"epochs": [1, 2]}, factor=2, min_resources=30, max_resources=60, cv=2
+        ).fit(*images)
+        assert labels(HistoryDisplay.from_search(search)) == ["n_samples=30", "n_samples=60"]
 
     def test_of_successive_halving(self, images, cnn):
         search = HalvingGridSearchCV(

@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 from sklearn.model_selection import GridSearchCV
 
 from skfashion import FashionCNN
-from skfashion._machine import threads, threads_given
+from skfashion._machine import fingerprint, threads, threads_given
 
 THREADS = """
     from skfashion._tensorflow import tf
@@ -83,6 +83,14 @@ def test_the_threads_that_name_a_training_are_known_before_tensorflow_starts(giv
     )
     before, after = out.split()
     assert before == after
+
+
+@pytest.mark.parametrize("name", ["TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA"])
+def test_what_onednn_is_told_names_another_training(monkeypatch, name):
+    monkeypatch.delenv(name, raising=False)
+    before = fingerprint()
+    monkeypatch.setenv(name, "0")
+    assert fingerprint() != before
 
 
 def test_a_half_imported_tensorflow_is_passed_over(monkeypatch):
