@@ -109,17 +109,22 @@ def halving():
 
 def grid_all():
     grid = {"dropout": search_jobs.DROPOUTS, "strides": [1, 2], "epochs": [5, 10, 20]}
+    third = {**grid, "epochs": [10]}
     results = contest(
         {
             "skfashion": Contender(search_jobs.skfashion_search, grid, folds=1, memory=True),
-            "KerasClassifier": Contender(search_jobs.keras_classifier_search, grid, folds=1),
+            "KerasClassifier": Contender(search_jobs.keras_classifier_search, third, folds=1),
         },
         rounds=1,
         warmups=0,
         afresh=True,
     )
+    # It trains what it is asked for: 5 + 10 + 20 epochs cost what 10 cost three and a half times,
+    # and take half an hour.
+    peer = "KerasClassifier, from epochs=10"
+    results[peer] = [(3.5 * taken, scores) for taken, scores in results["KerasClassifier"]]
     work = "grid dropout x strides x epochs {5, 10, 20}, 1 of 3 folds"
-    yield from ratios(work, results, {"KerasClassifier": 0.5})
+    yield from ratios(work, results, {peer: 0.5})
 
 
 def memory_cost():

@@ -1,5 +1,8 @@
 """Promise 1: scikit-learn cannot tell FashionCNN from its own. No check is switched off."""
 
+from importlib.util import find_spec
+
+import numpy as np
 import pytest
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -40,6 +43,12 @@ def test_every_check_but_one_passes_in_float32(check):
 )
 def test_checks_that_the_generator_leaves_out_pass(name):
     getattr(estimator_checks, name)("FashionCNN", FashionCNN(dtype="float64", random_state=0))
+
+
+def test_callbacks_are_there_where_scikit_learn_has_them():
+    clf = FashionCNN(filters=(2,), epochs=1, random_state=0)
+    clf.fit(np.eye(16).reshape(4, 8, 8), [0, 1, 0, 1])
+    assert hasattr(clf, "set_callbacks") == (find_spec("sklearn.callback") is not None)
 
 
 def test_no_check_is_switched_off_by_a_tag():
