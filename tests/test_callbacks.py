@@ -1,5 +1,7 @@
 """Each epoch is a task of scikit-learn's callbacks, trained or taken from memory."""
 
+import re
+
 import numpy as np
 import pytest
 from helpers import weights_equal
@@ -181,9 +183,11 @@ def test_scores_of_every_epoch_of_every_fold_come_from_a_search(images, small, n
     assert_allclose(found, expected, atol=0 if n_jobs == 1 else 0.02)
 
 
-def test_a_progress_bar_nests_candidate_fold_and_epoch_across_processes(images, cnn, capsys):
+def test_a_progress_bar_nests_fits_of_all_processes_in_the_search(images, cnn, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")  # of the terminal
     search = GridSearchCV(cnn, {"dropout": [0.0, 0.3]}, cv=2, n_jobs=2)
     search.set_callbacks(callback.ProgressBar(max_propagation_depth=None)).fit(*images)
     out = capsys.readouterr().out
-    assert out.count("FashionCNN") >= 5  # four folds and the refit
-    assert "100%" in out
+    evaluations = r"^ {4}GridSearchCV - candidate-split-evaluation \| FashionCNN - fit #(\d) .*100%"
+    assert set(re.findall(evaluations, out, re.MULTILINE)) == set("0123")
+    assert re.search(r"^  GridSearchCV - refit.* \| FashionCNN - fit .*100%", out, re.MULTILINE)
