@@ -15,10 +15,13 @@ from skfashion import FashionCNN
 from skfashion._machine import fingerprint, threads, threads_given
 
 THREADS = """
+    from skfashion._machine import threads
+    before = threads()
     from skfashion._tensorflow import tf
     threading = tf.config.threading
     print(threading.get_inter_op_parallelism_threads(), end=" ")
     print(threading.get_intra_op_parallelism_threads())
+    assert threads() == before, "a training is named by its threads before TensorFlow starts"
 """
 
 
@@ -61,28 +64,6 @@ def test_the_given_threads_are_taken():
 def test_tensorflows_own_variable_is_more_to_the_point():
     own = {"OMP_NUM_THREADS": "3", "TF_NUM_INTRAOP_THREADS": "2"}
     assert run_python(THREADS, **own) == "3 0\n"
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"OMP_NUM_THREADS": ""},
-        {"OMP_NUM_THREADS": "3", "TF_NUM_INTRAOP_THREADS": "1"},
-    ],
-    ids=str,
-)
-def test_the_threads_that_name_a_training_are_known_before_tensorflow_starts(given):
-    out = run_python(
-        """
-        from skfashion._machine import threads
-        print(threads())
-        from skfashion._tensorflow import tf
-        print(threads())
-        """,
-        **given,
-    )
-    before, after = out.split()
-    assert before == after
 
 
 @pytest.mark.parametrize("name", ["TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA"])
