@@ -3,11 +3,19 @@
 As in `peers`, every function returns what is timed, and has prepared all else.
 """
 
-import tempfile
+from tempfile import TemporaryDirectory
 
 from peers import fashion_cnn, keras_classifier, scaled
 
 DROPOUTS = [0.0, 0.25, 0.5]
+
+_folders = []
+
+
+def new_folder():
+    """For `memory`: it goes when the process ends."""
+    _folders.append(TemporaryDirectory())
+    return _folders[-1].name
 
 
 def mini():
@@ -27,7 +35,7 @@ def n_epochs_trained(estimator, X, y):
 def skfashion_search(grid, folds=3, memory=False, **parameters):
     X, y = mini()
     if memory:
-        parameters.update(memory=tempfile.mkdtemp(), random_state=0)
+        parameters.update(memory=new_folder(), random_state=0)
     return _search(fashion_cnn("v2", **parameters), grid, X, y, folds)
 
 
@@ -70,7 +78,7 @@ def epochs_search(memory, n_jobs=1, again=False):
     from sklearn.model_selection import GridSearchCV
 
     X, y = mini()
-    clf = fashion_cnn("v2", random_state=0, memory=tempfile.mkdtemp() if memory else None)
+    clf = fashion_cnn("v2", random_state=0, memory=new_folder() if memory else None)
     search = GridSearchCV(
         clf,
         {"epochs": list(range(1, 11))},
@@ -106,7 +114,7 @@ def halving_search(memory):
 
     X, y = mini()
     parameters = fashion_cnn("v2", random_state=0).get_params()
-    parameters["memory"] = tempfile.mkdtemp() if memory else None
+    parameters["memory"] = new_folder() if memory else None
     search = HalvingGridSearchCV(
         Counted(**parameters),
         {"dropout": [0.2, 0.3, 0.4, 0.5], "learning_rate": [5e-4, 1e-3, 2e-3]},
@@ -139,7 +147,7 @@ def memory_fit(memory, n, epochs):
     X, y = full_images(n)
 
     def run():
-        with tempfile.TemporaryDirectory() as folder:
+        with TemporaryDirectory() as folder:
             stored = folder if memory else None
             fashion_cnn("v2", epochs=epochs, random_state=0, memory=stored).fit(X, y)
 
