@@ -56,7 +56,7 @@ def make_baselines(random_state=None):
         "dummy": DummyClassifier(strategy="prior"),
         "naive Bayes": GaussianNB(),
         "logistic regression": make_pipeline(
-            MinMaxScaler(), LogisticRegression(C=0.1, max_iter=1000)
+            MinMaxScaler(), LogisticRegression(C=0.1, tol=1e-3, max_iter=1000)
         ),
         "linear SVC": make_pipeline(MinMaxScaler(), LinearSVC(C=0.1, **seed)),
         "kNN": KNeighborsClassifier(n_neighbors=5, p=1, weights="distance"),
