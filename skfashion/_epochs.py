@@ -11,13 +11,13 @@ import itertools
 import json
 import re
 import time
-import uuid
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from skfashion._architecture import TrainingState
+from skfashion._files import write_atomically
 from skfashion._warning import warn
 
 _FORMAT = 1
@@ -175,13 +175,14 @@ class Run:
         if not self._stores:
             return
         path = self._path(epoch, kind)
+        _remove_stale(path.parent)
         content = _pack({**header, "kind": kind}, arrays)
         try:
             try:
-                _write_atomically(path, content)
+                write_atomically(path, content)
             except FileNotFoundError:  # the first, or somebody clears the directory
                 self.folder.mkdir(parents=True, exist_ok=True)
-                _write_atomically(path, content)
+                write_atomically(path, content)
         except OSError as error:
             self._stores = False
             self._tell(
@@ -290,19 +291,6 @@ def _unpack(content):
     with np.load(io.BytesIO(content), allow_pickle=False) as file:
         header, *arrays = (file[f"arr_{number}"] for number in range(len(file.files)))
     return json.loads(header.tobytes()), arrays
-
-
-def _write_atomically(path, content):
-    _remove_stale(path.parent)
-    # Not by `tempfile`, whose files nobody else may read: the directory may be shared.
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
 
 
 def _remove_stale(folder):

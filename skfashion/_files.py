@@ -1,0 +1,28 @@
+"""Files that are whole or not there."""
+
+import contextlib
+import uuid
+
+
+def write_atomically(path, content):
+    """Put bytes into a file: whoever reads it finds all of them or what was there before.
+
+    Parameters
+    ----------
+    path : Path
+    content : bytes
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; then nothing has changed.
+    """
+    # Not by `tempfile`, whose files nobody else may read: the directory may be shared.
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
