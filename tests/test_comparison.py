@@ -1,15 +1,26 @@
 """The league table: same folds for all, one row each, failures are results."""
 
+import os
+import signal
+import threading
+import time
+
 import numpy as np
+import pandas as pd
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, is_classifier
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import StratifiedKFold, cross_validate
+from sklearn.metrics import f1_score, make_scorer
+from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold, cross_validate
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from skfashion import FashionCNN, compare, make_baselines
+from skfashion.comparison import _statistics
 from skfashion.datasets import load_fashion_mini
 
 
@@ -18,101 +29,392 @@ class Broken(ClassifierMixin, BaseEstimator):
         raise RuntimeError("out of cloth")
 
 
+class Slow(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        time.sleep(60)
+
+
+class Dying(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        os._exit(1)
+
+
+class Lambda(GaussianNB):
+    """Cannot be pickled once fitted."""
+
+    def fit(self, X, y):
+        self.hook_ = lambda: None
+        return super().fit(X, y)
+
+
+PAIR = {"NB": GaussianNB(), "dummy": DummyClassifier()}
+
+
 @pytest.fixture(scope="module")
 def mini():
     X, y = load_fashion_mini(return_X_y=True)
     return X[:300], y[:300]
 
 
-def test_baselines_are_fresh_classifiers_with_the_seed_handed_on():
-    first, second = make_baselines(random_state=3), make_baselines(random_state=3)
-    assert len(first) >= 8
-    assert all(is_classifier(estimator) for estimator in first.values())
-    assert all(first[name] is not second[name] for name in first)
-    seeds = {
-        value
-        for estimator in first.values()
-        for name, value in estimator.get_params().items()
-        if name == "mlpclassifier__random_state" or name == "linearsvc__random_state"
-    }
-    assert seeds == {3}
-    assert first["random forest"].random_state == 3
+@pytest.fixture(scope="module")
+def test_set():
+    X, y = load_fashion_mini(subset="test", return_X_y=True)
+    return {"X_test": X[:200], "y_test": y[:200]}
 
 
-def test_every_baseline_beats_the_dummy_on_clothes(mini):
-    baselines = make_baselines(random_state=0)
-    baselines["histogram gradient boosting"].set_params(max_iter=3)
-    table = compare(baselines, *mini, cv=2).table
-    assert set(table.index) == set(baselines)
-    assert table.index[-1] == "dummy"
-    assert (table["accuracy_mean"].drop("dummy") > 0.4).all()
-    assert (table["error"] == "").all()
+@pytest.fixture(scope="module")
+def networks(mini):
+    network = FashionCNN.v2(dropout=0, epochs=3, random_state=0)
+    estimators = {"network": network, "scaled": make_pipeline(MinMaxScaler(), network), **PAIR}
+    return compare(estimators, *mini, cv=StratifiedKFold(2))
 
 
-def test_scores_are_those_of_cross_validate_on_the_same_folds(mini):
-    X, y = mini
-    cv = StratifiedKFold(3, shuffle=True, random_state=0)
-    found = compare({"NB": GaussianNB(), "dummy": DummyClassifier()}, X, y, cv=cv)
-    expected = cross_validate(GaussianNB(), X, y, cv=cv)["test_score"]
-    scores = found.scores.query("estimator == 'NB'")["score"]
-    assert_allclose(scores, expected)
-    assert_allclose(found.table.loc["NB", "accuracy_mean"], expected.mean())
-    assert_allclose(found.table.loc["NB", "accuracy_sd"], expected.std(ddof=1))
-    assert list(found.table.columns) == [
-        "accuracy_mean",
-        "accuracy_sd",
-        "fit_seconds",
-        "predict_ms_per_1000",
-        "error",
-    ]
-    assert (found.table[["fit_seconds", "predict_ms_per_1000"]] > 0).all(axis=None)
+class TestBaselines:
+    def test_are_fresh_classifiers_with_the_seed_handed_on(self):
+        first, second = make_baselines(random_state=3), make_baselines(random_state=3)
+        assert len(first) == 9
+        assert all(is_classifier(estimator) for estimator in first.values())
+        assert all(first[name] is not second[name] for name in first)
+        seeds = {
+            value
+            for estimator in first.values()
+            for name, value in estimator.get_params().items()
+            if name.endswith("random_state") and value is not None
+        }
+        assert seeds == {3}
+        assert first["random forest"].random_state == 3
+
+    def test_every_one_beats_the_dummy_on_clothes(self, mini):
+        baselines = make_baselines(random_state=0)
+        baselines["histogram gradient boosting"].set_params(max_iter=3)
+        table = compare(baselines, *mini, cv=2).table
+        assert set(table.index) == set(baselines)
+        assert table.index[-1] == "dummy"
+        assert (table["accuracy_mean"].drop("dummy") > 0.4).all()
+        assert (table["error"] == "").all()
+
+    def test_boosting_does_not_stop_early_on_many_rows(self):
+        boosting = make_baselines()["histogram gradient boosting"]
+        assert boosting.early_stopping is False
 
 
-def test_networks_stand_beside_baselines(mini):
-    network = FashionCNN.v2(dropout=0, epochs=8, random_state=0)
-    table = compare({"network": network, "dummy": DummyClassifier()}, *mini, cv=2).table
-    assert table.loc["network", "accuracy_mean"] > 0.3
-    assert table.index[0] == "network"
+class TestTable:
+    def test_scores_are_those_of_cross_validate_on_the_same_folds(self, mini):
+        X, y = mini
+        cv = StratifiedKFold(3, shuffle=True, random_state=0)
+        found = compare(PAIR, X, y, cv=cv)
+        expected = cross_validate(GaussianNB(), X, y, cv=cv)["test_score"]
+        assert_allclose(found.scores.query("estimator == 'NB'")["score"], expected)
+        row = found.table.loc["NB"]
+        assert_allclose(row["accuracy_mean"], expected.mean())
+        assert_allclose(row["accuracy_sd"], expected.std(ddof=1))
+        interval = _statistics.mean_interval(expected, 200, 100)
+        assert_allclose(row[["accuracy_low", "accuracy_high"]].astype(float), interval)
+
+    def test_has_the_columns_that_its_documentation_names(self, mini):
+        found = compare(PAIR, *mini, cv=3)
+        metric = ["mean", "sd", "low", "high", "difference", "p_value"]
+        costs = ["fit_seconds", "predict_ms_per_1000", "size_mb"]
+        assert found.table.columns.tolist() == [
+            *(f"accuracy_{part}" for part in metric),
+            *costs,
+            "error",
+        ]
+        assert found.table.index.name == "estimator"
+        assert set(found.table.dtypes.drop("error")) == {np.dtype(float)}
+        assert (found.table[costs] > 0).all(axis=None)
+
+    def test_differences_are_tested_against_the_best(self, mini):
+        found = compare({"tree": DecisionTreeClassifier(random_state=0), **PAIR}, *mini, cv=4)
+        best = found.table.index[0]
+        assert best != "dummy"
+        scores = found.scores.pivot(index="fold", columns="estimator", values="score")
+        for name, row in found.table.iterrows():
+            differences = (scores[name] - scores[best]).to_numpy()
+            assert_allclose(row["accuracy_difference"], differences.mean())
+            if name != best:
+                expected = _statistics.corrected_t_test(differences, 225, 75)
+                assert_allclose(row["accuracy_p_value"], expected)
+        assert np.isnan(found.table.loc[best, "accuracy_p_value"])
+        assert found.table.loc[best, "accuracy_difference"] == 0
+
+    def test_several_metrics_have_columns_and_rows_of_their_own_and_the_first_decides(self, mini):
+        X, y = mini
+        macro = make_scorer(f1_score, average="macro")
+        scoring = {"loss": "neg_log_loss", "macro": macro}
+        found = compare(PAIR, X, y, cv=3, scoring=scoring)
+        assert found.metrics == ["loss", "macro"]
+        assert found.table.index.tolist() == ["dummy", "NB"]  # naive Bayes is far too sure
+        assert found.table.loc["NB", "macro_difference"] > 0
+        expected = cross_validate(GaussianNB(), X, y, cv=3, scoring=scoring)
+        for metric in scoring:
+            scores = found.scores.query("estimator == 'NB' and metric == @metric")["score"]
+            assert_allclose(scores, expected[f"test_{metric}"])
+            assert_allclose(found.table.loc["NB", f"{metric}_mean"], scores.mean())
+        assert len(found.scores) == 2 * 3 * 2
+
+    @pytest.mark.parametrize(
+        ("scoring", "name"),
+        [
+            ("f1_macro", "f1_macro"),
+            (make_scorer(f1_score, average="macro"), "f1_score"),
+            (lambda estimator, X, y: 0.5, "<lambda>"),
+        ],
+    )
+    def test_a_metric_names_its_columns(self, mini, scoring, name):
+        table = compare({"dummy": DummyClassifier()}, *mini, cv=2, scoring=scoring).table
+        assert {f"{name}_mean", f"{name}_sd"} <= set(table.columns)
+
+    def test_size_is_that_of_the_pickle_and_unknown_where_there_is_none(self, mini):
+        import pickle
+
+        found = compare({"NB": GaussianNB(), "lambda": Lambda()}, *mini, cv=2)
+        size = len(pickle.dumps(GaussianNB().fit(*mini), protocol=5)) / 1e6
+        assert_allclose(found.table.loc["NB", "size_mb"], size, rtol=0.01)
+        assert np.isnan(found.table.loc["lambda", "size_mb"])
+        assert found.table.loc["lambda", "error"] == ""
+
+    def test_readers_see_rounded_figures_with_intervals(self, mini):
+        found = compare({"broken": Broken(), **PAIR}, *mini, cv=3)
+        row = found.table.loc["NB"]
+        text = f"{row['accuracy_mean']:.3f} [{row['accuracy_low']:.3f}, {row['accuracy_high']:.3f}]"
+        assert text in str(found)
+        assert text in found._repr_html_()
+        assert found.readable().loc["broken"].tolist() == [""] * 5
+        assert str(found).splitlines()[-1] == "broken: RuntimeError: out of cloth"
+
+    def test_lists_frames_and_string_labels_will_do(self, mini):
+        X, y = mini
+        names = np.array(["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"])[y]
+        expected = compare(PAIR, X, y, cv=2).table["accuracy_mean"].tolist()
+        frame = pd.DataFrame(X, index=np.arange(len(X)) + 7)
+        for other_X, other_y in (
+            (X.tolist(), y.tolist()),
+            (frame, pd.Series(names, index=frame.index)),
+        ):
+            found = compare(list(PAIR.items()), other_X, other_y, cv=2)
+            assert found.table["accuracy_mean"].tolist() == expected
 
 
-def test_a_failing_estimator_has_a_row_that_says_why_and_harms_no_other(mini):
-    found = compare({"broken": Broken(), "NB": GaussianNB()}, *mini, cv=2)
-    assert found.table.loc["broken", "error"] == "RuntimeError: out of cloth"
-    assert np.isnan(found.table.loc["broken", "accuracy_mean"])
-    assert found.table.loc["NB", "accuracy_mean"] > 0.4
-    assert found.table.index.tolist() == ["NB", "broken"]
-    assert np.isnan(found.table.loc["broken", "predict_ms_per_1000"])
-    assert "\nbroken: RuntimeError: out of cloth" in str(found)
-    assert "out of cloth" in found._repr_html_()
+class TestNetworks:
+    def test_keep_their_epochs(self, networks, mini):
+        X, y = mini
+        assert networks.histories.columns.tolist() == [
+            "estimator",
+            "fold",
+            "epoch",
+            "loss",
+            "accuracy",
+        ]
+        assert networks.histories.groupby(["estimator", "fold"]).size().to_dict() == {
+            ("network", 0): 3,
+            ("network", 1): 3,
+            ("scaled", 0): 3,
+            ("scaled", 1): 3,
+        }
+        train, _ = next(StratifiedKFold(2).split(X, y))
+        clf = FashionCNN.v2(dropout=0, epochs=3, random_state=0).fit(X[train], y[train])
+        first = networks.histories.query("estimator == 'network' and fold == 0")
+        assert first["loss"].tolist() == clf.history_["loss"]
+
+    def test_keep_the_probabilities_of_the_rows_left_out(self, networks, mini):
+        X, y = mini
+        assert list(networks.out_of_fold) == ["network", "scaled"]
+        probabilities = networks.out_of_fold["network"]
+        assert probabilities.shape == (300, 10)
+        accuracy = [
+            np.mean(probabilities[test].argmax(axis=1) == y[test])
+            for _, test in StratifiedKFold(2).split(X, y)
+        ]
+        assert_allclose(accuracy, networks.scores.query("estimator == 'network'")["score"])
+
+    def test_that_meet_no_row_of_a_class_give_it_no_probability(self, images, small):
+        X, y = images
+        rows = np.arange(len(y))
+        cv = [(rows[y < 2], rows[y == 2]), (rows[::2], rows[1::2])]
+        found = compare({"network": FashionCNN(**small)}, X, y, cv=cv)
+        assert found.out_of_fold["network"].shape == (120, 3)
+        assert (found.out_of_fold["network"][(y == 2) & (rows % 2 == 0), 2] == 0).all()
+        assert np.isnan(found.out_of_fold["network"][(y < 2) & (rows % 2 == 0)]).all()
+
+    def test_of_repeated_folds_give_the_mean(self, images, small):
+        X, y = images
+        cv = RepeatedStratifiedKFold(n_splits=2, n_repeats=2, random_state=0)
+        found = compare({"network": FashionCNN(**small)}, X, y, cv=cv)
+        assert_allclose(found.out_of_fold["network"].sum(axis=1), 1, rtol=1e-5)
+
+    def test_are_told_apart_from_what_has_no_epochs(self, mini):
+        found = compare(PAIR, *mini, cv=2)
+        assert found.histories.empty
+        assert found.out_of_fold == {}
 
 
-def test_two_processes_find_the_scores_of_one(mini):
-    estimators = {"NB": GaussianNB(), "dummy": DummyClassifier()}
-    one, two = (compare(estimators, *mini, cv=3, n_jobs=n_jobs) for n_jobs in (1, 2))
+class TestTestSet:
+    def test_scores_what_was_trained_on_all_rows(self, mini, test_set):
+        X, y = mini
+        found = compare(PAIR, X, y, cv=2, **test_set, scoring=["f1_macro", "accuracy"])
+        clf = GaussianNB().fit(X, y)
+        predictions = clf.predict(test_set["X_test"])
+        assert_array_equal(found.predictions["NB"], predictions)
+        row = found.table.loc["NB"]
+        right = predictions == test_set["y_test"]
+        assert row["test_accuracy"] == right.mean()
+        assert_allclose(
+            row["test_f1_macro"], f1_score(test_set["y_test"], predictions, average="macro")
+        )
+        low, high = _statistics.proportion_interval(right.sum(), 200)
+        assert (row["test_accuracy_low"], row["test_accuracy_high"]) == (low, high)
+
+    def test_is_compared_with_the_best_by_mcnemar(self, mini, test_set):
+        found = compare(PAIR, *mini, cv=2, **test_set)
+        right = {name: found.predictions[name] == test_set["y_test"] for name in PAIR}
+        expected = _statistics.mcnemar_test(right["NB"].to_numpy(), right["dummy"].to_numpy())
+        assert found.table.loc["dummy", "test_p_value"] == expected
+        assert np.isnan(found.table.loc["NB", "test_p_value"])
+        assert "test accuracy [95 %]" in str(found)
+        assert found.table.columns[-1] == "error"
+
+    def test_changes_no_score_of_the_folds(self, mini, test_set):
+        scores = [compare(PAIR, *mini, cv=2, **more).scores["score"] for more in ({}, test_set)]
+        assert_array_equal(*scores)
+
+    def test_an_estimator_that_fails_on_it_has_no_test_figures(self, mini, test_set):
+        test_set = {**test_set, "X_test": test_set["X_test"][:, :700]}
+        found = compare({"NB": GaussianNB(), "dummy": DummyClassifier()}, *mini, cv=2, **test_set)
+        assert "784 features" in found.table.loc["NB", "error"]
+        assert np.isfinite(found.table.loc["NB", "accuracy_mean"])
+        assert np.isnan(found.table.loc["NB", "test_accuracy"])
+
+
+class TestFailure:
+    def test_is_a_row_that_says_why_and_harms_no_other(self, mini):
+        found = compare({"broken": Broken(), "NB": GaussianNB()}, *mini, cv=2)
+        assert found.table.loc["broken", "error"] == "RuntimeError: out of cloth"
+        assert np.isnan(found.table.loc["broken", "accuracy_mean"])
+        assert found.table.loc["NB", "accuracy_mean"] > 0.4
+        assert found.table.index.tolist() == ["NB", "broken"]
+        assert np.isnan(found.table.loc["broken", "predict_ms_per_1000"])
+        assert "\nbroken: RuntimeError: out of cloth" in str(found)
+        assert "out of cloth" in found._repr_html_()
+
+    def test_of_all_is_a_table_of_errors(self, mini, test_set):
+        found = compare({"one": Broken(), "two": Broken()}, *mini, cv=2, **test_set)
+        assert (found.table["error"] == "RuntimeError: out of cloth").all()
+        assert len(found.failures) == 2
+        assert "two: RuntimeError" in str(found)
+
+    def test_in_one_fold_leaves_no_mean_over_the_others(self, mini):
+        X, y = mini
+        X = X.astype(float)
+        X[0] = np.nan
+        found = compare({"NB": GaussianNB(), "dummy": DummyClassifier()}, X, y, cv=2)
+        assert "NaN" in found.table.loc["NB", "error"]
+        assert np.isnan(found.table.loc["NB", "accuracy_mean"])
+        assert found.table.loc["dummy", "error"] == ""
+
+    def test_is_a_score_that_is_no_number(self, mini):
+        def blank(estimator, X, y):
+            return np.nan if isinstance(estimator, GaussianNB) else 0.5
+
+        found = compare(PAIR, *mini, cv=2, scoring=blank)
+        assert found.table.loc["NB", "error"] == "ValueError: the score blank is nan."
+        assert found.table.loc["dummy", "blank_mean"] == 0.5
+
+
+class TestTimeout:
+    def test_slow_and_dying_estimators_have_rows_and_harm_no_other(self, mini, test_set):
+        estimators = {"slow": Slow(), "dying": Dying(), **PAIR}
+        begin = time.perf_counter()
+        found = compare(estimators, *mini, cv=2, n_jobs=2, timeout=3, **test_set)
+        assert time.perf_counter() - begin < 60
+        assert found.table.loc["slow", "error"].startswith("TimeoutError: fold 1 took more than 3")
+        assert found.table.loc["dying", "error"].startswith("TerminatedWorkerError: ")
+        expected = compare(PAIR, *mini, cv=2, **test_set)
+        columns = ["accuracy_mean", "test_accuracy"]
+        assert_array_equal(
+            found.table.loc[list(PAIR), columns], expected.table.loc[list(PAIR), columns]
+        )
+
+    def test_leaves_no_process_behind_when_interrupted(self, mini):
+        import psutil
+
+        before = set(psutil.Process().children(recursive=True))
+        threading.Timer(3, os.kill, [os.getpid(), signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            compare({"slow": Slow()}, *mini, cv=2, timeout=50)
+        left = set(psutil.Process().children(recursive=True)) - before
+        assert not [child for child in left if "loky" in " ".join(child.cmdline())]
+
+
+def test_two_processes_find_the_scores_of_one(mini, test_set):
+    one, two = (compare(PAIR, *mini, cv=3, n_jobs=n_jobs, **test_set) for n_jobs in (1, 2))
     assert one.scores["score"].tolist() == two.scores["score"].tolist()
+    assert one.predictions.equals(two.predictions)
 
 
-def test_a_line_for_each_fit_goes_to_standard_error_if_asked(mini, capsys):
+def test_a_line_for_each_fit_goes_to_standard_error_if_asked(mini, test_set, capsys):
     compare({"dummy": DummyClassifier()}, *mini, cv=2)
     assert capsys.readouterr() == ("", "")
-    compare({"dummy": DummyClassifier()}, *mini, cv=2, verbose=1)
+    compare({"dummy": DummyClassifier(), "broken": Broken()}, *mini, cv=2, verbose=1, **test_set)
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines()[1].startswith("[2/2] dummy, fold 2: accuracy 0.100, fit ")
+    lines = err.splitlines()
+    assert lines[1].startswith("[2/6] dummy, fold 2: accuracy 0.100, fit ")
+    assert lines[2].startswith("[3/6] dummy, test set: accuracy 0.1")
+    assert lines[3] == "[4/6] broken, fold 1: RuntimeError: out of cloth"
 
 
-def test_another_metric_names_its_columns(mini):
-    table = compare({"dummy": DummyClassifier()}, *mini, cv=2, scoring="f1_macro").table
-    assert {"f1_macro_mean", "f1_macro_sd"} <= set(table.columns)
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"estimators": {}}, ValueError, "estimators is empty"),
+        ({"estimators": GaussianNB()}, TypeError, "estimators is a GaussianNB: expected a dict"),
+        ({"estimators": [GaussianNB()]}, TypeError, "or a list of pairs"),
+        ({"estimators": {3: GaussianNB()}}, TypeError, "the name 3: expected strings"),
+        (
+            {"estimators": [("NB", GaussianNB()), ("NB", GaussianNB())]},
+            ValueError,
+            "several named 'NB'",
+        ),
+        (
+            {"estimators": {"line": LinearRegression()}},
+            ValueError,
+            r"estimators\['line'\] is no classifier",
+        ),
+        ({"estimators": {"class": GaussianNB}}, ValueError, r"estimators\['class'\] is no class"),
+        ({"cv": 1}, ValueError, "n_splits"),
+        (
+            {"cv": [(np.arange(100), np.arange(100, 200))]},
+            ValueError,
+            "makes 1 split: expected two",
+        ),
+        ({"scoring": "acuracy"}, ValueError, "Did you mean 'accuracy'"),
+        ({"scoring": ["accuracy", "zzz"]}, ValueError, "'zzz', which is no metric"),
+        ({"scoring": []}, ValueError, "expected a metric"),
+        ({"scoring": None}, ValueError, "expected a metric"),
+        ({"scoring": {1: "accuracy"}}, ValueError, "names a metric 1"),
+        ({"timeout": 0}, ValueError, "timeout=0: expected a positive number"),
+        ({"X_test": np.zeros((3, 784))}, ValueError, "X_test was given without y_test"),
+        ({"y_test": np.zeros(3)}, ValueError, "y_test was given without X_test"),
+        (
+            {"X_test": np.zeros((3, 784)), "y_test": [1, 2]},
+            ValueError,
+            "inconsistent numbers of samples",
+        ),
+        (
+            {"X_test": np.zeros((2, 784)), "y_test": [1, 77]},
+            ValueError,
+            "y_test has labels that y has not, such as 77",
+        ),
+        ({"y": np.linspace(0, 1, 300)}, ValueError, "continuous"),
+    ],
+)
+def test_bad_input_is_refused_before_any_fit(mini, changes, error, message):
+    class Untouched(ClassifierMixin, BaseEstimator):
+        def fit(self, X, y):
+            pytest.fail("was fitted")
 
-
-def test_nothing_to_compare_and_regressors_are_refused_before_any_fit(mini):
-    with pytest.raises(ValueError, match="estimators is empty"):
-        compare({}, *mini)
-    with pytest.raises(TypeError, match="estimators is a list: expected a dict"):
-        compare([GaussianNB()], *mini)
-    for scoring in (["accuracy", "f1_macro"], "acuracy"):
-        with pytest.raises(ValueError, match="scoring"):
-            compare({"NB": GaussianNB()}, *mini, scoring=scoring)
-    with pytest.raises(ValueError, match=r"estimators\['line'\] is no classifier"):
-        compare({"line": LinearRegression()}, *mini)
+    X, y = mini
+    arguments = {"estimators": {"untouched": Untouched()}, "X": X, "y": y, **changes}
+    with pytest.raises(error, match=message):
+        compare(**arguments)

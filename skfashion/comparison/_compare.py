@@ -1,0 +1,192 @@
+"""Cross-validate estimators on the same folds."""
+
+import difflib
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from numbers import Real
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.metrics import get_scorer_names
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_consistent_length
+from sklearn.utils.multiclass import check_classification_targets
+
+from skfashion.comparison._runs import Data, Job
+from skfashion.comparison._summary import from_runs
+from skfashion.comparison._workers import run_all
+
+
+def compare(
+    estimators,
+    X,
+    y,
+    *,
+    cv=5,
+    scoring="accuracy",
+    n_jobs=None,
+    X_test=None,
+    y_test=None,
+    timeout=None,
+    verbose=0,
+):
+    """Cross-validate estimators on the same folds.
+
+    An estimator that fails, or for which time runs out, gets a row that says why; the others are
+    unharmed.
+
+    Parameters
+    ----------
+    estimators : dict of str to classifier, or list of (str, classifier) pairs
+        Cloned before each fit.
+    X : array-like of shape (n, features)
+        Whatever the estimators take.
+    y : array-like of shape (n,)
+    cv : int, cross-validation generator or iterable, default=5
+        As in `sklearn.model_selection.cross_validate`; an int means stratified folds. At least two
+        splits.
+    scoring : str, callable, list of str, or dict of str to str or callable, default="accuracy"
+        One or more metrics, as in `sklearn.model_selection.cross_validate`; each score is a number.
+        The first decides the order and which estimator is the best.
+    n_jobs : int or None, default=None
+        Fits at a time, as in joblib. Times of fits that run side by side include waiting, and the
+        first fit of a network in a process includes the start of TensorFlow.
+    X_test : array-like of shape (n_test, features) or None, default=None
+        Rows that no fold sees. With them each estimator is fitted once more, on all of X, and
+        scored on them.
+    y_test : array-like of shape (n_test,) or None, default=None
+        Their labels, all of which occur in y.
+    timeout : float or None, default=None
+        Seconds for one fit and its scores. With a timeout fits run in processes that are ended
+        when time is over; then the estimator has failed.
+    verbose : int, default=0
+        1 prints a line to standard error as each fit ends.
+
+    Returns
+    -------
+    Comparison
+        Tables of the estimators, of the scores and of the networks' epochs.
+
+    Raises
+    ------
+    ValueError
+        If there is no estimator, a name stands twice, one is no classifier, a metric is not known,
+        `cv` makes fewer than two splits, rows and labels do not match, or `timeout` is not
+        positive. All this before any fit.
+    TypeError
+        If `estimators` is neither a dict nor a list of pairs, or a name is no string.
+
+    See Also
+    --------
+    make_baselines : Classical classifiers to compare with.
+    skfashion.plotting.ComparisonDisplay : The comparison as a picture.
+
+    Examples
+    --------
+    >>> from skfashion import compare, make_baselines
+    >>> from skfashion.datasets import load_fashion_mini
+    >>> X, y = load_fashion_mini(return_X_y=True)
+    >>> baselines = make_baselines(random_state=0)
+    >>> chosen = {name: baselines[name] for name in ("dummy", "naive Bayes")}
+    >>> comparison = compare(chosen, X[:600], y[:600], cv=3)
+    >>> comparison.table["accuracy_mean"].round(2).to_dict()
+    {'naive Bayes': 0.57, 'dummy': 0.1}
+    """
+    estimators = _check_estimators(estimators)
+    scoring = _check_scoring(scoring)
+    _check_rows(X, y, X_test, y_test)
+    if timeout is not None and not (isinstance(timeout, Real) and timeout > 0):
+        raise ValueError(f"timeout={timeout!r}: expected a positive number of seconds, or None.")
+    folds = list(check_cv(cv, y, classifier=True).split(X, y))
+    if len(folds) < 2:
+        raise ValueError(
+            f"cv={cv!r} makes {len(folds)} split: expected two or more, since one score says "
+            "nothing of how far scores spread."
+        )
+    jobs = [
+        Job(name, estimator, number, rows)
+        for name, estimator in estimators.items()
+        for number, rows in [*enumerate(folds), *([] if X_test is None else [(None, None)])]
+    ]
+    data = Data(X, y, X_test, y_test, scoring)
+    runs = []
+    for run in run_all(jobs, data, n_jobs=n_jobs, timeout=timeout):
+        runs.append(run)
+        if verbose:
+            print(f"[{len(runs)}/{len(jobs)}] {run}", file=sys.stderr, flush=True)
+    return from_runs(runs, data, names=list(estimators))
+
+
+def _check_estimators(estimators):
+    if isinstance(estimators, Mapping):
+        pairs = list(estimators.items())
+    elif isinstance(estimators, (list, tuple)) and all(
+        isinstance(pair, tuple) and len(pair) == 2 for pair in estimators
+    ):
+        pairs = list(estimators)
+    else:
+        raise TypeError(
+            f"estimators is a {type(estimators).__name__}: expected a dict of names to "
+            "classifiers, or a list of pairs of them."
+        )
+    if not pairs:
+        raise ValueError("estimators is empty: expected at least one classifier.")
+    for name, estimator in pairs:
+        if not isinstance(name, str):
+            raise TypeError(f"estimators has the name {name!r}: expected strings.")
+        if isinstance(estimator, type) or not is_classifier(estimator):
+            raise ValueError(f"estimators[{name!r}] is no classifier: {estimator!r}.")
+    twice = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
+    if twice:
+        raise ValueError(f"estimators has several named {', '.join(map(repr, twice))}.")
+    return dict(pairs)
+
+
+def _check_scoring(scoring):
+    """Metrics by name, each a name of scikit-learn's or a callable."""
+    if isinstance(scoring, str):
+        metrics = {scoring: scoring}
+    elif callable(scoring):
+        metrics = {_name(scoring): scoring}
+    elif isinstance(scoring, Mapping):
+        metrics = dict(scoring)
+    elif isinstance(scoring, (list, tuple, set)):
+        metrics = {name: name for name in scoring}
+    else:
+        metrics = {}
+    if not metrics:
+        raise ValueError(f"scoring={scoring!r}: expected a metric, or several.")
+    for name, metric in metrics.items():
+        if not isinstance(name, str):
+            raise ValueError(f"scoring names a metric {name!r}: expected strings.")
+        if not callable(metric) and metric not in (known := get_scorer_names()):
+            close = difflib.get_close_matches(str(metric), known, n=3)
+            hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+            raise ValueError(
+                f"scoring has {metric!r}, which is no metric of scikit-learn.{hint} "
+                "sklearn.metrics.get_scorer_names() lists them."
+            )
+    return metrics
+
+
+def _name(scorer):
+    """What a metric is called that was given without a name."""
+    function = getattr(scorer, "_score_func", scorer)
+    return getattr(function, "__name__", "score")
+
+
+def _check_rows(X, y, X_test, y_test):
+    check_consistent_length(X, y)
+    check_classification_targets(y)
+    if (X_test is None) != (y_test is None):
+        given, missing = ("y_test", "X_test") if X_test is None else ("X_test", "y_test")
+        raise ValueError(f"{given} was given without {missing}: expected both or neither.")
+    if X_test is not None:
+        check_consistent_length(X_test, y_test)
+        unknown = np.setdiff1d(y_test, y)
+        if len(unknown):
+            raise ValueError(
+                f"y_test has labels that y has not, such as {unknown.tolist()[0]!r}: expected some "
+                f"of {np.unique(y).tolist()}."
+            )

@@ -1,0 +1,100 @@
+"""Jobs one after another, side by side, or in processes that can be ended when time is up."""
+
+import os
+import queue
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from joblib import cpu_count, effective_n_jobs
+from loky import ProcessPoolExecutor
+from sklearn.utils.parallel import Parallel, delayed
+
+from skfashion.comparison._runs import failed, place_in_words, run
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def run_all(jobs, data, *, n_jobs=None, timeout=None):
+    """Run jobs, in joblib's way, or with a timeout in processes of our own.
+
+    Parameters
+    ----------
+    jobs : list of Job
+    data : Data
+    n_jobs : int or None, default=None
+        Jobs at a time, as in joblib.
+    timeout : float or None, default=None
+        Seconds for each job. When they are over, the process that runs it is ended, and the
+        estimator's other jobs that have not begun do not begin.
+
+    Yields
+    ------
+    Run
+        Without a timeout in the order of the jobs, with one as they end.
+    """
+    if timeout is None:
+        calls = (delayed(run)(job, data) for job in jobs)
+        yield from Parallel(n_jobs=n_jobs, return_as="generator")(calls)
+        return
+    n_jobs = effective_n_jobs(n_jobs)
+    workers = queue.SimpleQueue()
+    for worker in (all_workers := [_Worker(n_jobs) for _ in range(n_jobs)]):
+        workers.put(worker)
+    too_slow = {}
+
+    def run_within(job):
+        if job.name in too_slow:
+            return failed(job, too_slow[job.name])
+        worker = workers.get()
+        try:
+            return worker.run(job, data, timeout)
+        except TimeoutError:
+            error = TimeoutError(f"{place_in_words(job.fold)} took more than {timeout:g} seconds.")
+            too_slow[job.name] = error
+            return failed(job, error)
+        except Exception as error:  # the process died: of a lack of memory, say
+            return failed(job, error)
+        finally:
+            workers.put(worker)
+
+    with ThreadPoolExecutor(n_jobs) as threads:
+        runs = [threads.submit(run_within, job) for job in jobs]
+        try:
+            for future in as_completed(runs):
+                yield future.result()
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+            for worker in all_workers:
+                worker.close()
+
+
+class _Worker:
+    """A process, started at the first job and again after one that had to be ended.
+
+    loky's processes do not import the user's script again, and take estimators that were defined
+    in it or in a notebook.
+    """
+
+    def __init__(self, n_workers):
+        share = str(max(1, cpu_count() // n_workers))
+        # As joblib: what the user has set stays.
+        self._environment = {name: os.environ.get(name, share) for name in _THREAD_VARIABLES}
+        self._executor = None
+
+    def run(self, job, data, timeout):
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(max_workers=1, env=self._environment)
+            self._executor.submit(_warm_up).result()  # the start is not the estimator's time
+        try:
+            return self._executor.submit(run, job, data).result(timeout)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        if self._executor is not None:
+            self._executor.shutdown(kill_workers=True)
+            self._executor = None
+
+
+def _warm_up():
+    """Unpickled in a new process, this function imports all that a run needs."""
