@@ -1,52 +1,24 @@
-"""Displays in the shape of scikit-learn's: made by ``from_...``, drawn again by ``plot``."""
-
-from typing import NamedTuple
+"""Curves over the epochs of a training."""
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection._search import BaseSearchCV
 
-__all__ = ["HistoryDisplay"]
-
-# Okabe and Ito 2008, "Color universal design", without yellow, which is too light for a line. Line
-# styles and markers differ as well, so that nothing is lost in grey. Four and five styles share no
-# factor: the first twenty pairs differ.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-_LINES = ("-", "--", "-.", ":")
-_MARKERS = ("o", "s", "^", "D", "v")
-
-
-class Curve(NamedTuple):
-    """Values over epochs.
-
-    Parameters
-    ----------
-    label : str
-    epochs : ndarray of shape (n_epochs,)
-    values : ndarray of shape (n_epochs, n_folds)
-        The mean over the folds is drawn as a line and, where there are several, one standard
-        deviation to either side as a band.
-    group : int
-        Curves of a group have one colour and one marker.
-    line : int
-        Which line style.
-    kept : int or None, default=None
-        The epoch whose weights were kept, if it is not the last.
-    """
-
-    label: str
-    epochs: np.ndarray
-    values: np.ndarray
-    group: int
-    line: int
-    kept: int | None = None
+from skfashion.plotting._curves import (
+    check_metrics,
+    comparison_curves,
+    find_network,
+    history_curves,
+    score_name,
+    search_curves,
+)
+from skfashion.plotting._style import COLORS, LINES, MARKERS, pyplot
 
 
 class HistoryDisplay:
     """Curves over the epochs of a training, of a search, or of the folds of a cross-validation.
 
-    Made by `from_estimator`, `from_search` or `from_cv_results`; all parameters are stored as
-    attributes.
+    Made by `from_estimator`, `from_cv_results`, `from_comparison` or `from_search`; all parameters
+    are stored as attributes.
 
     Parameters
     ----------
@@ -104,7 +76,7 @@ class HistoryDisplay:
         ValueError
             If the number of Axes is not that of the panels.
         """
-        plt = _pyplot()
+        plt = pyplot()
         from matplotlib.cbook import normalize_kwargs
         from matplotlib.collections import PolyCollection
         from matplotlib.lines import Line2D
@@ -166,10 +138,10 @@ class HistoryDisplay:
         ValueError
             If a metric is not known.
         """
-        network = _network(estimator)
+        network = find_network(estimator)
         panels = {
-            metric: _history_curves(network, metric, ["training", "validation"], groups=[0, 1])
-            for metric in _check_metrics(metrics)
+            metric: history_curves(network, metric, ["training", "validation"], groups=[0, 1])
+            for metric in check_metrics(metrics)
         }
         return cls(panels=panels).plot(ax, **kwargs)
 
@@ -204,16 +176,48 @@ class HistoryDisplay:
                 "from_cv_results needs the estimator of every fold: call cross_validate with "
                 "return_estimator=True."
             )
-        networks = [_network(estimator) for estimator in cv_results["estimator"]]
+        networks = [find_network(estimator) for estimator in cv_results["estimator"]]
         panels = {}
-        for metric in _check_metrics(metrics):
+        for metric in check_metrics(metrics):
             panels[metric] = [
                 curve
                 for fold, network in enumerate(networks)
-                for curve in _history_curves(
+                for curve in history_curves(
                     network, metric, [f"fold {fold}", f"fold {fold}, validation"], [fold, fold]
                 )
             ]
+        return cls(panels=panels).plot(ax, **kwargs)
+
+    @classmethod
+    def from_comparison(cls, comparison, *, metrics=("loss", "accuracy"), ax=None, **kwargs):
+        """The networks of a comparison: the mean over the folds of each.
+
+        Parameters
+        ----------
+        comparison : Comparison
+            What `compare` returned.
+        metrics : {"loss", "accuracy"} or sequence of these, default=("loss", "accuracy")
+            A panel for each.
+        ax : matplotlib Axes, array-like of Axes or None, default=None
+            One for each metric. None makes a figure.
+        **kwargs
+            Passed to `plot`.
+
+        Returns
+        -------
+        HistoryDisplay
+
+        Raises
+        ------
+        ValueError
+            If no network was compared or a metric is not known.
+        """
+        if comparison.histories.empty:
+            raise ValueError("The comparison has no network that was trained.")
+        panels = {
+            metric: comparison_curves(comparison.histories, metric)
+            for metric in check_metrics(metrics)
+        }
         return cls(panels=panels).plot(ax, **kwargs)
 
     @classmethod
@@ -250,30 +254,20 @@ class HistoryDisplay:
             raise NotFittedError(
                 f"This {type(search).__name__} is not fitted yet: from_search draws cv_results_."
             )
-        name, label = _score_name(search, metric)
-        curves = _search_curves(search, name, score_type)
+        name, label = score_name(search, metric)
+        curves = search_curves(search, name, score_type)
         return cls(panels={str(label).replace("_", " "): curves}).plot(ax, **kwargs)
-
-
-def _pyplot():
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "Plots need matplotlib: python -m pip install 'skfashion[plot]'"
-        ) from error
-    return plt
 
 
 def _draw(ax, curves, line_kw, band_kw):
     lines = []
     for curve in curves:
-        color = _COLORS[curve.group % len(_COLORS)]
+        color = COLORS[curve.group % len(COLORS)]
         middle, spread = curve.values.mean(axis=1), curve.values.std(axis=1)
         style = {
             "color": color,
-            "linestyle": _LINES[curve.line % len(_LINES)],
-            "marker": _MARKERS[curve.group % len(_MARKERS)],
+            "linestyle": LINES[curve.line % len(LINES)],
+            "marker": MARKERS[curve.group % len(MARKERS)],
             "markersize": 4,
             "markevery": max(1, len(middle) // 10),
         }
@@ -284,114 +278,3 @@ def _draw(ax, curves, line_kw, band_kw):
         if curve.kept is not None:
             ax.axvline(curve.kept, color=color, linewidth=0.8, linestyle=":")
     return lines
-
-
-def _network(estimator):
-    """The FashionCNN in a Pipeline or a search."""
-    if hasattr(estimator, "history_"):
-        return estimator
-    if hasattr(estimator, "best_estimator_"):
-        return _network(estimator.best_estimator_)
-    if isinstance(estimator, BaseSearchCV):
-        raise NotFittedError(
-            f"This {type(estimator).__name__} has no best_estimator_: fit it, and with refit."
-        )
-    if hasattr(estimator, "steps"):
-        return _network(estimator.steps[-1][1])
-    from skfashion import FashionCNN
-
-    if isinstance(estimator, FashionCNN):
-        raise NotFittedError("This FashionCNN is not fitted yet: it has no history_.")
-    raise TypeError(
-        f"HistoryDisplay draws the history_ of a fitted FashionCNN, but got {estimator!r}."
-    )
-
-
-def _check_metrics(metrics):
-    metrics = [metrics] if isinstance(metrics, str) else list(metrics)
-    if not metrics or (unknown := set(metrics) - {"loss", "accuracy"}):
-        raise ValueError(
-            f"metrics={metrics if not metrics else sorted(unknown)!r}: expected 'loss', "
-            "'accuracy' or both."
-        )
-    return metrics
-
-
-def _history_curves(network, metric, labels, groups):
-    curves = []
-    names = (metric, f"val_{metric}")
-    for line, (name, label, group) in enumerate(zip(names, labels, groups, strict=True)):
-        if name in network.history_:
-            values = np.array(network.history_[name])[:, None]
-            kept = network.n_iter_ if network.n_iter_ < len(values) else None
-            curves.append(Curve(label, np.arange(1, len(values) + 1), values, group, line, kept))
-    return curves
-
-
-def _score_name(search, metric):
-    """What follows ``split0_test_`` in the results, and what to call it."""
-    if not search.multimetric_ and metric in (None, "score", search.scoring):
-        return "score", search.scoring if isinstance(search.scoring, str) else "score"
-    name = metric or (search.refit if isinstance(search.refit, str) else None)
-    return name, name
-
-
-def _search_curves(search, name, score_type):
-    results = search.cv_results_
-    searched = [key.removeprefix("param_") for key in results if key.startswith("param_")]
-    over = [parameter for parameter in searched if parameter.split("__")[-1] == "epochs"]
-    if len(over) != 1:
-        raise ValueError(
-            "from_search needs a search over the parameter epochs, alone or with others, but this "
-            f"one is over {', '.join(searched)}."
-        )
-    (epochs_name,) = over
-    given = search.estimator.get_params()[epochs_name]
-    resource = getattr(search, "resource", epochs_name)
-
-    settings, curves = {}, {}
-    scores = _fold_scores(search, name, score_type)
-    for number, (parameters, score) in enumerate(zip(results["params"], scores, strict=True)):
-        others = {key: value for key, value in parameters.items() if key != epochs_name}
-        if resource != epochs_name:  # of successive halving: scores of fewer rows, say
-            others[resource] = results["n_resources"][number]
-        key = repr(others)
-        settings[key] = others
-        curves.setdefault(key, {})[parameters.get(epochs_name, given)] = score
-    labels = _labels(list(settings.values()))
-    found = []
-    for group, (label, points) in enumerate(zip(labels, curves.values(), strict=True)):
-        epochs = np.array(sorted(points))
-        values = np.array([points[epoch] for epoch in epochs])
-        found.append(Curve(label, epochs, values, group, line=group))
-    return found
-
-
-def _fold_scores(search, name, score_type):
-    """Array of shape (n_candidates, n_folds)."""
-    if score_type not in ("test", "train"):
-        raise ValueError(f"score_type={score_type!r}: expected 'test' or 'train'.")
-    results = search.cv_results_
-    folds = []
-    while f"split{len(folds)}_{score_type}_{name}" in results:
-        folds.append(results[f"split{len(folds)}_{score_type}_{name}"])
-    if not folds:
-        prefix = f"mean_{score_type}_"
-        known = [key.removeprefix(prefix) for key in results if key.startswith(prefix)]
-        hint = f"metric: one of {', '.join(known)}" if known else "return_train_score=True"
-        raise ValueError(
-            f"The search has no {score_type} scores {name!r} in its cv_results_. Give {hint}."
-        )
-    return np.array(folds).T
-
-
-def _labels(settings):
-    """Settings in the words of a legend; without what stands before the parameters' own names."""
-    names = {name for setting in settings for name in setting}
-    short = {name: name.split("__")[-1] for name in names}
-    if len(set(short.values())) < len(names):
-        short = {name: name for name in names}
-    return [
-        ", ".join(f"{short[name]}={value}" for name, value in setting.items()) or "as given"
-        for setting in settings
-    ]

@@ -1,0 +1,7 @@
+"""Displays in the shape of scikit-learn's: made by ``from_...``, drawn again by ``plot``."""
+
+from ._comparison import ComparisonDisplay
+from ._history import HistoryDisplay
+from ._image_grid import ImageGridDisplay
+
+__all__ = ["ComparisonDisplay", "HistoryDisplay", "ImageGridDisplay"]

@@ -1,0 +1,251 @@
+"""A comparison as a picture."""
+
+import math
+
+import numpy as np
+
+from skfashion.plotting._style import COLORS, check_choice, pyplot
+
+_NETWORK, _OTHER = COLORS[1], COLORS[0]
+
+
+class ComparisonDisplay:
+    """Scores with their intervals, or scores against what a fit costs.
+
+    Made by `from_comparison`; all parameters are stored as attributes.
+
+    Parameters
+    ----------
+    names : list of str
+        Of the estimators, best first.
+    scores : ndarray of shape (n, 3)
+        For each estimator the mean over the folds and the interval's ends.
+    fit_seconds : ndarray of shape (n,)
+        Seconds of a fit.
+    networks : ndarray of bool of shape (n,)
+        Which of them are networks: those have a colour and a marker of their own.
+    metric : str
+        What the scores are.
+
+    Attributes
+    ----------
+    figure_ : matplotlib.figure.Figure
+    ax_ : matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> from skfashion import compare, make_baselines
+    >>> from skfashion.datasets import load_fashion_mini
+    >>> from skfashion.plotting import ComparisonDisplay
+    >>> X, y = load_fashion_mini(return_X_y=True)
+    >>> baselines = make_baselines(random_state=0)
+    >>> chosen = {name: baselines[name] for name in ("linear SVC", "naive Bayes")}
+    >>> comparison = compare(chosen, X[:500], y[:500], cv=3)
+    >>> display = ComparisonDisplay.from_comparison(comparison)
+    >>> display.names
+    ['linear SVC', 'naive Bayes']
+    """
+
+    def __init__(self, *, names, scores, fit_seconds, networks, metric):
+        self.names = names
+        self.scores = scores
+        self.fit_seconds = fit_seconds
+        self.networks = networks
+        self.metric = metric
+
+    @classmethod
+    def from_comparison(cls, comparison, *, kind="scores", metric=None, ax=None):
+        """Draw a comparison.
+
+        Parameters
+        ----------
+        comparison : Comparison
+            What `compare` returned. Estimators that failed are left out.
+        kind : {"scores", "fit_time"}, default="scores"
+            As in `plot`.
+        metric : str or None, default=None
+            One of the comparison's; None takes its first.
+        ax : matplotlib Axes or None, default=None
+            None makes a figure.
+
+        Returns
+        -------
+        ComparisonDisplay
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
+        ValueError
+            If the metric or the kind is not known, or every estimator failed.
+        """
+        metrics = comparison.metrics
+        metric = check_choice("metric", metrics[0] if metric is None else metric, metrics)
+        columns = [f"{metric}_{part}" for part in ("mean", "low", "high")]
+        table = comparison.table.dropna(subset=columns)
+        table = table.sort_values(columns[0], ascending=False, kind="stable")
+        if table.empty:
+            raise ValueError("Every estimator of the comparison failed: there is nothing to draw.")
+        return cls(
+            names=table.index.tolist(),
+            scores=table[columns].to_numpy(),
+            fit_seconds=table["fit_seconds"].to_numpy(),
+            networks=table.index.isin(comparison.histories["estimator"]),
+            metric=metric.replace("_", " "),
+        ).plot(ax, kind=kind)
+
+    def plot(self, ax=None, *, kind="scores"):
+        """Draw it.
+
+        Scores far below the rest are written at the edge, so that the others can be told apart:
+        the axis holds the better three quarters of the estimators.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            None makes a figure.
+        kind : {"scores", "fit_time"}, default="scores"
+            "scores" draws a line for each estimator, its mean and its interval; "fit_time" the
+            mean against the seconds of a fit. A line joins those that no other beats in both, the
+            Pareto front.
+
+        Returns
+        -------
+        self : ComparisonDisplay
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
+        ValueError
+            If the kind is not known.
+        """
+        check_choice("kind", kind, ["scores", "fit_time"])
+        plt = pyplot()
+        if ax is None:
+            height = 1 + 0.32 * len(self.names) if kind == "scores" else 4
+            _, ax = plt.subplots(figsize=(5.6, height), layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        if kind == "scores":
+            self._draw_scores(ax)
+        else:
+            self._draw_fit_time(ax)
+        return self
+
+    def _draw_scores(self, ax):
+        edge = self._edge()
+        places = np.arange(len(self.names))
+        for place, (middle, low, high), network in zip(
+            places, self.scores, self.networks, strict=True
+        ):
+            if middle < edge:
+                ax.text(
+                    0.01, place, f"◂ {middle:.3f}", transform=ax.get_yaxis_transform(), va="center"
+                )
+                continue
+            color = _NETWORK if network else _OTHER
+            ax.plot([low, high], [place, place], color=color, linewidth=2)
+            ax.plot(middle, place, _marker(network), color=color)
+        ax.set_yticks(places, self.names)
+        ax.set_ylim(len(places) - 0.5, -0.5)
+        margin = 0.03 * (self.scores[:, 2].max() - edge) or 0.01
+        ax.set_xlim(edge - margin, self.scores[:, 2].max() + margin)
+        ax.set_xlabel(f"{self.metric}: mean over folds, 95 % interval")
+        ax.grid(axis="x", alpha=0.3)
+        ax.spines[["top", "right", "left"]].set_visible(False)
+        ax.tick_params(left=False)
+
+    def _edge(self):
+        """The lowest score on the axis."""
+        shown = self.scores[: math.ceil(0.75 * len(self.names))]
+        return shown[:, 1].min()
+
+    def _draw_fit_time(self, ax):
+        edge = self._edge()
+        means = self.scores[:, 0]
+        front = pareto_front(self.fit_seconds, means)
+        ax.set_xscale("log")
+        ax.step(
+            self.fit_seconds[front], means[front], where="post", color="0.6", linewidth=1, zorder=0
+        )
+        for seconds, mean, network in zip(self.fit_seconds, means, self.networks, strict=True):
+            if mean >= edge:
+                ax.plot(seconds, mean, _marker(network), color=_NETWORK if network else _OTHER)
+        top = means.max()
+        margin = 0.08 * (top - edge) or 0.01
+        ax.set_ylim(edge - 2 * margin, top + margin)
+        ax.margins(x=0.25)
+        ax.set(xlabel="seconds of a fit", ylabel=f"{self.metric}: mean over folds")
+        ax.grid(alpha=0.3)
+        ax.spines[["top", "right"]].set_visible(False)
+        heights = np.where(means < edge, edge - 1.5 * margin, means)
+        labels = [
+            f"▾ {name} {mean:.3f}" if mean < edge else name
+            for name, mean in zip(self.names, means, strict=True)
+        ]
+        _write_labels(ax, self.fit_seconds, heights, labels)
+
+
+def _marker(network):
+    return "D" if network else "o"
+
+
+def pareto_front(costs, scores):
+    """Those that no other beats in both, cheapest first.
+
+    Parameters
+    ----------
+    costs, scores : ndarray of shape (n,)
+        Less of the one and more of the other is better.
+
+    Returns
+    -------
+    ndarray of int
+    """
+    front = []
+    for candidate in np.lexsort((-scores, costs)):
+        if not front or scores[candidate] > scores[front[-1]]:
+            front.append(candidate)
+    return np.array(front)
+
+
+def _write_labels(ax, x, y, labels):
+    """Beside each point its label, where it hides no other."""
+    size = 8
+    ax.figure.draw_without_rendering()  # a layout that is computed late moves the axes
+    points = ax.transData.transform(np.column_stack([x, y]))
+    frame = ax.get_window_extent()
+    scale = ax.figure.dpi / 72  # pixels of a point
+    height = 1.2 * size * scale
+    taken = [(px - 4, py - 4, px + 4, py + 4) for px, py in points]
+    for number, (label, (px, py)) in enumerate(zip(labels, points, strict=True)):
+        width = 0.58 * size * scale * len(label)
+        places = [
+            (side, shift)
+            for shift in (0, 1, -1, 2, -2, 3, -3)
+            for side in ("left", "right")  # where the text is aligned: to the right of the point
+        ]
+        found = places[0]
+        for side, shift in places:
+            begin = px + 7 * scale if side == "left" else px - 7 * scale - width
+            box = (begin, py + (shift - 0.5) * height, begin + width, py + (shift + 0.5) * height)
+            inside = frame.x0 <= box[0] and box[2] <= frame.x1
+            others = taken[:number] + taken[number + 1 :]
+            if inside and not any(_overlap(box, other) for other in others):
+                found = (side, shift)
+                taken.append(box)
+                break
+        side, shift = found
+        ax.annotate(
+            label,
+            (x[number], y[number]),
+            xytext=(7 if side == "left" else -7, shift * 1.2 * size),
+            textcoords="offset points",
+            ha=side,
+            va="center",
+            fontsize=size,
+        )
+
+
+def _overlap(one, other):
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -1,0 +1,157 @@
+"""Curves over epochs, taken from fitted networks and searches."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection._search import BaseSearchCV
+
+
+class Curve(NamedTuple):
+    """Values over epochs.
+
+    Parameters
+    ----------
+    label : str
+    epochs : ndarray of shape (n_epochs,)
+    values : ndarray of shape (n_epochs, n_folds)
+        The mean over the folds is drawn as a line and, where there are several, one standard
+        deviation to either side as a band.
+    group : int
+        Curves of a group have one colour and one marker.
+    line : int
+        Which line style.
+    kept : int or None, default=None
+        The epoch whose weights were kept, if it is not the last.
+    """
+
+    label: str
+    epochs: np.ndarray
+    values: np.ndarray
+    group: int
+    line: int
+    kept: int | None = None
+
+
+def find_network(estimator):
+    """The FashionCNN in a Pipeline or a search."""
+    if hasattr(estimator, "history_"):
+        return estimator
+    if hasattr(estimator, "best_estimator_"):
+        return find_network(estimator.best_estimator_)
+    if isinstance(estimator, BaseSearchCV):
+        raise NotFittedError(
+            f"This {type(estimator).__name__} has no best_estimator_: fit it, and with refit."
+        )
+    if hasattr(estimator, "steps"):
+        return find_network(estimator.steps[-1][1])
+    from skfashion import FashionCNN
+
+    if isinstance(estimator, FashionCNN):
+        raise NotFittedError("This FashionCNN is not fitted yet: it has no history_.")
+    raise TypeError(
+        f"HistoryDisplay draws the history_ of a fitted FashionCNN, but got {estimator!r}."
+    )
+
+
+def check_metrics(metrics):
+    metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+    if not metrics or (unknown := set(metrics) - {"loss", "accuracy"}):
+        raise ValueError(
+            f"metrics={metrics if not metrics else sorted(unknown)!r}: expected 'loss', "
+            "'accuracy' or both."
+        )
+    return metrics
+
+
+def history_curves(network, metric, labels, groups):
+    curves = []
+    names = (metric, f"val_{metric}")
+    for line, (name, label, group) in enumerate(zip(names, labels, groups, strict=True)):
+        if name in network.history_:
+            values = np.array(network.history_[name])[:, None]
+            kept = network.n_iter_ if network.n_iter_ < len(values) else None
+            curves.append(Curve(label, np.arange(1, len(values) + 1), values, group, line, kept))
+    return curves
+
+
+def comparison_curves(histories, metric):
+    """For each network of a comparison the mean over its folds, of the epochs that all have."""
+    curves = []
+    for group, (network, epochs) in enumerate(histories.groupby("estimator", sort=False)):
+        for line, (name, label) in enumerate(
+            [(metric, network), (f"val_{metric}", f"{network}, validation")]
+        ):
+            if name in epochs and epochs[name].notna().any():
+                values = epochs.pivot(index="epoch", columns="fold", values=name).dropna()
+                curves.append(Curve(label, values.index.to_numpy(), values.to_numpy(), group, line))
+    return curves
+
+
+def score_name(search, metric):
+    """What follows ``split0_test_`` in the results, and what to call it."""
+    if not search.multimetric_ and metric in (None, "score", search.scoring):
+        return "score", search.scoring if isinstance(search.scoring, str) else "score"
+    name = metric or (search.refit if isinstance(search.refit, str) else None)
+    return name, name
+
+
+def search_curves(search, name, score_type):
+    results = search.cv_results_
+    searched = [key.removeprefix("param_") for key in results if key.startswith("param_")]
+    over = [parameter for parameter in searched if parameter.split("__")[-1] == "epochs"]
+    if len(over) != 1:
+        raise ValueError(
+            "from_search needs a search over the parameter epochs, alone or with others, but this "
+            f"one is over {', '.join(searched)}."
+        )
+    (epochs_name,) = over
+    given = search.estimator.get_params()[epochs_name]
+    resource = getattr(search, "resource", epochs_name)
+
+    settings, curves = {}, {}
+    scores = _fold_scores(search, name, score_type)
+    for number, (parameters, score) in enumerate(zip(results["params"], scores, strict=True)):
+        others = {key: value for key, value in parameters.items() if key != epochs_name}
+        if resource != epochs_name:  # of successive halving: scores of fewer rows, say
+            others[resource] = results["n_resources"][number]
+        key = repr(others)
+        settings[key] = others
+        curves.setdefault(key, {})[parameters.get(epochs_name, given)] = score
+    labels = _labels(list(settings.values()))
+    found = []
+    for group, (label, points) in enumerate(zip(labels, curves.values(), strict=True)):
+        epochs = np.array(sorted(points))
+        values = np.array([points[epoch] for epoch in epochs])
+        found.append(Curve(label, epochs, values, group, line=group))
+    return found
+
+
+def _fold_scores(search, name, score_type):
+    """Array of shape (n_candidates, n_folds)."""
+    if score_type not in ("test", "train"):
+        raise ValueError(f"score_type={score_type!r}: expected 'test' or 'train'.")
+    results = search.cv_results_
+    folds = []
+    while f"split{len(folds)}_{score_type}_{name}" in results:
+        folds.append(results[f"split{len(folds)}_{score_type}_{name}"])
+    if not folds:
+        prefix = f"mean_{score_type}_"
+        known = [key.removeprefix(prefix) for key in results if key.startswith(prefix)]
+        hint = f"metric: one of {', '.join(known)}" if known else "return_train_score=True"
+        raise ValueError(
+            f"The search has no {score_type} scores {name!r} in its cv_results_. Give {hint}."
+        )
+    return np.array(folds).T
+
+
+def _labels(settings):
+    """Settings in the words of a legend; without what stands before the parameters' own names."""
+    names = {name for setting in settings for name in setting}
+    short = {name: name.split("__")[-1] for name in names}
+    if len(set(short.values())) < len(names):
+        short = {name: name for name in names}
+    return [
+        ", ".join(f"{short[name]}={value}" for name, value in setting.items()) or "as given"
+        for setting in settings
+    ]

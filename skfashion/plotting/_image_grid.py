@@ -1,0 +1,279 @@
+"""Images with what they are and what they were taken for."""
+
+import math
+
+import numpy as np
+from sklearn.utils import check_consistent_length
+from sklearn.utils.multiclass import unique_labels
+
+from skfashion import _images
+from skfashion.plotting._style import COLORS, check_choice, pyplot
+
+_TEXT_HEIGHT = 0.42  # of a tile, in heights of an image
+
+
+class ImageGridDisplay:
+    """A grid of images, each with its class and the class that was predicted.
+
+    Made by `from_estimator` or `from_predictions`; all parameters are stored as attributes.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, rows, columns)
+    true, predicted : list of str of length n
+        Names of the classes.
+    confidence : ndarray of shape (n,) or None, default=None
+        Probability of the predicted class.
+
+    Attributes
+    ----------
+    figure_ : matplotlib.figure.Figure
+    ax_ : matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> from skfashion import FashionCNN
+    >>> from skfashion.datasets import CLASS_NAMES, load_fashion_mini
+    >>> from skfashion.plotting import ImageGridDisplay
+    >>> X, y = load_fashion_mini(return_X_y=True)
+    >>> clf = FashionCNN.v2(epochs=2, random_state=0).fit(X[:1000], y[:1000])
+    >>> display = ImageGridDisplay.from_estimator(
+    ...     clf, X[1000:2000], y[1000:2000], display_labels=CLASS_NAMES, n_images=8
+    ... )
+    >>> display.images.shape
+    (8, 28, 28)
+    """
+
+    def __init__(self, *, images, true, predicted, confidence=None):
+        self.images = images
+        self.true = true
+        self.predicted = predicted
+        self.confidence = confidence
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y,
+        *,
+        select="errors",
+        n_images=20,
+        display_labels=None,
+        image_shape=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw images and what an estimator takes them for.
+
+        Parameters
+        ----------
+        estimator : classifier
+            Fitted. If it has `predict_proba`, its probabilities are shown and order the errors.
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images; of two dimensions where the estimator is not a FashionCNN.
+        y : array-like of shape (n,)
+            True labels.
+        select : {"errors", "all"}, default="errors"
+            As in `from_predictions`.
+        n_images : int, default=20
+            At the most.
+        display_labels : array-like of shape (n_classes,) or None, default=None
+            Names of the classes, in the order of the estimator's `classes_`. None takes the labels.
+        image_shape : tuple of two int or None, default=None
+            Rows and columns. None takes what the layout tells, else the smallest square.
+        ax : matplotlib Axes or None, default=None
+            None makes a figure.
+        **kwargs
+            Passed to `plot`.
+
+        Returns
+        -------
+        ImageGridDisplay
+
+        Raises
+        ------
+        ValueError
+            As `from_predictions`.
+        """
+        classes = np.asarray(estimator.classes_)
+        if hasattr(estimator, "predict_proba"):
+            probabilities = estimator.predict_proba(X)
+            y_pred, confidence = classes[probabilities.argmax(axis=1)], probabilities.max(axis=1)
+        else:
+            y_pred, confidence = estimator.predict(X), None
+        return cls.from_predictions(
+            X,
+            y,
+            y_pred,
+            confidence=confidence,
+            select=select,
+            n_images=n_images,
+            labels=classes,
+            display_labels=display_labels,
+            image_shape=image_shape,
+            ax=ax,
+            **kwargs,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        X,
+        y_true,
+        y_pred,
+        *,
+        confidence=None,
+        select="errors",
+        n_images=20,
+        labels=None,
+        display_labels=None,
+        image_shape=None,
+        ax=None,
+        **kwargs,
+    ):
+        """Draw images and what they were taken for.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images.
+        y_true, y_pred : array-like of shape (n,)
+            True and predicted labels.
+        confidence : array-like of shape (n,) or None, default=None
+            Probability of the predicted class.
+        select : {"errors", "all"}, default="errors"
+            "errors" takes the images whose label was not found, with `confidence` the most
+            confident first; "all" takes the first images.
+        n_images : int, default=20
+            At the most.
+        labels : array-like of shape (n_classes,) or None, default=None
+            The labels that `display_labels` names. None takes all that occur, sorted.
+        display_labels : array-like of shape (n_classes,) or None, default=None
+            Names of the classes. None takes the labels.
+        image_shape : tuple of two int or None, default=None
+            Rows and columns. None takes what the layout tells, else the smallest square.
+        ax : matplotlib Axes or None, default=None
+            None makes a figure.
+        **kwargs
+            Passed to `plot`.
+
+        Returns
+        -------
+        ImageGridDisplay
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
+        ValueError
+            If images, labels and confidence are not of one length, `display_labels` are not as
+            many as the labels, `n_images` is below 1, or there is no error to show.
+        """
+        check_choice("select", select, ["errors", "all"])
+        if n_images < 1:
+            raise ValueError(f"n_images={n_images}: expected at least 1.")
+        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+        check_consistent_length(X, y_true, y_pred, confidence)
+        rows = np.arange(len(y_true))
+        if select == "errors":
+            rows = np.flatnonzero(y_true != y_pred)
+            if not len(rows):
+                raise ValueError(
+                    f"All {len(y_true)} predictions are right: there is no error to show. "
+                    "select='all' shows the first images."
+                )
+            if confidence is not None:
+                rows = rows[np.argsort(-np.asarray(confidence)[rows], kind="stable")]
+        rows = rows[:n_images]
+        names = _names(y_true, y_pred, labels, display_labels)
+        return cls(
+            images=_as_images(X, rows, image_shape),
+            true=[names[label] for label in y_true[rows].tolist()],
+            predicted=[names[label] for label in y_pred[rows].tolist()],
+            confidence=None if confidence is None else np.asarray(confidence)[rows],
+        ).plot(ax, **kwargs)
+
+    def plot(self, ax=None, *, n_columns=5, cmap="gray_r", text_kw=None):
+        """Draw the grid.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            None makes a figure.
+        n_columns : int, default=5
+            Images side by side.
+        cmap : str or matplotlib Colormap, default="gray_r"
+            "gray_r" shows dark clothes on white.
+        text_kw : dict or None, default=None
+            Passed to ``Axes.text`` for what stands above the images.
+
+        Returns
+        -------
+        self : ImageGridDisplay
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
+        ValueError
+            If `n_columns` is below 1.
+        """
+        if n_columns < 1:
+            raise ValueError(f"n_columns={n_columns}: expected at least 1.")
+        plt = pyplot()
+        n_columns = min(n_columns, len(self.images))
+        n_rows = math.ceil(len(self.images) / n_columns)
+        height, width = self.images.shape[1:]
+        tile_height = (1 + _TEXT_HEIGHT) * height
+        if ax is None:
+            inches = 1.15
+            size = (inches * n_columns, inches * n_rows * tile_height / width)
+            _, ax = plt.subplots(figsize=size, layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        limits = {"vmin": self.images.min(), "vmax": self.images.max()}
+        gap = 0.06 * width
+        for number, image in enumerate(self.images):
+            row, column = divmod(number, n_columns)
+            left, top = column * (width + gap), row * tile_height
+            extent = (left, left + width, top + tile_height, top + _TEXT_HEIGHT * height)
+            ax.imshow(image, cmap=cmap, extent=extent, interpolation="nearest", **limits)
+            wrong = self.true[number] != self.predicted[number]
+            share = "" if self.confidence is None else f" {self.confidence[number]:.2f}"
+            for line, text, color in (
+                (0, self.true[number], {}),
+                (1, f"→ {self.predicted[number]}{share}", {"color": COLORS[1]} if wrong else {}),
+            ):
+                ax.text(
+                    left,
+                    top + (0.16 + 0.17 * line) * height,
+                    text,
+                    **{"fontsize": 7, "va": "center", **color, **(text_kw or {})},
+                )
+        ax.set_xlim(0, n_columns * (width + gap) - gap)
+        ax.set_ylim(n_rows * tile_height, 0)
+        ax.set_axis_off()
+        return self
+
+
+def _names(y_true, y_pred, labels, display_labels):
+    labels = unique_labels(y_true, y_pred) if labels is None else np.asarray(labels)
+    if display_labels is None:
+        display_labels = labels
+    if len(display_labels) != len(labels):
+        raise ValueError(
+            f"display_labels has {len(display_labels)} names for {len(labels)} labels, "
+            f"{labels.tolist()}: expected one for each. labels= says which labels there are."
+        )
+    names = dict(zip(labels.tolist(), map(str, display_labels), strict=True))
+    # A true label that the estimator does not know names itself.
+    return {label: str(label) for label in np.unique(y_true).tolist()} | names
+
+
+def _as_images(X, rows, image_shape):
+    X, layout = _images.flatten(X)
+    X = np.asarray(X)[rows]
+    height, width = _images.choose_image_shape(image_shape, layout, X.shape[1])
+    padded = np.zeros((len(X), height * width), dtype=X.dtype)
+    padded[:, : X.shape[1]] = X
+    return padded.reshape(len(X), height, width)

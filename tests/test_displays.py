@@ -1,0 +1,229 @@
+"""ComparisonDisplay draws the table, ImageGridDisplay the images."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+from skfashion import FashionCNN, compare
+from skfashion.plotting import ComparisonDisplay, HistoryDisplay, ImageGridDisplay
+from skfashion.plotting._comparison import pareto_front
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("agg")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+class Broken(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        raise RuntimeError("out of cloth")
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    from helpers import make_images
+
+    X, y = make_images()
+    estimators = {
+        "network": FashionCNN(
+            filters=(4, 6), dense_units=12, epochs=4, batch_size=20, random_state=0
+        ),
+        "tree": DecisionTreeClassifier(max_depth=2, random_state=0),
+        "NB": GaussianNB(),
+        "dummy": DummyClassifier(),
+        "broken": Broken(),
+    }
+    return compare(estimators, X.reshape(len(X), -1), y, cv=3, scoring=["accuracy", "f1_macro"])
+
+
+class TestComparisonDisplay:
+    def test_draws_means_and_intervals_best_first(self, comparison):
+        display = ComparisonDisplay.from_comparison(comparison)
+        table = comparison.table.drop("broken")
+        assert display.names == table.index.tolist()
+        columns = ["accuracy_mean", "accuracy_low", "accuracy_high"]
+        assert_array_equal(display.scores, table[columns])
+        assert_array_equal(display.networks, table.index == "network")
+        names = [text.get_text() for text in display.ax_.get_yticklabels()]
+        assert names == display.names
+        intervals = [line for line in display.ax_.lines if len(line.get_xdata()) == 2]
+        drawn = [line.get_xdata() for line in intervals]
+        assert_array_equal(drawn, display.scores[: len(drawn), 1:])
+        assert display.ax_.yaxis_inverted()
+        assert "accuracy" in display.ax_.get_xlabel()
+
+    def test_writes_what_lies_far_below_at_the_edge(self, comparison):
+        display = ComparisonDisplay.from_comparison(comparison)
+        [text] = display.ax_.texts
+        lowest = display.scores[-1, 0]
+        assert text.get_text() == f"◂ {lowest:.3f}"
+        assert display.ax_.get_xlim()[0] > lowest
+
+    def test_draws_scores_against_fit_time_with_every_name(self, comparison):
+        display = ComparisonDisplay.from_comparison(comparison, kind="fit_time", metric="f1_macro")
+        texts = [text.get_text() for text in display.ax_.texts]
+        assert sorted(text.strip("▾ ").split(" ")[0] for text in texts) == sorted(display.names)
+        assert display.ax_.get_xscale() == "log"
+        assert "f1 macro" in display.ax_.get_ylabel()
+
+    def test_labels_hide_no_other(self):
+        rng = np.random.default_rng(0)
+        scores = 0.8 + 0.05 * np.sort(rng.random(8))[::-1]
+        display = ComparisonDisplay(
+            names=[f"estimator {number}" for number in range(8)],
+            scores=np.column_stack([scores, scores - 0.01, scores + 0.01]),
+            fit_seconds=10 ** rng.random(8),
+            networks=np.arange(8) < 2,
+            metric="accuracy",
+        ).plot(kind="fit_time")
+        display.figure_.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in display.ax_.texts]
+        hidden = [a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i]]
+        assert not any(hidden)
+
+    def test_draws_into_given_axes(self, comparison):
+        _, ax = plt.subplots()
+        display = ComparisonDisplay.from_comparison(comparison, ax=ax)
+        assert display.ax_ is ax
+        assert display.plot(kind="fit_time").ax_ is not ax
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"metric": "loss"}, "metric='loss': expected 'accuracy' or 'f1_macro'"),
+            ({"kind": "time"}, "kind='time': expected 'scores' or 'fit_time'"),
+        ],
+    )
+    def test_refuses_what_it_does_not_know(self, comparison, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            ComparisonDisplay.from_comparison(comparison, **arguments)
+
+    def test_of_failures_alone_has_nothing_to_draw(self, images):
+        X, y = images
+        found = compare({"broken": Broken()}, X.reshape(len(X), -1), y, cv=2)
+        with pytest.raises(ValueError, match="Every estimator of the comparison failed"):
+            ComparisonDisplay.from_comparison(found)
+        with pytest.raises(ValueError, match="no network"):
+            HistoryDisplay.from_comparison(found)
+
+
+def test_the_pareto_front_holds_what_no_other_beats():
+    costs = np.array([1.0, 2, 3, 4, 2, 1])
+    scores = np.array([0.5, 0.7, 0.6, 0.9, 0.7, 0.4])
+    assert pareto_front(costs, scores).tolist() == [0, 1, 3]
+
+
+def test_histories_of_a_comparison_are_drawn_as_means_with_bands(comparison):
+    display = HistoryDisplay.from_comparison(comparison)
+    assert [line.get_label() for line in display.lines_] == ["network", "network"]
+    epochs = comparison.histories.groupby("epoch")[["loss", "accuracy"]].mean()
+    for line, name in zip(display.lines_, ["loss", "accuracy"], strict=True):
+        assert_allclose(line.get_ydata(), epochs[name])
+    assert all(len(ax.collections) == 1 for ax in display.axes_)
+
+
+class TestImageGrid:
+    @pytest.fixture
+    def wrong(self, images):
+        """Predictions of which rows 3, 5 and 8 are wrong, the surest the fifth."""
+        X, y = images
+        y_pred = y.copy()
+        y_pred[[3, 5, 8]] = (y[[3, 5, 8]] + 1) % 3
+        confidence = np.full(len(y), 0.5)
+        confidence[[3, 5, 8]] = 0.6, 0.9, 0.7
+        return X, y, y_pred, confidence
+
+    def test_shows_errors_the_most_confident_first(self, wrong):
+        X, y, y_pred, confidence = wrong
+        display = ImageGridDisplay.from_predictions(X, y, y_pred, confidence=confidence)
+        assert_array_equal(display.images, X[[5, 8, 3]])
+        assert_array_equal(display.confidence, [0.9, 0.7, 0.6])
+        texts = [text.get_text() for text in display.ax_.texts]
+        assert texts[:2] == [str(y[5]), f"→ {y_pred[5]} 0.90"]
+        assert len(display.ax_.images) == 3
+        assert_array_equal(display.ax_.images[0].get_array(), X[5])
+
+    def test_shows_errors_in_order_without_confidence(self, wrong):
+        X, y, y_pred, _ = wrong
+        display = ImageGridDisplay.from_predictions(X, y, y_pred, n_images=2)
+        assert_array_equal(display.images, X[[3, 5]])
+
+    def test_shows_the_first_images_if_asked_for_all(self, wrong):
+        display = ImageGridDisplay.from_predictions(*wrong[:3], select="all", n_images=7)
+        assert_array_equal(display.images, wrong[0][:7])
+
+    @pytest.mark.parametrize("n_images", [1, 3, 20])
+    def test_images_stand_apart_and_inside(self, wrong, n_images):
+        display = ImageGridDisplay.from_predictions(*wrong[:3], select="all", n_images=n_images)
+        extents = [image.get_extent() for image in display.ax_.images]
+        assert len({(left, top) for left, _, _, top in extents}) == n_images
+        left, right = display.ax_.get_xlim()
+        assert all(left <= extent[0] < extent[1] <= right for extent in extents)
+        assert all(extent[2] > extent[3] for extent in extents)  # upright: the first row on top
+
+    def test_takes_any_layout_and_labels(self, wrong):
+        X, y, y_pred, confidence = wrong
+        names = np.array(["hat", "shoe", "tie"])
+        for other in (X[..., None], X.reshape(len(X), -1), pd.DataFrame(X.reshape(len(X), -1))):
+            display = ImageGridDisplay.from_predictions(
+                other, names[y], names[y_pred], confidence=confidence
+            )
+            assert_array_equal(display.images, X[[5, 8, 3]])
+            assert display.true == names[y[[5, 8, 3]]].tolist()
+
+    def test_names_classes(self, wrong):
+        X, y, y_pred, _ = wrong
+        display = ImageGridDisplay.from_predictions(
+            X, y, y_pred, display_labels=["hat", "shoe", "tie"]
+        )
+        assert display.true[0] == ["hat", "shoe", "tie"][y[3]]
+
+    def test_of_an_estimator_shows_its_own_errors(self, images, small):
+        X, y = images
+        clf = FashionCNN(**{**small, "epochs": 1}).fit(X, y)
+        display = ImageGridDisplay.from_estimator(clf, X, y)
+        probabilities = clf.predict_proba(X)
+        wrong = probabilities.argmax(axis=1) != y
+        assert len(display.images) == min(20, wrong.sum()) > 0
+        assert display.confidence[0] == probabilities[wrong].max()
+
+    def test_of_an_estimator_without_probabilities_shows_none(self, images):
+        X, y = images
+        flat = X.reshape(len(X), -1)
+        clf = LinearSVC(max_iter=1, random_state=0, dual=True)
+        with pytest.warns(match="converge"):
+            clf.fit(flat[:6], y[:6])
+        display = ImageGridDisplay.from_estimator(clf, flat, y, select="all", n_images=4)
+        assert display.confidence is None
+        assert display.images.shape == (4, 8, 8)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"select": "worst"}, "select='worst': expected 'errors' or 'all'"),
+            ({"n_images": 0}, "n_images=0: expected at least 1"),
+            ({"n_columns": 0}, "n_columns=0: expected at least 1"),
+            ({"display_labels": ["hat"]}, "display_labels has 1 names for 3 labels"),
+            ({"confidence": [0.5]}, "inconsistent numbers of samples"),
+            ({"image_shape": (5, 5)}, "image_shape"),
+        ],
+    )
+    def test_refuses_what_does_not_fit(self, wrong, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            ImageGridDisplay.from_predictions(*wrong[:3], **arguments)
+
+    def test_without_an_error_says_so(self, images):
+        X, y = images
+        with pytest.raises(ValueError, match="All 120 predictions are right"):
+            ImageGridDisplay.from_predictions(X, y, y)
