@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 OLDEST := .venv-oldest/bin
 
-.PHONY: demo test test-slow test-oldest bench lint format clean
+.PHONY: demo test test-slow test-oldest bench results lint format clean
 
 demo: .venv/installed
-	$(BIN)/skfashion compare
+	$(BIN)/skfashion compare --output build/demo
 
 test: .venv/installed
 	$(BIN)/python -m pytest
@@ -20,6 +20,9 @@ test-oldest: .venv-oldest/installed
 bench: .venv/peers
 	$(BIN)/python benchmarks/run.py
 
+results: .venv/installed
+	$(BIN)/python benchmarks/results.py
+
 lint: .venv/linters
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -32,7 +35,7 @@ format: .venv/linters
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[plot]" --group test
+	$(BIN)/python -m pip install --quiet --editable ".[plot,report]" --group test
 	touch $@
 
 .venv/linters: .venv/installed

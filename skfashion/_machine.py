@@ -1,9 +1,11 @@
-"""What of this machine and its settings decides how sums are rounded, without TensorFlow."""
+"""The machine and its settings: what decides how sums are rounded, and what readers are told."""
 
 import os
+import platform
 import sys
 from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
@@ -43,6 +45,31 @@ def fingerprint():
         "onednn": {name: os.environ[name] for name in os.environ if name.startswith(settings)},
         **_machine(),
     }
+
+
+def describe():
+    """The machine and the libraries, for readers.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    names = ("skfashion", *_LIBRARIES, "scikeras", "scipy", "pandas")
+    return {
+        "machine": f"{_processor()}, {_cores()} cores, {platform.system()} {platform.release()}",
+        "versions": ", ".join(
+            [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in names)]
+        ),
+    }
+
+
+def _processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # only Linux has it
+        lines = []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
 
 
 @cache

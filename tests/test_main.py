@@ -5,7 +5,9 @@ import re
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 
 from skfashion import FashionCNN, __version__
 from skfashion.__main__ import main
@@ -22,22 +24,51 @@ def csv(tmp_path):
     return path
 
 
-def test_compare_prints_a_row_for_both_networks_and_every_baseline(csv, capsys):
-    assert main(["compare", "--data", str(csv), "--cv", "2"]) == 0
+def test_compare_prints_a_row_for_all_and_writes_a_report(csv, tmp_path, capsys):
+    folder = tmp_path / "out" / "deep"
+    assert main(["compare", "--data", str(csv), "--cv", "2", "--output", str(folder)]) == 0
     out, err = capsys.readouterr()
     rows = out.splitlines()
-    assert rows[0].split() == [
-        "accuracy_mean",
-        "accuracy_sd",
-        "fit_seconds",
-        "predict_ms_per_1000",
-    ]
     names = "FashionCNN v1|FashionCNN v2|logistic regression|linear SVC|kNN|RBF SVC|random forest"
     names += "|histogram gradient boosting|MLP|dummy|naive Bayes"
-    pattern = re.compile(rf"^({names})\s+0\.\d{{3}}\s+0\.\d{{3}}\s+\d+\.\d{{3}}\s+\d+\.\d{{3}}$")
+    pattern = re.compile(rf"^({names})\s+0\.\d{{3}} \[-?0\.\d{{3}}, [01]\.\d{{3}}\] .*\d$")
     assert len([row for row in rows if pattern.match(row)]) == 11
+    assert rows[-1] == f"Report: {folder / 'report.html'}"
     assert err.splitlines()[0] == "120 images, 2 stratified folds"
     assert len(err.splitlines()) == 1 + 22
+
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "report.html",
+        "scores.csv",
+        "table.csv",
+    ]
+    table = pd.read_csv(folder / "table.csv", index_col="estimator")
+    scores = pd.read_csv(folder / "scores.csv")
+    assert len(scores) == 22
+    means = scores.groupby("estimator")["score"].mean()
+    assert_allclose(table["accuracy_mean"], means[table.index])
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    command = f"skfashion compare --data {csv} --cv 2 --output {folder}"
+    for told in (command, "Python 3.", "tensorflow 2.", "scikeras 0.", "cores, ", "120 images"):
+        assert told in page
+
+
+class TestOutputThatCannotBeWritten:
+    def test_is_told_before_any_training(self, csv, tmp_path, capsys):
+        (tmp_path / "file").write_text("the user's own")
+        for folder in (tmp_path / "file", tmp_path / "file" / "deep"):
+            assert main(["compare", "--data", str(csv), "--output", str(folder)]) == 1
+            out, err = capsys.readouterr()
+            assert out == ""
+            assert err.startswith("skfashion: ")
+            assert str(tmp_path / "file") in err
+            assert len(err.splitlines()) == 1
+        assert (tmp_path / "file").read_text() == "the user's own"
+
+
+def test_test_images_that_are_not_there_are_told_before_any_training(csv, capsys):
+    assert main(["compare", "--data", str(csv), "--test"]) == 1
+    assert f"--test: {csv} has no test images" in capsys.readouterr().err
 
 
 def test_reproduce_prints_its_epochs_beside_the_published(capsys):

@@ -1,0 +1,221 @@
+"""The report is one page that needs nothing else, in a real browser, whatever its width."""
+
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
+from sklearn.naive_bayes import GaussianNB
+
+from skfashion import FashionCNN, _report, compare
+from skfashion._report._figures import best_network
+from skfashion.datasets import CLASS_NAMES, load_fashion_mini
+
+matplotlib = pytest.importorskip("matplotlib")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+class Broken(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        raise RuntimeError("out of <b>cloth</b>")
+
+
+def write(comparison, data, folder):
+    _report.prepare(folder)
+    return _report.write(
+        comparison,
+        *data,
+        folder,
+        title="Networks & baselines",
+        display_labels=CLASS_NAMES,
+        facts={"command": "skfashion compare", "seed": "0", "machine": "a <machine>"},
+    )
+
+
+@pytest.fixture(scope="module")
+def data():
+    X, y = load_fashion_mini(return_X_y=True)
+    return X[:300], y[:300]
+
+
+@pytest.fixture(scope="module")
+def comparison(data):
+    estimators = {
+        "network": FashionCNN.v2(dropout=0, epochs=3, random_state=0),
+        "naive Bayes": GaussianNB(),
+        "dummy": DummyClassifier(),
+        "broken": Broken(),
+    }
+    X_test, y_test = load_fashion_mini(subset="test", return_X_y=True)
+    return compare(estimators, *data, cv=2, X_test=X_test[:100], y_test=y_test[:100])
+
+
+@pytest.fixture(scope="module")
+def path(comparison, data, tmp_path_factory):
+    return write(comparison, data, tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def page(path):
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, path):
+    pages = []
+
+    def visit(width, **settings):
+        tab = browser.new_page(viewport={"width": width, "height": 900}, **settings)
+        pages.append(tab)
+        tab.requests, tab.complaints = [], []
+        tab.on("request", lambda request: tab.requests.append(request.url))
+        tab.on("console", lambda message: tab.complaints.append(message.text))
+        tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
+        tab.goto(path.as_uri())
+        return tab
+
+    yield visit
+    for tab in pages:
+        tab.close()
+
+
+def test_tables_are_read_again_as_they_were(comparison, path):
+    table = pd.read_csv(path.parent / "table.csv", index_col="estimator", keep_default_na=True)
+    pd.testing.assert_frame_equal(table.fillna({"error": ""}), comparison.table, check_dtype=False)
+    scores = pd.read_csv(path.parent / "scores.csv")
+    pd.testing.assert_frame_equal(
+        scores.fillna({"error": ""}), comparison.scores, check_dtype=False
+    )
+
+
+def test_says_who_is_best_and_how_sure_that_is(comparison, page):
+    row = comparison.table.loc["naive Bayes"]
+    assert comparison.table.index[0] == "naive Bayes"
+    assert f"Best: naive Bayes, accuracy {row['accuracy_mean']:.3f} (95 % interval" in page
+    assert "The best network is network, " in page
+
+
+def test_escapes_what_is_not_its_own(page):
+    assert "RuntimeError: out of &lt;b&gt;cloth&lt;/b&gt;" in page
+    assert "a &lt;machine&gt;" in page
+    assert "Networks &amp; baselines" in page
+
+
+def test_draws_scores_cost_confusion_errors_and_epochs_of_the_best_network(page):
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
+    assert len(captions) == 5
+    assert captions[2].startswith("network: what images of each class were taken for")
+    assert "Ankle boot" in page
+    assert page.count("data:image/png;base64,") >= 16
+
+
+def test_names_no_element_twice(page):
+    names = re.findall(r'\sid="([^"]*)"', page)
+    assert len(names) == len(set(names)) > 10
+    referred = set(re.findall(r'href="#([^"]*)"', page)) | set(re.findall(r"url\(#([^)]*)\)", page))
+    assert referred
+    assert referred <= set(names)
+
+
+def test_is_the_same_for_the_same_comparison(comparison, data, page, tmp_path):
+    assert write(comparison, data, tmp_path).read_text(encoding="utf-8") == page
+
+
+def test_without_networks_there_are_scores_alone(data, tmp_path):
+    found = compare({"NB": GaussianNB(), "dummy": DummyClassifier()}, *data, cv=2)
+    assert best_network(found) is None
+    page = write(found, data, tmp_path).read_text(encoding="utf-8")
+    assert page.count("<figure>") == 2
+
+
+def test_of_failures_alone_is_a_page_too(data, tmp_path):
+    found = compare({"broken": Broken()}, *data, cv=2)
+    page = write(found, data, tmp_path).read_text(encoding="utf-8")
+    assert "Every estimator failed." in page
+    assert "<figure>" not in page
+
+
+def test_of_a_network_without_errors_shows_none(images, small, tmp_path):
+    X, y = images
+    found = compare({"network": FashionCNN(**{**small, "epochs": 30})}, X, y, cv=2)
+    assert found.table.loc["network", "accuracy_mean"] == 1
+    _report.prepare(tmp_path)
+    page = _report.write(
+        found, X, y, tmp_path, title="", display_labels=["a", "b", "c"], facts={}
+    ).read_text(encoding="utf-8")
+    assert page.count("<figure>") == 4
+
+
+def test_leaves_matplotlib_as_it_was(comparison, data, tmp_path):
+    import matplotlib.pyplot as plt
+
+    before = dict(matplotlib.rcParams)
+    write(comparison, data, tmp_path)
+    assert dict(matplotlib.rcParams) == before
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, as Debian packages it")
+class TestInTheBrowser:
+    @pytest.mark.parametrize("width", [1280, 400])
+    def test_asks_for_nothing_and_fits_the_screen(self, visit, path, width):
+        tab = visit(width)
+        outside = [url for url in tab.requests if not url.startswith("data:")]
+        assert outside == [path.as_uri()]
+        assert tab.complaints == []
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        figures = tab.locator("figure svg")
+        assert figures.count() == 5
+        for number in range(5):
+            box = figures.nth(number).bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+            assert box["height"] > 100
+        assert tab.locator("tbody tr").count() == 4
+
+    def test_names_of_estimators_stay_in_sight_when_the_table_is_moved(self, visit):
+        tab = visit(400)
+        tab.evaluate("document.querySelector('.wide').scrollLeft = 300")
+        assert tab.locator("tbody th").first.bounding_box()["x"] < 40
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_text_of_page_and_pictures_stands_out(self, visit, scheme):
+        tab = visit(800, color_scheme=scheme)
+        paper = luminance(tab.evaluate("getComputedStyle(document.body).backgroundColor"))
+        assert (paper > 0.5) == (scheme == "light")
+        for selector, property_ in (("td", "color"), ("figcaption", "color"), ("svg text", "fill")):
+            value = tab.evaluate(
+                "([selector, name]) => getComputedStyle(document.querySelector(selector))[name]",
+                [selector, property_],
+            )
+            ink = luminance(value)
+            contrast = (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05)
+            assert contrast > 4.5, selector  # WCAG 2.2, criterion 1.4.3
+
+    def test_is_light_in_print_and_hides_no_column(self, visit):
+        tab = visit(800, color_scheme="dark")
+        tab.emulate_media(media="print")
+        paper = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert luminance(paper) == pytest.approx(1)
+        assert (
+            tab.evaluate("getComputedStyle(document.querySelector('.wide')).overflowX") == "visible"
+        )
+
+
+def luminance(color):
+    """Of a CSS colour, as WCAG 2.2 defines it."""
+    channels = np.array(re.findall(r"\d+", color)[:3], dtype=float) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
