@@ -2,7 +2,7 @@
 
 Every estimator is trained on the 60,000 training images and predicts the 10,000 test images once.
 What it predicted and how long it took is kept in a folder, a file for each estimator, so that an
-interrupted run goes on where it stopped; the tables are made of these files.
+interrupted run goes on where it stopped; the tables in docs/results are made of these files.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -21,9 +22,25 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from skfashion import FashionCNN, make_baselines
-from skfashion.datasets import fetch_fashion_mnist
+from skfashion._machine import describe
+from skfashion.comparison._format import p_value, significant
+from skfashion.comparison._statistics import mcnemar_test, proportion_interval
+from skfashion.datasets import CLASS_NAMES, fetch_fashion_mnist
 
 SEED = 0
+NETWORKS = ["FashionCNN v1, 5 epochs", "FashionCNN v1, 20 epochs", "FashionCNN v2, 20 epochs"]
+
+# Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747, table 3: of each kind the best.
+PAPER = {
+    "naive Bayes": 0.511,
+    "logistic regression": 0.842,
+    "linear SVC": 0.836,
+    "kNN": 0.854,
+    "RBF SVC": 0.897,
+    "random forest": 0.873,
+    "histogram gradient boosting": 0.880,
+    "MLP": 0.871,
+}
 
 
 def contenders():
@@ -87,22 +104,97 @@ def run(estimator, X, y, X_test, y_test):
         }
 
 
+def league(found, y_test):
+    """The table, best first."""
+    right = {name: kept["predictions"] == y_test for name, kept in found.items()}
+    names = sorted(found, key=lambda name: -right[name].mean())
+    rows = []
+    for name in names:
+        low, high = proportion_interval(right[name].sum(), len(y_test))
+        accuracy = right[name].mean()
+        paper = PAPER.get(name.removesuffix(", as in the paper"))
+        p = mcnemar_test(right[names[0]], right[name])
+        rows.append(
+            {
+                "estimator": name,
+                "test accuracy [95 %]": f"{accuracy:.4f} [{low:.4f}, {high:.4f}]",
+                "p, beside the first": "" if name == names[0] else p_value(p),
+                "paper": f"{paper:.3f}" if paper else "",
+                "difference": f"{accuracy - paper:+.3f}" if paper else "",
+                "fit, s": significant(found[name]["fit_seconds"]),
+                "predict 10,000, s": significant(found[name]["predict_seconds"]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def generalisation(found):
+    """Accuracy of the networks on the images they were trained on and on the others, by epoch."""
+    columns = {}
+    for name in ("FashionCNN v1, 20 epochs", "FashionCNN v2, 20 epochs"):
+        short = name.removeprefix("FashionCNN ").removesuffix(", 20 epochs")
+        training, test = found[name]["training_accuracy"], found[name]["test_accuracy"]
+        columns |= {f"{short}: training": training, f"{short}: test": test}
+        columns |= {f"{short}: gap": training - test}
+    table = pd.DataFrame(columns)
+    table.insert(0, "epoch", range(1, len(table) + 1))
+    return table
+
+
+def draw_generalisation(table, path):
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    ax = figure.add_subplot()
+    for version, color in (("v1", "#D55E00"), ("v2", "#0072B2")):
+        for part, line in (("training", "-"), ("test", "--")):
+            values = table[f"{version}: {part}"]
+            ax.plot(table["epoch"], values, line, color=color, label=f"{version}, {part} images")
+    ax.set(xlabel="epoch", ylabel="accuracy, without dropout")
+    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize="small")
+    with mpl.rc_context({"svg.hashsalt": path.name}):
+        figure.savefig(path, metadata={"Date": None})
+
+
+def errors_by_class(found, y_test):
+    """Of the test images of each class the share that a network takes for another."""
+    wrong = {name: found[name]["predictions"] != y_test for name in NETWORKS}
+    table = pd.DataFrame(wrong).groupby(np.array(CLASS_NAMES)[y_test], sort=False).mean()
+    return table.loc[list(CLASS_NAMES)].rename_axis("class").reset_index()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kept", type=Path, default=Path("build/results"))
-    parser.add_argument("names", nargs="*")
+    parser.add_argument("--tables", type=Path, default=Path("docs/results"))
     arguments = parser.parse_args()
-    arguments.kept.mkdir(parents=True, exist_ok=True)
+    for folder in (arguments.kept, arguments.tables):
+        folder.mkdir(parents=True, exist_ok=True)
     X, y = fetch_fashion_mnist(return_X_y=True)
     X_test, y_test = fetch_fashion_mnist(subset="test", return_X_y=True)
-    estimators = contenders() | as_in_the_paper()
-    for name in arguments.names or estimators:
+    found = {}
+    for name, estimator in (contenders() | as_in_the_paper()).items():
         path = arguments.kept / f"{name}.npz"
         if not path.exists():
-            found = run(estimators[name], X, y, X_test, y_test)
-            accuracy = np.mean(found["predictions"] == y_test)
-            print(name, accuracy, found["fit_seconds"], found["predict_seconds"], flush=True)
-            np.savez(path, **found)
+            np.savez(path, **run(estimator, X, y, X_test, y_test))
+        with np.load(path) as kept:
+            found[name] = dict(kept)
+        accuracy = np.mean(found[name]["predictions"] == y_test)
+        print(f"{name}: {accuracy:.4f}, fit in {found[name]['fit_seconds']:.1f} s", flush=True)
+    tables = {
+        "full_data": league(found, y_test),
+        "generalisation": generalisation(found),
+        "errors_by_class": errors_by_class(found, y_test),
+    }
+    for name, table in tables.items():
+        path = arguments.tables / f"{name}.csv"
+        table.to_csv(path, index=False, float_format="%.4f", lineterminator="\n")
+        print(f"\n{path}\n{table.to_string(index=False)}")
+    draw_generalisation(tables["generalisation"], arguments.tables / "generalisation.svg")
+    print("\n" + "\n".join(f"{name}: {value}" for name, value in describe().items()))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,8 @@ of rows, given as arguments, choose among them: ``python benchmarks/run.py epoch
 import argparse
 import importlib.metadata
 import platform
-import re
 import sys
 import time
-from pathlib import Path
 
 import joblib
 import peers
@@ -20,6 +18,7 @@ from contest import Contender, contest, seconds
 from table import Line, print_table, ratios
 
 from skfashion._architecture import Architecture
+from skfashion._machine import processor
 
 LIBRARIES = ["numpy", "scikit-learn", "tensorflow", "keras", "scikeras", "torch", "skorch"]
 
@@ -156,12 +155,6 @@ def checks():
     yield Line(f"{number} estimator checks, one core", f"{taken:.0f} s", "", "", "<= 60 s")
 
 
-def _processor():
-    about = Path("/proc/cpuinfo")  # Linux names it nowhere else
-    named = re.search(r"model name\s*: (.*)", about.read_text()) if about.exists() else None
-    return named[1] if named else platform.processor()
-
-
 ROWS = {
     "short-fit": short_fit,
     "memory": memory,
@@ -193,7 +186,7 @@ def main():
         for line in found:
             print(*line, sep="  ", file=sys.stderr)
         lines += found
-    print(f"{_processor()}, {joblib.cpu_count()} cores; Python {platform.python_version()}")
+    print(f"{processor()}, {joblib.cpu_count()} cores; Python {platform.python_version()}")
     print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES))
     print(f"{(time.perf_counter() - begin) / 60:.0f} minutes\n")
     print_table(lines)

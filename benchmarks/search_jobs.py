@@ -152,3 +152,23 @@ def memory_fit(memory, n, epochs):
             fashion_cnn("v2", epochs=epochs, random_state=0, memory=stored).fit(X, y)
 
     return run
+
+
+# Comparisons
+
+
+def league():
+    """What the demo compares; says how long all fits and scores took together."""
+    from skfashion import FashionCNN, compare, make_baselines
+
+    X, y = mini()
+    networks = {
+        "v1": FashionCNN.v1(epochs=5, random_state=0),
+        "v2": FashionCNN.v2(random_state=0),
+    }
+
+    def work():
+        comparison = compare(networks | make_baselines(random_state=0), X, y, cv=3)
+        return comparison.scores[["fit_seconds", "predict_seconds"]].sum().sum()
+
+    return work

@@ -139,6 +139,19 @@ def memory_cost():
     yield from ratios(work, results, {"without memory": 1.05})
 
 
+def compare_overhead():
+    [(wall, measured)] = contest({"compare": Contender(search_jobs.league)}, rounds=1, warmups=0)[
+        "compare"
+    ]
+    yield Line(
+        "compare, 11 estimators x 3 folds, beyond fits and scores",
+        f"{wall - measured:.1f} s",
+        f"all: {wall:.0f} s",
+        f"{(wall - measured) / wall:.1%}",
+        "<= 3 %",
+    )
+
+
 def _same(scores, a, b):
     return "equal" if scores[a] == scores[b] else "OTHER"
 
@@ -150,4 +163,5 @@ ROWS = {
     "halving": halving,
     "grid-all": grid_all,
     "memory-cost": memory_cost,
+    "compare-overhead": compare_overhead,
 }

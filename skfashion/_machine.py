@@ -56,14 +56,15 @@ def describe():
     """
     names = ("skfashion", *_LIBRARIES, "scikeras", "scipy", "pandas")
     return {
-        "machine": f"{_processor()}, {_cores()} cores, {platform.system()} {platform.release()}",
+        "machine": f"{processor()}, {_cores()} cores, {platform.system()} {platform.release()}",
         "versions": ", ".join(
             [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in names)]
         ),
     }
 
 
-def _processor():
+def processor():
+    """The processor's name, as its maker writes it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:  # only Linux has it

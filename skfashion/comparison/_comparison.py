@@ -5,7 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-_COSTS = ["fit_seconds", "predict_ms_per_1000", "size_mb"]
+from skfashion.comparison._format import interval, p_value, significant
+
+_COSTS = {
+    "fit_seconds": "fit, s",
+    "predict_ms_per_1000": "predict 1,000, ms",
+    "size_mb": "size, MB",
+}
 
 
 @dataclass(repr=False)
@@ -79,21 +85,18 @@ class Comparison:
         found = self.table
         columns = {}
         for metric in self.metrics:
-            columns[f"{metric} [95 %]"] = _with_interval(found, f"{metric}_mean", metric)
+            columns[f"{metric} [95 %]"] = _intervals(found, f"{metric}_mean", metric)
             columns[f"{metric}: from the best (p)"] = [
-                f"{difference:+.3f} ({_p_value(p)})" if np.isfinite(p) else ""
+                f"{difference:+.3f} ({p_value(p)})" if np.isfinite(p) else ""
                 for difference, p in zip(
                     found[f"{metric}_difference"], found[f"{metric}_p_value"], strict=True
                 )
             ]
         if self.predictions is not None:
-            columns["test accuracy [95 %]"] = _with_interval(
-                found, "test_accuracy", "test_accuracy"
-            )
-            columns["p (McNemar)"] = [_p_value(p) for p in found["test_p_value"]]
-        names = {"fit_seconds": "fit, s", "predict_ms_per_1000": "predict 1,000, ms"}
-        for cost in _COSTS:
-            columns[names.get(cost, "size, MB")] = [_significant(value) for value in found[cost]]
+            columns["test accuracy [95 %]"] = _intervals(found, "test_accuracy", "test_accuracy")
+            columns["p (McNemar)"] = [p_value(p) for p in found["test_p_value"]]
+        for cost, name in _COSTS.items():
+            columns[name] = [significant(value) for value in found[cost]]
         return pd.DataFrame(columns, index=found.index)
 
     def __repr__(self):
@@ -108,22 +111,6 @@ class Comparison:
         return table.to_html()
 
 
-def _with_interval(table, value, metric):
-    return [
-        f"{middle:.3f} [{low:.3f}, {high:.3f}]" if np.isfinite(middle) else ""
-        for middle, low, high in zip(
-            table[value], table[f"{metric}_low"], table[f"{metric}_high"], strict=True
-        )
-    ]
-
-
-def _p_value(p):
-    if not np.isfinite(p):
-        return ""
-    return "<.001" if p < 0.001 else f"{p:.3f}".lstrip("0")
-
-
-def _significant(value):
-    if not np.isfinite(value):
-        return ""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+def _intervals(table, value, metric):
+    columns = (table[value], table[f"{metric}_low"], table[f"{metric}_high"])
+    return [interval(*figures) for figures in zip(*columns, strict=True)]
