@@ -19,7 +19,6 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 
 from skfashion import FashionCNN, make_baselines
 from skfashion._machine import describe
@@ -65,7 +64,6 @@ def as_in_the_paper():
         "MLP": MLPClassifier((100,), **seed),
         "kNN": KNeighborsClassifier(5, p=1, weights="distance"),
         "logistic regression": LogisticRegression(),
-        "linear SVC": LinearSVC(**seed),
     }
     return {
         f"{name}, as in the paper": make_pipeline(StandardScaler(), estimator)

@@ -30,7 +30,7 @@ def test_the_first_example_of_the_readme_has_ten_lines():
 
 
 def test_the_readme_shows_the_table_of_the_demo():
-    assert re.search(r"^FashionCNN v2 +0\.\d{3} +0\.\d{3} ", README, re.MULTILINE)
+    assert re.search(r"^FashionCNN v2 +0\.\d{3} \[0\.\d{3}, 0\.\d{3}\] ", README, re.MULTILINE)
     assert not re.search(r"^[A-Z_]+$", README, re.MULTILINE)
 
 
@@ -46,7 +46,15 @@ def test_commands_of_the_readme_are_commands_of_the_shell():
 
 @pytest.mark.parametrize(
     "module",
-    ["skfashion._cnn", "skfashion.comparison", "skfashion.datasets._mini", "skfashion.plotting"],
+    [
+        "skfashion._cnn",
+        "skfashion.comparison._baselines",
+        "skfashion.comparison._compare",
+        "skfashion.datasets._mini",
+        "skfashion.plotting._comparison",
+        "skfashion.plotting._history",
+        "skfashion.plotting._image_grid",
+    ],
 )
 def test_examples_in_docstrings_run(module):
     result = doctest.testmod(import_module(module))
