@@ -14,28 +14,27 @@ from sklearn.svm import SVC, LinearSVC
 def make_baselines(random_state=None):
     """Classical classifiers, configured with sense for images of clothes.
 
-    ==========================  =====================================================================
-    name                        configuration, and where it is from
-    ==========================  =====================================================================
-    dummy                       the most frequent class: what accuracy costs nothing
-    naive Bayes                 `GaussianNB`, on raw pixels; table 3 of [1]_ standardises them, which
-                                costs .015 on the full data
-    logistic regression         C=0.1 on pixels in 0..1: [1]_ has C=1 on standardised ones, which takes
-                                longer and overfits a few thousand images; tol=1e-3 takes a third of
-                                the default's time for the same accuracy on the bundled images
-    linear SVC                  C=0.1 on pixels in 0..1, for the same reason
-    kNN                         five neighbours by Manhattan distance, weighted; the best kNN of [1]_
-    RBF SVC                     C=10 on standardised pixels; the best of all in [1]_
-    random forest               100 trees; as [1]_, but for its entropy and depth of 100 at the most
-    histogram gradient          `HistGradientBoostingClassifier` in half the default rounds at twice
-    boosting                    the default rate and with 64 bins: a quarter of the time for the same
-                                accuracy on the bundled images; [1]_ has 100 trees of depth 10. An L2
-                                term of 1, XGBoost's default: without it a few leaves run away on the
-                                full data (accuracy .814 instead of .889). No early stopping,
-                                which scikit-learn would turn on above 10,000 rows alone
-    MLP                         one layer of 100, as [1]_, but on pixels in 0..1 and with early
-                                stopping, which takes a sixteenth of the time and does better
-    ==========================  =====================================================================
+    dummy
+        The most frequent class: the accuracy that costs nothing.
+    naive Bayes
+        Raw pixels; [1]_ standardises them, which costs .015 on the full data.
+    logistic regression, linear SVC
+        ``C=0.1`` on pixels in 0..1; [1]_ has ``C=1`` on standardised ones. ``tol=1e-3`` takes a
+        third of the default's time for the same accuracy on the bundled images.
+    kNN
+        Five neighbours by Manhattan distance, weighted: the best of [1]_, on raw pixels.
+    RBF SVC
+        ``C=10`` on standardised pixels: the best of all in [1]_.
+    random forest
+        100 trees, as [1]_, but for its entropy and its greatest depth of 100.
+    histogram gradient boosting
+        Half the default rounds at twice the default rate, 64 bins: a quarter of the time for the
+        same accuracy on the bundled images; [1]_ has 100 trees of depth 10. An L2 term of 1,
+        XGBoost's default: without it a few leaves run away on the full data (accuracy .814 instead
+        of .889). No early stopping, which scikit-learn turns on above 10,000 rows alone.
+    MLP
+        One layer of 100, as [1]_, but on pixels in 0..1 and with early stopping, which takes a
+        sixteenth of the time on the full data and does better.
 
     The figures are measured: the page of results has them beside those of the paper.
 
