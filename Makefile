@@ -8,8 +8,9 @@ OLDEST := .venv-oldest/bin
 demo: .venv/installed
 	$(BIN)/skfashion compare --output build/demo
 
+# Two at a time: a good part of the tests wait for TensorFlow to start in a fresh process.
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow

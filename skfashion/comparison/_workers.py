@@ -2,7 +2,7 @@
 
 import os
 import queue
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from joblib import cpu_count, effective_n_jobs
 from loky import ProcessPoolExecutor
@@ -57,10 +57,13 @@ def run_all(jobs, data, *, n_jobs=None, timeout=None):
             workers.put(worker)
 
     with ThreadPoolExecutor(n_jobs) as threads:
-        runs = [threads.submit(run_within, job) for job in jobs]
+        pending = {threads.submit(run_within, job) for job in jobs}
         try:
-            for future in as_completed(runs):
-                yield future.result()
+            while pending:
+                # Not for ever: a wait without end hears of no Ctrl-C on Windows, nor anywhere if
+                # another thread gets the signal.
+                done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
             for worker in all_workers:
