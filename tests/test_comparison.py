@@ -336,12 +336,23 @@ class TestTimeout:
     def test_leaves_no_process_behind_when_interrupted(self, mini):
         import psutil
 
-        before = set(psutil.Process().children(recursive=True))
-        threading.Timer(3, os.kill, [os.getpid(), signal.SIGINT]).start()
+        def workers():
+            children = psutil.Process().children(recursive=True)
+            return {child for child in children if "LokyProcess" in " ".join(child.cmdline())}
+
+        before, during = workers(), set()
+
+        def interrupt():
+            during.update(workers() - before)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Timer(4, interrupt).start()
+        begin = time.perf_counter()
         with pytest.raises(KeyboardInterrupt):
             compare({"slow": Slow()}, *mini, cv=2, timeout=50)
-        left = set(psutil.Process().children(recursive=True)) - before
-        assert not [child for child in left if "loky" in " ".join(child.cmdline())]
+        assert time.perf_counter() - begin < 30
+        assert during
+        assert workers() <= before
 
 
 def test_two_processes_find_the_scores_of_one(mini, test_set):

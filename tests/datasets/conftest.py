@@ -7,6 +7,7 @@ import struct
 import tempfile
 from contextlib import contextmanager
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,8 @@ def unprivileged(tmp_path):
             if folder == Path(tempfile.gettempdir()):
                 break
             folder.chmod(0o755)
+        # What is imported late, by pooch, that user may not find: Python may be root's alone.
+        import_module("ftplib")
         os.seteuid(65534)
         try:
             yield
