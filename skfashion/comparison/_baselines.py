@@ -34,7 +34,7 @@ def make_baselines(random_state=None):
         of .889). No early stopping, which scikit-learn turns on above 10,000 rows alone.
     MLP
         One layer of 100, as [1]_, but on pixels in 0..1 and with early stopping, which takes a
-        sixteenth of the time on the full data and does better.
+        small part of the time on the full data and does better.
 
     The figures are measured: the page of results has them beside those of the paper.
 
