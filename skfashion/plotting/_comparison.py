@@ -183,7 +183,7 @@ class ComparisonDisplay:
             f"▾ {name} {mean:.3f}" if mean < edge else name
             for name, mean in zip(self.names, means, strict=True)
         ]
-        _write_labels(ax, self.fit_seconds, heights, labels)
+        _write_labels(ax, self.fit_seconds, heights, labels, front)
 
 
 def _marker(network):
@@ -209,8 +209,11 @@ def pareto_front(costs, scores):
     return np.array(front)
 
 
-def _write_labels(ax, x, y, labels):
-    """Beside each point its label, where it hides no other."""
+def _write_labels(ax, x, y, labels, front):
+    """Beside each point its label, where it hides no other.
+
+    To the left of those on the front, from which a line goes to the right.
+    """
     size = 8
     ax.figure.draw_without_rendering()  # a layout that is computed late moves the axes
     points = ax.transData.transform(np.column_stack([x, y]))
@@ -220,11 +223,8 @@ def _write_labels(ax, x, y, labels):
     taken = [(px - 4, py - 4, px + 4, py + 4) for px, py in points]
     for number, (label, (px, py)) in enumerate(zip(labels, points, strict=True)):
         width = 0.58 * size * scale * len(label)
-        places = [
-            (side, shift)
-            for shift in (0, 1, -1, 2, -2, 3, -3)
-            for side in ("left", "right")  # where the text is aligned: to the right of the point
-        ]
+        sides = ("right", "left") if number in front else ("left", "right")  # as text is aligned
+        places = [(side, shift) for shift in (0, 1, -1, 2, -2, 3, -3) for side in sides]
         found = places[0]
         for side, shift in places:
             begin = px + 7 * scale if side == "left" else px - 7 * scale - width
