@@ -111,6 +111,16 @@ class TestTable:
         interval = _statistics.mean_interval(expected, 200, 100)
         assert_allclose(row[["accuracy_low", "accuracy_high"]].astype(float), interval)
 
+    def test_folds_may_be_masks(self, mini):
+        X, y = mini
+        part = np.arange(len(y)) // 75
+        masks = [(part != k, part == k) for k in range(4)]
+        indices = [tuple(map(np.flatnonzero, fold)) for fold in masks]
+        columns = ["accuracy_low", "accuracy_high", "accuracy_p_value"]
+        one, other = (compare(PAIR, X, y, cv=cv) for cv in (masks, indices))
+        pd.testing.assert_frame_equal(one.table[columns], other.table[columns])
+        assert set(one.scores["n_test"]) == {75}
+
     def test_has_the_columns_that_its_documentation_names(self, mini):
         found = compare(PAIR, *mini, cv=3)
         metric = ["mean", "sd", "low", "high", "difference", "p_value"]
@@ -279,11 +289,24 @@ class TestTestSet:
         assert_array_equal(*scores)
 
     def test_an_estimator_that_fails_on_it_has_no_test_figures(self, mini, test_set):
-        test_set = {**test_set, "X_test": test_set["X_test"][:, :700]}
-        found = compare({"NB": GaussianNB(), "dummy": DummyClassifier()}, *mini, cv=2, **test_set)
-        assert "784 features" in found.table.loc["NB", "error"]
+        X_test = test_set["X_test"].astype(float)
+        X_test[0] = np.nan
+        found = compare(PAIR, *mini, cv=2, **{**test_set, "X_test": X_test})
+        assert found.table.loc["NB", "error"].startswith("on the test set: ValueError: ")
         assert np.isfinite(found.table.loc["NB", "accuracy_mean"])
         assert np.isnan(found.table.loc["NB", "test_accuracy"])
+        assert np.isnan(found.table.loc["dummy", "test_p_value"])
+
+    def test_labels_may_stand_in_a_column(self, mini, test_set):
+        column = {**test_set, "y_test": pd.DataFrame({"label": test_set["y_test"]})}
+        found = compare(PAIR, *mini, cv=2, **column)
+        expected = compare(PAIR, *mini, cv=2, **test_set)
+        names = ["test_accuracy", "test_p_value"]
+        pd.testing.assert_frame_equal(found.table[names], expected.table[names])
+
+    def test_accuracy_under_another_name_is_scored_too(self, mini, test_set):
+        table = compare(PAIR, *mini, cv=2, scoring={"acc": "accuracy"}, **test_set).table
+        assert_array_equal(table["test_acc"], table["test_accuracy"])
 
 
 class TestFailure:
@@ -402,7 +425,22 @@ def test_a_line_for_each_fit_goes_to_standard_error_if_asked(mini, test_set, cap
         ({"scoring": []}, ValueError, "expected a metric"),
         ({"scoring": None}, ValueError, "expected a metric"),
         ({"scoring": {1: "accuracy"}}, ValueError, "names a metric 1"),
+        ({"scoring": {"accuracy": "neg_log_loss"}}, ValueError, "expected another name"),
+        ({"scoring": {"test_accuracy": "f1_macro"}}, ValueError, "expected another name"),
         ({"timeout": 0}, ValueError, "timeout=0: expected a positive number"),
+        ({"timeout": np.inf}, ValueError, "timeout=inf: expected a positive number"),
+        ({"estimators": {"text": "NB"}}, ValueError, r"estimators\['text'\] is no classifier"),
+        (
+            {"cv": [(np.arange(9), np.arange(9, 20)), (np.arange(9), np.arange(0))]},
+            ValueError,
+            "split 1 has 9 rows to train on and 0 to score",
+        ),
+        (
+            {"X_test": np.zeros((2, 10)), "y_test": [1, 2]},
+            ValueError,
+            "X_test has 10 features, but X has 784",
+        ),
+        ({"y": np.eye(300, 3, dtype=int)}, ValueError, "y is multilabel-indicator"),
         ({"X_test": np.zeros((3, 784))}, ValueError, "X_test was given without y_test"),
         ({"y_test": np.zeros(3)}, ValueError, "y_test was given without X_test"),
         (

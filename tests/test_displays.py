@@ -92,6 +92,18 @@ class TestComparisonDisplay:
         hidden = [a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i]]
         assert not any(hidden)
 
+    def test_takes_names_as_they_are_and_fits_that_took_no_time(self):
+        display = ComparisonDisplay(
+            names=["a$x^$", "<b>"],
+            scores=np.array([[0.9, 0.8, 1.0], [0.9, 0.8, 1.0]]),
+            fit_seconds=np.array([0.0, 1.0]),
+            networks=np.array([True, False]),
+            metric="accuracy",
+        )
+        for kind in ("scores", "fit_time"):
+            display.plot(kind=kind).figure_.canvas.draw()
+        assert sorted(text.get_text() for text in display.ax_.texts) == ["<b>", "a$x^$"]
+
     def test_draws_into_given_axes(self, comparison):
         _, ax = plt.subplots()
         display = ComparisonDisplay.from_comparison(comparison, ax=ax)
@@ -181,6 +193,14 @@ class TestImageGrid:
             )
             assert_array_equal(display.images, X[[5, 8, 3]])
             assert display.true == names[y[[5, 8, 3]]].tolist()
+
+    def test_labels_that_nobody_named_name_themselves(self, wrong):
+        X, y, _, _ = wrong
+        display = ImageGridDisplay.from_predictions(
+            X, y, np.full(len(y), 77), labels=[0, 1, 2], display_labels=["a$^$", "b", "c"]
+        )
+        assert set(display.predicted) == {"77"}
+        display.figure_.canvas.draw()
 
     def test_names_classes(self, wrong):
         X, y, y_pred, _ = wrong

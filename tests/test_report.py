@@ -158,6 +158,16 @@ def test_of_a_network_without_errors_shows_none(images, small, tmp_path):
     assert page.count("<figure>") == 4
 
 
+def test_of_estimators_that_fail_on_the_test_set_alone_shows_the_folds(data, tmp_path):
+    X, y = data
+    X_test = X[:20].astype(float)
+    X_test[0] = np.nan
+    found = compare({"a$^$": GaussianNB()}, X, y, cv=2, X_test=X_test, y_test=y[:20])
+    page = write(found, data, tmp_path).read_text(encoding="utf-8")
+    assert "<strong>a$^$</strong> failed: on the test set: ValueError" in page
+    assert page.count("<figure>") == 2
+
+
 def test_leaves_matplotlib_as_it_was(comparison, data, tmp_path):
     import matplotlib.pyplot as plt
 

@@ -41,6 +41,8 @@ class TestCorrectedTest:
 
     def test_no_difference_in_any_fold_is_no_evidence(self):
         assert statistics.corrected_t_test(np.zeros(5), 80, 20) == 1
+        rounded = np.array([0.1 + 0.2 - 0.3] * 3)
+        assert statistics.corrected_t_test(rounded, 80, 20) == 1
 
     def test_the_same_difference_in_all_folds_is_all_evidence(self):
         assert statistics.corrected_t_test(np.full(5, 0.25), 80, 20) == 0

@@ -50,9 +50,10 @@ def figures(comparison, X, y, display_labels):
     ------
     Figure
     """
-    if len(comparison.failures) == len(comparison.table):
+    metric = comparison.metrics[0]
+    if comparison.table[f"{metric}_mean"].isna().all():
         return
-    metric = comparison.metrics[0].replace("_", " ")
+    metric = metric.replace("_", " ")
     yield _draw(
         f"Mean {metric} over the folds with its 95 % interval; networks are diamonds. What is far "
         "below the rest stands at the edge.",

@@ -1,6 +1,7 @@
 """Cross-validate estimators on the same folds."""
 
 import difflib
+import math
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -10,8 +11,8 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.metrics import get_scorer_names
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_consistent_length
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import type_of_target
 
 from skfashion.comparison._runs import Data, Job
 from skfashion.comparison._summary import from_runs
@@ -95,15 +96,10 @@ def compare(
     """
     estimators = _check_estimators(estimators)
     scoring = _check_scoring(scoring)
-    _check_rows(X, y, X_test, y_test)
-    if timeout is not None and not (isinstance(timeout, Real) and timeout > 0):
+    y, y_test = _check_rows(X, y, X_test, y_test)
+    if timeout is not None and not (isinstance(timeout, Real) and 0 < timeout < math.inf):
         raise ValueError(f"timeout={timeout!r}: expected a positive number of seconds, or None.")
-    folds = list(check_cv(cv, y, classifier=True).split(X, y))
-    if len(folds) < 2:
-        raise ValueError(
-            f"cv={cv!r} makes {len(folds)} split: expected two or more, since one score says "
-            "nothing of how far scores spread."
-        )
+    folds = _folds(cv, X, y)
     jobs = [
         Job(name, estimator, number, rows)
         for name, estimator in estimators.items()
@@ -116,6 +112,26 @@ def compare(
         if verbose:
             print(f"[{len(runs)}/{len(jobs)}] {run}", file=sys.stderr, flush=True)
     return from_runs(runs, data, names=list(estimators))
+
+
+def _folds(cv, X, y):
+    """Pairs of index arrays."""
+    folds = [
+        tuple(np.flatnonzero(rows) if np.asarray(rows).dtype == bool else rows for rows in fold)
+        for fold in check_cv(cv, y, classifier=True).split(X, y)
+    ]
+    if len(folds) < 2:
+        raise ValueError(
+            f"cv={cv!r} makes {len(folds)} split: expected two or more, since one score says "
+            "nothing of how far scores spread."
+        )
+    for number, (train, test) in enumerate(folds):
+        if not len(train) or not len(test):
+            raise ValueError(
+                f"cv={cv!r}: split {number} has {len(train)} rows to train on and {len(test)} to "
+                "score, expected at least one of each."
+            )
+    return folds
 
 
 def _check_estimators(estimators):
@@ -135,7 +151,8 @@ def _check_estimators(estimators):
     for name, estimator in pairs:
         if not isinstance(name, str):
             raise TypeError(f"estimators has the name {name!r}: expected strings.")
-        if isinstance(estimator, type) or not is_classifier(estimator):
+        unfit = isinstance(estimator, type) or not hasattr(estimator, "fit")
+        if unfit or not is_classifier(estimator):
             raise ValueError(f"estimators[{name!r}] is no classifier: {estimator!r}.")
     twice = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
     if twice:
@@ -160,6 +177,11 @@ def _check_scoring(scoring):
     for name, metric in metrics.items():
         if not isinstance(name, str):
             raise ValueError(f"scoring names a metric {name!r}: expected strings.")
+        if name.startswith("test_") or (name == "accuracy" and metric != "accuracy"):
+            raise ValueError(
+                f"scoring names a metric {name!r}, as a column of the table is called that holds "
+                "something else: expected another name."
+            )
         if not callable(metric) and metric not in (known := get_scorer_names()):
             close = difflib.get_close_matches(str(metric), known, n=3)
             hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
@@ -177,16 +199,24 @@ def _name(scorer):
 
 
 def _check_rows(X, y, X_test, y_test):
+    """Return y and y_test as arrays of one dimension."""
     check_consistent_length(X, y)
-    check_classification_targets(y)
+    if (kind := type_of_target(y, input_name="y")) not in ("binary", "multiclass"):
+        raise ValueError(f"y is {kind}: expected one label of a class for each row.")
+    y = column_or_1d(y)
     if (X_test is None) != (y_test is None):
         given, missing = ("y_test", "X_test") if X_test is None else ("X_test", "y_test")
         raise ValueError(f"{given} was given without {missing}: expected both or neither.")
     if X_test is not None:
         check_consistent_length(X_test, y_test)
+        y_test = column_or_1d(y_test)
+        n_features, n_given = (math.prod(np.shape(rows)[1:]) for rows in (X, X_test))
+        if n_given != n_features:
+            raise ValueError(f"X_test has {n_given} features, but X has {n_features}.")
         unknown = np.setdiff1d(y_test, y)
         if len(unknown):
             raise ValueError(
                 f"y_test has labels that y has not, such as {unknown.tolist()[0]!r}: expected some "
                 f"of {np.unique(y).tolist()}."
             )
+    return y, y_test

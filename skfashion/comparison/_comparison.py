@@ -39,7 +39,9 @@ class Comparison:
         interval ``test_accuracy_low`` and ``test_accuracy_high``; ``test_p_value``, McNemar's exact
         test against the best; the other metrics, such as ``test_f1_macro``.
 
-        Last ``error``: why an estimator has no figures, or an empty string.
+        Last ``error``: what went wrong in a fold, which leaves an estimator without figures, or on
+        the test set, which leaves it without those; else an empty string. If it went wrong for the
+        best on the test set, there is no ``test_p_value``.
     scores : DataFrame
         A row for each estimator, fold and metric: ``estimator``, ``fold`` (from 0), ``metric``,
         ``score``, ``fit_seconds``, ``predict_seconds``, ``n_train``, ``n_test``, ``error``.

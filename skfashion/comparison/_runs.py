@@ -48,6 +48,7 @@ class Run:
     left_out: np.ndarray | None = None  # the rows scored by a network
     probabilities: np.ndarray | None = None  # that it gives to them, for all classes in y
     predictions: np.ndarray | None = None  # of the test set
+    n_correct: int = 0  # of them
 
     def __str__(self):
         place = place_in_words(self.fold)
@@ -116,19 +117,20 @@ def _run_test(job, data):
     fitted = time.perf_counter()
     predictions = estimator.predict(data.X_test)
     predicted = time.perf_counter()
-    accuracy = {"accuracy": np.mean(predictions == np.asarray(data.y_test))}
-    others = {name: scorer for name, scorer in data.scoring.items() if scorer != "accuracy"}
+    n_correct = np.count_nonzero(predictions == data.y_test)
+    others = {name: metric for name, metric in data.scoring.items() if name != "accuracy"}
     scores = check_scoring(estimator, others)(estimator, data.X_test, data.y_test) if others else {}
     return Run(
         job.name,
         None,
-        scores=_checked(accuracy | scores),
+        scores=_checked(scores | {"accuracy": n_correct / len(predictions)}),
         fit_seconds=fitted - begin,
         predict_seconds=predicted - fitted,
         n_train=len(data.y),
         n_test=len(predictions),
         size_mb=pickled_size(estimator),
         predictions=predictions,
+        n_correct=n_correct,
     )
 
 

@@ -66,9 +66,9 @@ def corrected_t_test(differences, n_train, n_test):
     -------
     float
         The probability of a mean difference at least as large if the two were equally good; 1 where
-        all differences are zero.
+        all differences are zero, 0 where all are the same and not zero.
     """
-    if not np.any(differences):
+    if np.allclose(differences, 0, atol=1e-12):  # what rounding leaves is no difference
         return 1.0
     with np.errstate(divide="ignore"):  # equal differences in all folds leave no doubt
         statistic = differences.mean() / np.float64(standard_error(differences, n_train, n_test))

@@ -41,7 +41,7 @@ def from_runs(runs, data, names):
     if np.isfinite(table.loc[best, f"{metrics[0]}_mean"]):
         _compare_with(best, table, folds, metrics)
         if tested:
-            _compare_on_test_set(best, table, tested, np.asarray(data.y_test))
+            _compare_on_test_set(best, table, tested, data.y_test)
     return Comparison(
         table,
         scores=_scores(folds, metrics),
@@ -57,8 +57,10 @@ def from_runs(runs, data, names):
 
 def _summary(folds, test, metrics):
     """A row of the table; nothing is said of an estimator that failed in any fold."""
-    error = next((run.error for run in [*folds, *([test] if test else [])] if run.error), "")
-    failed = any(run.error for run in folds)
+    error = next((run.error for run in folds if run.error), "")
+    failed = bool(error)
+    if not failed and test is not None and test.error:
+        error = f"on the test set: {test.error}"
     row = {}
     n_train, n_test = _sizes(folds)
     for metric in metrics:
@@ -87,8 +89,7 @@ def _test_columns(test, metrics):
     row |= {"test_p_value": np.nan} | {f"test_{metric}": np.nan for metric in metrics}
     if not test.error:
         row |= {f"test_{metric}": score for metric, score in test.scores.items()}
-        n_correct = round(test.scores["accuracy"] * test.n_test)
-        low, high = _statistics.proportion_interval(n_correct, test.n_test)
+        low, high = _statistics.proportion_interval(test.n_correct, test.n_test)
         row |= {"test_accuracy_low": low, "test_accuracy_high": high}
     return row
 

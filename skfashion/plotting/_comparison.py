@@ -146,7 +146,7 @@ class ComparisonDisplay:
             color = _NETWORK if network else _OTHER
             ax.plot([low, high], [place, place], color=color, linewidth=2)
             ax.plot(middle, place, _marker(network), color=color)
-        ax.set_yticks(places, self.names)
+        ax.set_yticks(places, self.names, parse_math=False)
         ax.set_ylim(len(places) - 0.5, -0.5)
         margin = 0.03 * (self.scores[:, 2].max() - edge) or 0.01
         ax.set_xlim(edge - margin, self.scores[:, 2].max() + margin)
@@ -163,14 +163,13 @@ class ComparisonDisplay:
     def _draw_fit_time(self, ax):
         edge = self._edge()
         means = self.scores[:, 0]
-        front = pareto_front(self.fit_seconds, means)
+        seconds = np.maximum(self.fit_seconds, 1e-6)  # the axis has no zero
+        front = pareto_front(seconds, means)
         ax.set_xscale("log")
-        ax.step(
-            self.fit_seconds[front], means[front], where="post", color="0.6", linewidth=1, zorder=0
-        )
-        for seconds, mean, network in zip(self.fit_seconds, means, self.networks, strict=True):
+        ax.step(seconds[front], means[front], where="post", color="0.6", linewidth=1, zorder=0)
+        for x, mean, network in zip(seconds, means, self.networks, strict=True):
             if mean >= edge:
-                ax.plot(seconds, mean, _marker(network), color=_NETWORK if network else _OTHER)
+                ax.plot(x, mean, _marker(network), color=_NETWORK if network else _OTHER)
         top = means.max()
         margin = 0.08 * (top - edge) or 0.01
         ax.set_ylim(edge - 2 * margin, top + margin)
@@ -183,7 +182,7 @@ class ComparisonDisplay:
             f"▾ {name} {mean:.3f}" if mean < edge else name
             for name, mean in zip(self.names, means, strict=True)
         ]
-        _write_labels(ax, self.fit_seconds, heights, labels, front)
+        _write_labels(ax, seconds, heights, labels, front)
 
 
 def _marker(network):
@@ -244,6 +243,7 @@ def _write_labels(ax, x, y, labels, front):
             ha=side,
             va="center",
             fontsize=size,
+            parse_math=False,  # a name is a name, whatever it holds
         )
 
 

@@ -104,7 +104,9 @@ class HistoryDisplay:
             axes.set(xlabel="epoch", ylabel=name)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             if len(curves) > 1:
-                axes.legend(fontsize="small", ncols=1 + len(curves) // 13)
+                legend = axes.legend(fontsize="small", ncols=1 + len(curves) // 13)
+                for text in legend.get_texts():  # names are names, whatever they hold
+                    text.set_parse_math(False)
         return self
 
     @classmethod

@@ -248,7 +248,13 @@ class ImageGridDisplay:
                     left,
                     top + (0.16 + 0.17 * line) * height,
                     text,
-                    **{"fontsize": 7, "va": "center", **color, **(text_kw or {})},
+                    **{
+                        "fontsize": 7,
+                        "va": "center",
+                        "parse_math": False,
+                        **color,
+                        **(text_kw or {}),
+                    },
                 )
         ax.set_xlim(0, n_columns * (width + gap) - gap)
         ax.set_ylim(n_rows * tile_height, 0)
@@ -266,8 +272,9 @@ def _names(y_true, y_pred, labels, display_labels):
             f"{labels.tolist()}: expected one for each. labels= says which labels there are."
         )
     names = dict(zip(labels.tolist(), map(str, display_labels), strict=True))
-    # A true label that the estimator does not know names itself.
-    return {label: str(label) for label in np.unique(y_true).tolist()} | names
+    # A label that is not among them names itself.
+    others = np.union1d(y_true, y_pred).tolist()
+    return {label: str(label) for label in others} | names
 
 
 def _as_images(X, rows, image_shape):
