@@ -2,9 +2,10 @@
 
 import os
 import platform
+import re
 import sys
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import numpy as np
@@ -48,13 +49,14 @@ def fingerprint():
 
 
 def describe():
-    """The machine and the libraries, for readers.
+    """The machine and the libraries that this one requires, for readers.
 
     Returns
     -------
     dict of str to str
     """
-    names = ("skfashion", *_LIBRARIES, "scikeras", "scipy", "pandas")
+    required = (re.match(r"[\w.-]+", line)[0] for line in requires("skfashion") if ";" not in line)
+    names = ["skfashion", *sorted(required)]
     return {
         "machine": f"{processor()}, {_cores()} cores, {platform.system()} {platform.release()}",
         "versions": ", ".join(
