@@ -13,7 +13,7 @@ what each costs.
 # here, and fifteen hundred of the images that come with the package have to do.
 
 from skfashion import FashionCNN, compare, make_baselines
-from skfashion.datasets import CLASS_NAMES, load_fashion_mini
+from skfashion.datasets import load_fashion_mini
 
 X, y = load_fashion_mini(return_X_y=True)
 X, y = X[:1500], y[:1500]
@@ -33,6 +33,13 @@ comparison
 comparison.table[["accuracy_mean", "accuracy_low", "accuracy_high", "accuracy_p_value"]].round(3)
 
 # %%
+# What the network takes for what is the subject of
+# :ref:`sphx_glr_auto_examples_plot_errors.py`; ``comparison.out_of_fold`` has its probabilities
+# for every image, told by a fold that was not trained on it.
+
+comparison.out_of_fold["network"].shape
+
+# %%
 # The same as pictures: on the left who is better, on the right at what price. Whoever lies on the
 # line is beaten by no other in both.
 
@@ -43,40 +50,4 @@ from skfashion.plotting import ComparisonDisplay
 _, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
 ComparisonDisplay.from_comparison(comparison, ax=axes[0])
 ComparisonDisplay.from_comparison(comparison, kind="fit_time", ax=axes[1])
-plt.show()
-
-# %%
-# What does the network take for what? It tells the probabilities of every image that its fold left
-# out, so the confusion matrix is over all of them.
-
-from sklearn.metrics import ConfusionMatrixDisplay
-
-probabilities = comparison.out_of_fold["network"]
-ConfusionMatrixDisplay.from_predictions(
-    y,
-    probabilities.argmax(axis=1),
-    display_labels=CLASS_NAMES,
-    normalize="true",
-    values_format=".2f",
-    cmap="Blues",
-    xticks_rotation=45,
-    colorbar=False,
-    text_kw={"fontsize": 7},
-)
-plt.show()
-
-# %%
-# Its most confident errors: the label stands above what the network saw. Shirts, coats and
-# pullovers are hard to tell apart at 28 x 28 pixels, and some labels are doubtful.
-
-from skfashion.plotting import ImageGridDisplay
-
-ImageGridDisplay.from_predictions(
-    X,
-    y,
-    probabilities.argmax(axis=1),
-    confidence=probabilities.max(axis=1),
-    display_labels=CLASS_NAMES,
-    n_images=15,
-)
 plt.show()

@@ -4,10 +4,10 @@ Grid search over dropout, strides, epochs
 ==========================================
 
 How much dropout, which strides, how many epochs? Ordinary questions for
-:class:`~sklearn.model_selection.GridSearchCV`, and
-:class:`~skfashion.FashionCNN` is an ordinary classifier: it stands in a
-:class:`~sklearn.pipeline.Pipeline`, its parameters are searched by name, and the folds are
-stratified. Eight hundred of the images that come with the package are enough to see a pattern.
+:class:`~sklearn.model_selection.GridSearchCV`, and :class:`~skfashion.FashionCNN` is an ordinary
+classifier: it stands in a :class:`~sklearn.pipeline.Pipeline`, its parameters are searched by
+name, and the folds are stratified. Eight hundred of the images that come with the package are
+enough to see a pattern.
 
 ``epochs`` need no training of their own: six epochs pass by one and three. With ``memory`` the
 search finds them again, and its scores are the same, bit for bit.
@@ -22,9 +22,9 @@ X, y = load_fashion_mini(return_X_y=True)
 X, y = X[:800], y[:800]
 
 # %%
-# The network scales pixels itself. Here a step in front of it gives every image the same
-# exposure, and the search reaches through the Pipeline by the usual double underscore. Everything
-# else is version 1.
+# The network scales pixels itself. Here a step in front of it gives every image the same exposure,
+# and the search reaches through the Pipeline by the usual double underscore. Everything else is
+# version 1.
 
 from tempfile import TemporaryDirectory
 
