@@ -125,7 +125,7 @@ class ComparisonDisplay:
         if ax is None:
             height = 1 + 0.32 * len(self.names) if kind == "scores" else 4
             _, ax = plt.subplots(figsize=(5.6, height), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_, self.figure_ = ax, ax.figure.figure  # the whole, of a sub-figure too
         if kind == "scores":
             self._draw_scores(ax)
         else:
@@ -214,7 +214,7 @@ def _write_labels(ax, x, y, labels, front):
     To the left of those on the front, from which a line goes to the right.
     """
     size = 8
-    ax.figure.draw_without_rendering()  # a layout that is computed late moves the axes
+    ax.figure.figure.draw_without_rendering()  # a layout that is computed late moves the axes
     points = ax.transData.transform(np.column_stack([x, y]))
     frame = ax.get_window_extent()
     scale = ax.figure.dpi / 72  # pixels of a point

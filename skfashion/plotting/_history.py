@@ -97,7 +97,7 @@ class HistoryDisplay:
                 f"ax holds {len(self.axes_)} Axes, but there are {len(self.panels)} panels to "
                 f"draw: {', '.join(self.panels)}."
             )
-        self.figure_ = self.axes_[0].figure
+        self.figure_ = self.axes_[0].figure.figure  # the whole, of a sub-figure too
         self.lines_ = []
         for axes, (name, curves) in zip(self.axes_, self.panels.items(), strict=True):
             self.lines_ += _draw(axes, curves, line_kw, band_kw)

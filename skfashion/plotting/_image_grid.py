@@ -230,7 +230,7 @@ class ImageGridDisplay:
             inches = 1.15
             size = (inches * n_columns, inches * n_rows * tile_height / width)
             _, ax = plt.subplots(figsize=size, layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_, self.figure_ = ax, ax.figure.figure  # the whole, of a sub-figure too
         limits = {"vmin": self.images.min(), "vmax": self.images.max()}
         gap = 0.06 * width
         for number, image in enumerate(self.images):
