@@ -1,14 +1,16 @@
 """FashionCNN: scikit-learn's contract round the networks."""
 
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -18,8 +20,9 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from skfashion import _epochs, _images, _machine, _rows
 from skfashion._architecture import Architecture, TrainingState
 from skfashion._fitted import FittedCNN
-from skfashion._path import EpochPath
+from skfashion._path import EpochPath, Trained
 from skfashion._reporting import CallbackSupportMixin, Reporter, Tasks, with_callbacks
+from skfashion._typing import AnyArray, FloatName, ImageShape, StrPath, keeps_types
 
 
 class FashionCNN(CallbackSupportMixin, FittedCNN):
@@ -179,7 +182,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
     (1,)
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "filters": [tuple, list, np.ndarray],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "strides": [Interval(Integral, 1, None, closed="left")],
@@ -204,26 +207,26 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
     def __init__(
         self,
         *,
-        filters=(8, 24, 48),
-        kernel_size=3,
-        strides=1,
-        dropout=0.0,
-        dense_units=100,
-        epochs=20,
-        batch_size=100,
-        learning_rate=1e-3,
-        validation_fraction=0.0,
-        early_stopping=False,
-        n_iter_no_change=5,
-        tol=1e-4,
-        class_weight=None,
-        image_shape=None,
-        dtype="float32",
-        memory=None,
-        warm_start=False,
-        verbose=0,
-        random_state=None,
-    ):
+        filters: Sequence[int] = (8, 24, 48),
+        kernel_size: int = 3,
+        strides: int = 1,
+        dropout: float = 0.0,
+        dense_units: int = 100,
+        epochs: int = 20,
+        batch_size: int = 100,
+        learning_rate: float = 1e-3,
+        validation_fraction: float = 0.0,
+        early_stopping: bool = False,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-4,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        image_shape: ImageShape | None = None,
+        dtype: FloatName = "float32",
+        memory: StrPath | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
@@ -245,7 +248,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         self.random_state = random_state
 
     @classmethod
-    def v1(cls, **overrides):
+    def v1(cls, **overrides: Any) -> Self:
         """The original's version 1, exactly the defaults: 2,336,558 parameters on 28x28 pixels.
 
         Parameters
@@ -260,7 +263,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         return cls(**overrides)
 
     @classmethod
-    def v2(cls, **overrides):
+    def v2(cls, **overrides: Any) -> Self:
         """The original's version 2: strides, dropout, twice the filters; 88,198 parameters.
 
         Parameters
@@ -274,9 +277,17 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         """
         return cls(**{"filters": (16, 48, 96), "strides": 2, "dropout": 0.5, **overrides})
 
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+    @keeps_types(with_callbacks)
+    @keeps_types(_fit_context(prefer_skip_nested_validation=True))
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -322,8 +333,14 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         tasks.end()
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    @keeps_types(_fit_context(prefer_skip_nested_validation=True))
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train for one epoch on the rows given.
 
         Ten calls with the same rows are one `fit` with ten epochs. Pixels are divided by the
@@ -374,19 +391,27 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         return self
 
     @contextmanager
-    def _all_or_nothing(self):
+    def _all_or_nothing(self) -> Iterator[ExitStack]:
         """Whatever fails, the estimator stays as it was before: what is yielded puts it back."""
 
-        def restore(before):
-            vars(self).clear()
-            vars(self).update(before)
+        def restore(before: dict[str, Any]) -> None:
+            self.__dict__.clear()
+            self.__dict__.update(before)
 
         with ExitStack() as undo:
             undo.callback(restore, dict(vars(self)))
             yield undo
             undo.pop_all()
 
-    def _check_rows(self, X, y, sample_weight, *, reset, minimum=1):
+    def _check_rows(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        reset: bool,
+        minimum: int = 1,
+    ) -> tuple[AnyArray, AnyArray, AnyArray]:
         """Images as rows of features, labels and weights, checked."""
         X, layout = _images.flatten(X)
         X, y = validate_data(self, X, y, dtype="numeric", reset=reset, ensure_min_samples=minimum)
@@ -400,7 +425,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         return X, y, weights
 
-    def _begin(self, classes):
+    def _begin(self, classes: AnyArray) -> None:
         """Forget what was trained before."""
         if len(classes) < 2:
             raise ValueError(
@@ -412,7 +437,9 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         self.history_ = {"loss": [], "accuracy": []}
         self.n_iter_ = 0
 
-    def _set_validation_aside(self, rows, X_val, y_val):
+    def _set_validation_aside(
+        self, rows: _rows.Rows, X_val: ArrayLike | None, y_val: ArrayLike | None
+    ) -> tuple[_rows.Rows, _rows.Rows | None]:
         """The rows to train on and those to validate by, None where there are none."""
         if X_val is not None or y_val is not None:
             return rows, _rows.given_validation(
@@ -427,7 +454,16 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             )
         return rows, None
 
-    def _train(self, rows, validation, epochs, undo, *, tasks=None, stores=False):
+    def _train(
+        self,
+        rows: _rows.Rows,
+        validation: _rows.Rows | None,
+        epochs: int,
+        undo: ExitStack,
+        *,
+        tasks: Tasks | None = None,
+        stores: bool = False,
+    ) -> None:
         """Go on from the state at hand, or start.
 
         Parameters
@@ -461,7 +497,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             _images.warn_if_scale_differs(part.X, self._typical_max, name=name)
 
         self._architecture, self._dropout = asdict(architecture), float(self.dropout)
-        shaping = {
+        shaping: dict[str, Any] = {
             "batch_size": int(min(self.batch_size, len(rows.codes))),
             "learning_rate": float(self.learning_rate),
             "dropout": self._dropout,
@@ -486,12 +522,12 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
                 train(architecture, path, images["X"], images.get("X_val"), **shaping)
         except KeyboardInterrupt:
             if path.moved:
-                vars(self).update(_fitted_attributes(path.outcome()))
+                self.__dict__.update(_fitted_attributes(path.outcome()))
                 undo.pop_all()
             raise
-        vars(self).update(_fitted_attributes(path.outcome()))
+        self.__dict__.update(_fitted_attributes(path.outcome()))
 
-    def _first_state(self, architecture, rows):
+    def _first_state(self, architecture: Architecture, rows: _rows.Rows) -> TrainingState:
         """What the training goes on from, or starts with: then its rows tell the pixel scale."""
         if self.n_iter_ == 0:
             self.pixel_max_, self._typical_max = _images.measure_scale(rows.X)
@@ -505,24 +541,30 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             )
         return TrainingState(self.weights_, **self._optimizer_state)
 
-    def _stores(self):
+    def _stores(self) -> bool:
         """Whether `fit` uses `memory`."""
         return self.memory is not None and not self.warm_start
 
-    def _check_seed(self):
+    def _check_seed(self) -> None:
+        assert self.memory is not None
         if not isinstance(self.random_state, Integral):
             raise ValueError(
                 f"memory={os.fspath(self.memory)!r} needs an integer random_state, by which a "
                 f"training is known again, but random_state is {self.random_state!r}."
             )
 
-    def _name_run(self, images, shaping):
+    def _name_run(
+        self, images: Mapping[str, _rows.Rows], shaping: Mapping[str, Any]
+    ) -> dict[str, str]:
         """Where the epochs of this training are stored: plain values, which pickle."""
+        assert self.memory is not None
         settings = {"architecture": self._architecture, **shaping, **_machine.fingerprint()}
         key = _epochs.key(settings, *(array for rows in images.values() for array in rows))
         return {"directory": str(Path(self.memory).expanduser().absolute()), "key": key}
 
-    def _to_network(self, rows, architecture, keep_bytes, name):
+    def _to_network(
+        self, rows: _rows.Rows, architecture: Architecture, keep_bytes: bool, name: str
+    ) -> _rows.Rows:
         """Rows of pixels as images, weights in the network's dtype."""
         images = _images.to_network(
             rows.X,
@@ -536,7 +578,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         return _rows.Rows(images, rows.codes, rows.weights.astype(architecture.dtype))
 
 
-def _fitted_attributes(trained):
+def _fitted_attributes(trained: Trained) -> dict[str, Any]:
     return {
         "weights_": trained.state.weights,
         "_optimizer_state": {

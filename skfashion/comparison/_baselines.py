@@ -1,5 +1,8 @@
 """Classical classifiers to stand beside."""
 
+from typing import Any
+
+import numpy as np
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -11,7 +14,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 
-def make_baselines(random_state=None):
+def make_baselines(random_state: int | np.random.RandomState | None = None) -> dict[str, Any]:
     """Classical classifiers, configured with sense for images of clothes.
 
     dummy

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from skfashion._typing import FloatArray
 from skfashion.comparison._format import interval, p_value, significant
 
 _COSTS = {
@@ -63,20 +64,20 @@ class Comparison:
     table: pd.DataFrame
     scores: pd.DataFrame
     histories: pd.DataFrame
-    out_of_fold: dict
+    out_of_fold: dict[str, FloatArray]
     predictions: pd.DataFrame | None = None
 
     @property
-    def failures(self):
+    def failures(self) -> pd.Series:
         """Series of the error messages of the estimators that failed, by name."""
         return self.table["error"][self.table["error"] != ""]
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[str]:
         """List of the metrics' names, the one that decides first."""
         return list(dict.fromkeys(self.scores["metric"]))
 
-    def readable(self):
+    def readable(self) -> pd.DataFrame:
         """The table for readers: a few columns of rounded figures with their intervals.
 
         Returns
@@ -101,18 +102,18 @@ class Comparison:
             columns[name] = [significant(value) for value in found[cost]]
         return pd.DataFrame(columns, index=found.index)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = [self.readable().to_string()]
         lines += [f"{name}: {error}" for name, error in self.failures.items()]
         return "\n".join(lines)
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         table = self.readable()
         if len(self.failures):
             table["error"] = self.table["error"]
         return table.to_html()
 
 
-def _intervals(table, value, metric):
+def _intervals(table: pd.DataFrame, value: str, metric: str) -> list[str]:
     columns = (table[value], table[f"{metric}_low"], table[f"{metric}_high"])
     return [interval(*figures) for figures in zip(*columns, strict=True)]

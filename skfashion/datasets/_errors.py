@@ -1,7 +1,10 @@
 """The one error of this room, and the one way to open a file that a user names."""
 
+import io
 import os
 import stat
+
+from skfashion._typing import StrPath
 
 
 class DatasetError(OSError):
@@ -12,12 +15,12 @@ class DatasetError(OSError):
     """
 
 
-def problem(path, finding, remedy):
+def problem(path: StrPath, finding: str | None, remedy: str) -> DatasetError:
     """Return the `DatasetError` that says all three."""
     return DatasetError(f"{path}: {finding}. {remedy}")
 
 
-def open_file(path, remedy):
+def open_file(path: StrPath, remedy: str) -> io.BufferedReader:
     """Open a regular file for reading bytes; everything else is a `DatasetError`."""
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 (Path.stat would normalise the name)

@@ -1,10 +1,20 @@
 """A comparison as a picture."""
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from skfashion._typing import AnyArray, FloatArray
 from skfashion.plotting._style import COLORS, check_choice, pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from skfashion.comparison import Comparison
 
 _NETWORK, _OTHER = COLORS[1], COLORS[0]
 
@@ -46,7 +56,18 @@ class ComparisonDisplay:
     ['linear SVC', 'naive Bayes']
     """
 
-    def __init__(self, *, names, scores, fit_seconds, networks, metric):
+    figure_: "Figure"
+    ax_: "Axes"
+
+    def __init__(
+        self,
+        *,
+        names: Sequence[str],
+        scores: FloatArray,
+        fit_seconds: FloatArray,
+        networks: NDArray[np.bool_],
+        metric: str,
+    ) -> None:
         self.names = names
         self.scores = scores
         self.fit_seconds = fit_seconds
@@ -54,7 +75,14 @@ class ComparisonDisplay:
         self.metric = metric
 
     @classmethod
-    def from_comparison(cls, comparison, *, kind="scores", metric=None, ax=None):
+    def from_comparison(
+        cls,
+        comparison: "Comparison",
+        *,
+        kind: Literal["scores", "fit_time"] = "scores",
+        metric: str | None = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
         """Draw a comparison.
 
         Parameters
@@ -94,7 +122,9 @@ class ComparisonDisplay:
             metric=metric.replace("_", " "),
         ).plot(ax, kind=kind)
 
-    def plot(self, ax=None, *, kind="scores"):
+    def plot(
+        self, ax: "Axes | None" = None, *, kind: Literal["scores", "fit_time"] = "scores"
+    ) -> Self:
         """Draw it.
 
         Scores far below the rest are written at the edge, so that the others can be told apart:
@@ -132,9 +162,9 @@ class ComparisonDisplay:
             self._draw_fit_time(ax)
         return self
 
-    def _draw_scores(self, ax):
+    def _draw_scores(self, ax: "Axes") -> None:
         edge = self._edge()
-        places = np.arange(len(self.names))
+        places = range(len(self.names))
         for place, (middle, low, high), network in zip(
             places, self.scores, self.networks, strict=True
         ):
@@ -155,12 +185,12 @@ class ComparisonDisplay:
         ax.spines[["top", "right", "left"]].set_visible(False)
         ax.tick_params(left=False)
 
-    def _edge(self):
+    def _edge(self) -> float:
         """The lowest score on the axis."""
         shown = self.scores[: math.ceil(0.75 * len(self.names))]
         return shown[:, 1].min()
 
-    def _draw_fit_time(self, ax):
+    def _draw_fit_time(self, ax: "Axes") -> None:
         edge = self._edge()
         means = self.scores[:, 0]
         seconds = np.maximum(self.fit_seconds, 1e-6)  # the axis has no zero
@@ -185,11 +215,11 @@ class ComparisonDisplay:
         _write_labels(ax, seconds, heights, labels, front)
 
 
-def _marker(network):
+def _marker(network: bool) -> str:
     return "D" if network else "o"
 
 
-def pareto_front(costs, scores):
+def pareto_front(costs: FloatArray, scores: FloatArray) -> NDArray[np.intp]:
     """Those that no other beats in both, cheapest first.
 
     Parameters
@@ -201,14 +231,16 @@ def pareto_front(costs, scores):
     -------
     ndarray of int
     """
-    front = []
+    front: list[np.intp] = []
     for candidate in np.lexsort((-scores, costs)):
         if not front or scores[candidate] > scores[front[-1]]:
             front.append(candidate)
     return np.array(front)
 
 
-def _write_labels(ax, x, y, labels, front):
+def _write_labels(
+    ax: "Axes", x: FloatArray, y: FloatArray, labels: Sequence[str], front: AnyArray
+) -> None:
     """Beside each point its label, where it hides no other.
 
     To the left of those on the front, from which a line goes to the right.
@@ -247,5 +279,5 @@ def _write_labels(ax, x, y, labels, front):
         )
 
 
-def _overlap(one, other):
+def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

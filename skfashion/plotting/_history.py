@@ -1,9 +1,16 @@
 """Curves over the epochs of a training."""
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
+
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
+from skfashion._typing import AnyArray
 from skfashion.plotting._curves import (
+    Curve,
+    Metric,
     check_metrics,
     comparison_curves,
     find_network,
@@ -12,6 +19,13 @@ from skfashion.plotting._curves import (
     search_curves,
 )
 from skfashion.plotting._style import COLORS, LINES, MARKERS, pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    from skfashion.comparison import Comparison
 
 
 class HistoryDisplay:
@@ -50,10 +64,20 @@ class HistoryDisplay:
     ['training', 'validation', 'training', 'validation']
     """
 
-    def __init__(self, *, panels):
+    figure_: "Figure"
+    axes_: NDArray[np.object_]
+    lines_: "list[Line2D]"
+
+    def __init__(self, *, panels: Mapping[str, Sequence[Curve]]) -> None:
         self.panels = panels
 
-    def plot(self, ax=None, *, line_kw=None, band_kw=None):
+    def plot(
+        self,
+        ax: "Axes | Sequence[Axes] | AnyArray | None" = None,
+        *,
+        line_kw: Mapping[str, Any] | None = None,
+        band_kw: Mapping[str, Any] | None = None,
+    ) -> Self:
         """Draw the curves.
 
         Parameters
@@ -83,8 +107,8 @@ class HistoryDisplay:
         from matplotlib.ticker import MaxNLocator
 
         # "c" or "color", whichever the user writes.
-        line_kw = normalize_kwargs(line_kw, Line2D)
-        band_kw = normalize_kwargs(band_kw, PolyCollection)
+        line_kw = normalize_kwargs(dict(line_kw or {}), Line2D)
+        band_kw = normalize_kwargs(dict(band_kw or {}), PolyCollection)
 
         if ax is None:
             width = 4.8 * len(self.panels) if len(self.panels) > 1 else 6.4
@@ -110,7 +134,14 @@ class HistoryDisplay:
         return self
 
     @classmethod
-    def from_estimator(cls, estimator, *, metrics=("loss", "accuracy"), ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        metrics: Metric | Sequence[Metric] = ("loss", "accuracy"),
+        ax: "Axes | Sequence[Axes] | AnyArray | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Loss and accuracy of a training and, where there are validation rows, of these.
 
         Training curves are means during an epoch, with dropout at work; validation curves are
@@ -148,7 +179,14 @@ class HistoryDisplay:
         return cls(panels=panels).plot(ax, **kwargs)
 
     @classmethod
-    def from_cv_results(cls, cv_results, *, metrics=("loss", "accuracy"), ax=None, **kwargs):
+    def from_cv_results(
+        cls,
+        cv_results: Mapping[str, Any],
+        *,
+        metrics: Metric | Sequence[Metric] = ("loss", "accuracy"),
+        ax: "Axes | Sequence[Axes] | AnyArray | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """The training of every fold.
 
         Parameters
@@ -191,7 +229,14 @@ class HistoryDisplay:
         return cls(panels=panels).plot(ax, **kwargs)
 
     @classmethod
-    def from_comparison(cls, comparison, *, metrics=("loss", "accuracy"), ax=None, **kwargs):
+    def from_comparison(
+        cls,
+        comparison: "Comparison",
+        *,
+        metrics: Metric | Sequence[Metric] = ("loss", "accuracy"),
+        ax: "Axes | Sequence[Axes] | AnyArray | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """The networks of a comparison: the mean over the folds of each.
 
         Parameters
@@ -223,7 +268,15 @@ class HistoryDisplay:
         return cls(panels=panels).plot(ax, **kwargs)
 
     @classmethod
-    def from_search(cls, search, *, metric=None, score_type="test", ax=None, **kwargs):
+    def from_search(
+        cls,
+        search: Any,
+        *,
+        metric: str | None = None,
+        score_type: Literal["test", "train"] = "test",
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """The scores of a search over `epochs`: a line for each setting of the other parameters.
 
         Parameters
@@ -261,8 +314,10 @@ class HistoryDisplay:
         return cls(panels={str(label).replace("_", " "): curves}).plot(ax, **kwargs)
 
 
-def _draw(ax, curves, line_kw, band_kw):
-    lines = []
+def _draw(
+    ax: "Axes", curves: Sequence[Curve], line_kw: Mapping[str, Any], band_kw: Mapping[str, Any]
+) -> "list[Line2D]":
+    lines: list[Line2D] = []
     for curve in curves:
         color = COLORS[curve.group % len(COLORS)]
         middle, spread = curve.values.mean(axis=1), curve.values.std(axis=1)

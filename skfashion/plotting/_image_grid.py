@@ -1,13 +1,22 @@
 """Images with what they are and what they were taken for."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import unique_labels
 
 from skfashion import _images
+from skfashion._typing import AnyArray, FloatArray, ImageShape
 from skfashion.plotting._style import COLORS, check_choice, pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
 
 _TEXT_HEIGHT = 0.42  # of a tile, in heights of an image
 
@@ -44,7 +53,17 @@ class ImageGridDisplay:
     (8, 28, 28)
     """
 
-    def __init__(self, *, images, true, predicted, confidence=None):
+    figure_: "Figure"
+    ax_: "Axes"
+
+    def __init__(
+        self,
+        *,
+        images: AnyArray,
+        true: Sequence[str],
+        predicted: Sequence[str],
+        confidence: FloatArray | None = None,
+    ) -> None:
         self.images = images
         self.true = true
         self.predicted = predicted
@@ -53,17 +72,17 @@ class ImageGridDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        select="errors",
-        n_images=20,
-        display_labels=None,
-        image_shape=None,
-        ax=None,
-        **kwargs,
-    ):
+        select: Literal["errors", "all"] = "errors",
+        n_images: int = 20,
+        display_labels: ArrayLike | None = None,
+        image_shape: ImageShape | None = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw images and what an estimator takes them for.
 
         Parameters
@@ -119,19 +138,19 @@ class ImageGridDisplay:
     @classmethod
     def from_predictions(
         cls,
-        X,
-        y_true,
-        y_pred,
+        X: ArrayLike,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
         *,
-        confidence=None,
-        select="errors",
-        n_images=20,
-        labels=None,
-        display_labels=None,
-        image_shape=None,
-        ax=None,
-        **kwargs,
-    ):
+        confidence: ArrayLike | None = None,
+        select: Literal["errors", "all"] = "errors",
+        n_images: int = 20,
+        labels: ArrayLike | None = None,
+        display_labels: ArrayLike | None = None,
+        image_shape: ImageShape | None = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw images and what they were taken for.
 
         Parameters
@@ -194,7 +213,14 @@ class ImageGridDisplay:
             confidence=None if confidence is None else np.asarray(confidence)[rows],
         ).plot(ax, **kwargs)
 
-    def plot(self, ax=None, *, n_columns=5, cmap="gray_r", text_kw=None):
+    def plot(
+        self,
+        ax: "Axes | None" = None,
+        *,
+        n_columns: int = 5,
+        cmap: "str | Colormap" = "gray_r",
+        text_kw: Mapping[str, Any] | None = None,
+    ) -> Self:
         """Draw the grid.
 
         Parameters
@@ -262,7 +288,7 @@ class ImageGridDisplay:
         return self
 
 
-def _names(y_true, y_pred, labels, display_labels):
+def _names(y_true: AnyArray, y_pred: AnyArray, labels: Any, display_labels: Any) -> dict[Any, str]:
     labels = unique_labels(y_true, y_pred) if labels is None else np.asarray(labels)
     if display_labels is None:
         display_labels = labels
@@ -277,7 +303,7 @@ def _names(y_true, y_pred, labels, display_labels):
     return {label: str(label) for label in others} | names
 
 
-def _as_images(X, rows, image_shape):
+def _as_images(X: ArrayLike, rows: AnyArray, image_shape: ImageShape | None) -> AnyArray:
     X, layout = _images.flatten(X)
     X = np.asarray(X)[rows]
     height, width = _images.choose_image_shape(image_shape, layout, X.shape[1])
