@@ -36,21 +36,21 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
     Parameters
     ----------
     filters : sequence of int, default=(8, 24, 48)
-        Number of filters of each convolution; at least one convolution.
+        Number of filters of each convolution, at least 1; at least one convolution.
     kernel_size : int, default=3
-        Rows and columns of every filter.
+        Rows and columns of every filter, at least 1.
     strides : int, default=1
-        Step of every convolution, in pixels. 2 leaves a quarter of the outputs.
+        Step of every convolution in pixels, at least 1. 2 leaves a quarter of the outputs.
     dropout : float, default=0.0
         Share of the outputs of every convolution that is set to zero in training, in [0, 1).
     dense_units : int, default=100
-        Units of the hidden dense layer.
+        Units of the hidden dense layer, at least 1.
     epochs : int, default=20
-        Passes over the training rows, at the most with `early_stopping`.
+        Passes over the training rows, at least 1. With `early_stopping` there may be fewer.
     batch_size : int, default=100
-        Rows for each step of Adam. The last batch of an epoch holds the rest.
+        Rows for each step of Adam, at least 1. The last batch of an epoch holds the rest.
     learning_rate : float, default=1e-3
-        Step size of Adam.
+        Step size of Adam, above 0.
     validation_fraction : float, default=0.0
         Share of the training rows, in [0, 1), set aside for validation: stratified, drawn by
         `random_state`. Not used where `fit` is given `X_val` and `y_val`.
@@ -58,32 +58,34 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         Stop when the validation accuracy has not risen by `tol` for `n_iter_no_change` epochs,
         and keep the weights of the best epoch. Needs validation rows.
     n_iter_no_change : int, default=5
-        Epochs without a rise that end an early-stopping training.
+        Epochs without a rise that end an early-stopping training, at least 1.
     tol : float, default=1e-4
-        What counts as a rise of the validation accuracy.
+        What counts as a rise of the validation accuracy, at least 0.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class label, multiplied into the sample weights of the training rows. A
-        class that the dict leaves out has weight 1. "balanced": ``n / (n_classes * n_of_class)``.
+        Weight of each class label, at least 0 and finite, multiplied into the sample weights of
+        the training rows. A class that the dict leaves out has weight 1, as all have with None.
+        "balanced": ``n / (n_classes * n_of_class)``.
     image_shape : tuple of two int or None, default=None
-        Rows and columns of an image. They must match the number of features exactly. None takes
-        them from 3- and 4-dimensional X, and for rows of features the smallest square that holds
-        them. What is too small for the network is padded with zeros.
+        Rows and columns of an image, at least 1. They must match the number of features exactly.
+        None takes them from 3- and 4-dimensional X, and for rows of features the smallest square
+        that holds them. What is too small for the network is padded with zeros.
     dtype : {"float32", "float64"}, default="float32"
         Of weights, arithmetic and probabilities.
     memory : str, path-like or None, default=None
         A directory where the weights after every epoch are stored, so that `fit` with equal data,
         parameters and seed trains no stored epoch again, whatever its `epochs`: it takes what is
         stored and goes on from there. Results are equal to those without, bit for bit. Needs an
-        integer `random_state`. `partial_fit` and `warm_start` do not use it.
+        integer `random_state`. `partial_fit` and `warm_start` do not use it. None stores nothing.
     warm_start : bool, default=False
         Whether `fit` goes on from the state it finds, by `epochs` more epochs.
     verbose : int, default=0
-        1 prints a line for each epoch: loss, accuracy, those of the validation rows, time left.
-        0 is silent.
+        At least 0. 1 and more print a line for each epoch: loss, accuracy, those of the
+        validation rows, time left. 0 is silent.
     random_state : int, RandomState instance or None, default=None
         Of the first weights, the order of the rows, dropout and the validation rows. Equal data,
-        parameters and an int give equal weights, bit for bit, on one machine at equal versions of
-        the libraries and an equal number of TensorFlow's threads.
+        parameters and an int, in [0, 2**32), give equal weights, bit for bit, on one machine at
+        equal versions of the libraries and an equal number of TensorFlow's threads. None draws
+        anew for every `fit`.
 
     Attributes
     ----------
@@ -259,6 +261,12 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         Returns
         -------
         FashionCNN
+            Not fitted yet.
+
+        Raises
+        ------
+        TypeError
+            If there is no such parameter.
         """
         return cls(**overrides)
 
@@ -274,6 +282,12 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         Returns
         -------
         FashionCNN
+            Not fitted yet.
+
+        Raises
+        ------
+        TypeError
+            If there is no such parameter.
         """
         return cls(**{"filters": (16, 48, 96), "strides": 2, "dropout": 0.5, **overrides})
 
@@ -293,18 +307,20 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         Parameters
         ----------
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images, of any numeric dtype, or a DataFrame with a pixel in each column.
+            Images, of any numeric dtype, or a DataFrame with a pixel in each column. At least two.
         y : array-like of shape (n,)
-            Labels.
+            Labels, of at least two classes.
         sample_weight : array-like of shape (n,) or None, default=None
-            Weights of the rows. None weighs all equally.
+            Weights of the rows, at least 0. None weighs all equally.
         X_val, y_val : array-like or None, default=None
             Validation rows, in any layout of `X`. Mind that a search cuts routed validation rows
-            to its fold if they are as many as the rows of `X`.
+            to its fold if they are as many as the rows of `X`. None takes what
+            `validation_fraction` says.
 
         Returns
         -------
         self : FashionCNN
+            Fitted.
 
         Raises
         ------
@@ -313,7 +329,8 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         TypeError
             If X is sparse.
         RuntimeError
-            If Keras runs on another backend than TensorFlow.
+            If Keras runs on another backend than TensorFlow, or in a process forked from one where
+            TensorFlow runs.
         """
         if self._stores():
             self._check_seed()
@@ -353,13 +370,15 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         y : array-like of shape (n,)
             Labels.
         classes : array-like of shape (n_classes,) or None, default=None
-            All labels that will ever come. Needed in the first call, unless `fit` came before.
+            All labels that will ever come, at least two. Needed in the first call, unless `fit`
+            came before.
         sample_weight : array-like of shape (n,) or None, default=None
-            Weights of the rows. None weighs all equally.
+            Weights of the rows, at least 0. None weighs all equally.
 
         Returns
         -------
         self : FashionCNN
+            Fitted.
 
         Raises
         ------
@@ -367,6 +386,10 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             If parameters or data cannot be trained on, `classes` is missing or another than
             before, or with `early_stopping`, `validation_fraction` or ``class_weight="balanced"``,
             which need all rows at once.
+        TypeError
+            If X is sparse.
+        RuntimeError
+            As `fit`.
         """
         self._validate_params()  # which scikit-learn leaves out once the estimator is fitted
         for name, refused in (

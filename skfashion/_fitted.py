@@ -46,6 +46,7 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         Returns
         -------
         y : ndarray of shape (n,)
+            Of `classes_`, in their dtype.
 
         Raises
         ------
@@ -150,7 +151,10 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If the last training was not a `fit` with `memory`, or an epoch is not there any more.
+            If the last training was not a `fit` with `memory`, an epoch is not there any more, or
+            the images are not like those of `fit`.
+        TypeError
+            If X is sparse.
         """
         check_is_fitted(self)
         if self._stored_run is None:
@@ -184,7 +188,8 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before `fit`.
         RuntimeError
-            In a process forked from one where TensorFlow runs.
+            If Keras runs on another backend than TensorFlow, or in a process forked from one where
+            TensorFlow runs.
         """
         check_is_fitted(self)
         from skfashion._export import build_sequential

@@ -50,6 +50,8 @@ def test_commands_of_the_readme_are_commands_of_the_shell():
         "skfashion._cnn",
         "skfashion.comparison._baselines",
         "skfashion.comparison._compare",
+        "skfashion.comparison._comparison",
+        "skfashion.datasets._errors",
         "skfashion.datasets._mini",
         "skfashion.plotting._comparison",
         "skfashion.plotting._history",

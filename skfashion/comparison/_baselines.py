@@ -44,7 +44,8 @@ def make_baselines(random_state: int | np.random.RandomState | None = None) -> d
     Parameters
     ----------
     random_state : int, RandomState instance or None, default=None
-        Handed to every estimator that draws random numbers.
+        Handed to every estimator that draws random numbers. An int is in [0, 2**32); None draws
+        anew for every fit.
 
     Returns
     -------

@@ -49,29 +49,31 @@ def compare(
     Parameters
     ----------
     estimators : dict of str to classifier, or list of (str, classifier) pairs
-        Cloned before each fit.
+        At least one, each of a name of its own. Cloned before each fit.
     X : array-like of shape (n, features)
         Whatever the estimators take.
     y : array-like of shape (n,)
+        Labels, one for each row.
     cv : int, cross-validation generator or iterable, default=5
-        As in `sklearn.model_selection.cross_validate`; an int means stratified folds. At least two
-        splits.
+        As in `sklearn.model_selection.cross_validate`; an int, at least 2, means stratified folds.
+        At least two splits.
     scoring : str, callable, list of str, or dict of str to str or callable, default="accuracy"
         One or more metrics, as in `sklearn.model_selection.cross_validate`; each score is a number.
         The first decides the order and which estimator is the best.
     n_jobs : int or None, default=None
-        Fits at a time, as in joblib. Times of fits that run side by side include waiting, and the
-        first fit of a network in a process includes the start of TensorFlow.
+        Fits at a time, as in joblib: None is one, -1 as many as there are cores. Times of fits
+        that run side by side include waiting, and the first fit of a network in a process includes
+        the start of TensorFlow.
     X_test : array-like of shape (n_test, features) or None, default=None
-        Rows that no fold sees. With them each estimator is fitted once more, on all of X, and
-        scored on them.
+        Rows that no fold sees, of as many features as X. With them each estimator is fitted once
+        more, on all of X, and scored on them.
     y_test : array-like of shape (n_test,) or None, default=None
-        Their labels, all of which occur in y.
+        Their labels, all of which occur in y. Given with `X_test` and not without.
     timeout : float or None, default=None
-        Seconds for one fit and its scores. With a timeout fits run in processes that are ended
-        when time is over; then the estimator has failed.
+        Seconds for one fit and its scores, above 0; None sets no limit. With a timeout fits run in
+        processes that are ended when time is over; then the estimator has failed.
     verbose : int, default=0
-        1 prints a line to standard error as each fit ends.
+        1 prints a line to standard error as each fit ends. 0 is silent.
 
     Returns
     -------

@@ -53,12 +53,33 @@ class Comparison:
         For each network the probabilities of the rows of X, told by the network that was not
         trained on them (the mean, where several folds leave a row out); NaN in rows that no fold
         leaves out.
-    predictions : DataFrame or None
+    predictions : DataFrame or None, default=None
         With a test set, the labels that each estimator predicts for it, a column for each.
+        None without one.
+
+    See Also
+    --------
+    compare : Makes it.
+    skfashion.plotting.ComparisonDisplay : Draws it.
 
     References
     ----------
     .. [1] Nadeau, Bengio: Inference for the Generalization Error, Machine Learning 52, 2003.
+
+    Examples
+    --------
+    >>> from skfashion import compare, make_baselines
+    >>> from skfashion.datasets import load_fashion_mini
+    >>> X, y = load_fashion_mini(return_X_y=True)
+    >>> baselines = make_baselines(random_state=0)
+    >>> chosen = {name: baselines[name] for name in ("dummy", "naive Bayes")}
+    >>> comparison = compare(chosen, X[:600], y[:600], cv=3)
+    >>> comparison.table.index.tolist()
+    ['naive Bayes', 'dummy']
+    >>> comparison.readable().columns[0]
+    'accuracy [95 %]'
+    >>> len(comparison.failures)
+    0
     """
 
     table: pd.DataFrame

@@ -12,6 +12,15 @@ class DatasetError(OSError):
 
     The message names the file (or place), what was found there, and what to do about it. It is an
     :class:`OSError` because that is what scikit-learn's own fetchers raise when data are missing.
+
+    Examples
+    --------
+    >>> from skfashion.datasets import DatasetError, load_fashion_csv
+    >>> try:
+    ...     load_fashion_csv("nowhere.csv")
+    ... except DatasetError as error:
+    ...     print(error)  # doctest: +ELLIPSIS
+    nowhere.csv: does not exist. Take fashion-mnist_train.csv or ...
     """
 
 

@@ -134,8 +134,9 @@ def fetch_fashion_mnist(
     subset : {"train", "test", "all"}, default="train"
         The 60,000 training images, the 10,000 test images, or all 70,000, training images first.
 
-    data_home : str or path-like, default=None
-        The folder to look at first, and to download into. ``~`` is the home folder.
+    data_home : str, path-like or None, default=None
+        The folder to look at first, and to download into. ``~`` is the home folder. None looks at
+        the other places alone.
 
     download_if_missing : bool, default=True
         If False, raise a `DatasetError` (an :class:`OSError`) if there is no copy on this machine
@@ -148,10 +149,10 @@ def fetch_fashion_mnist(
         If True, `data` is a pandas DataFrame and `target` a Series.
 
     n_retries : int, default=3
-        How often all mirrors are tried again when each has failed.
+        How often all mirrors are tried again when each has failed, at least 0.
 
     delay : float, default=1.0
-        Seconds before each retry.
+        Seconds before each retry, at least 0.
 
     progress : bool, default=False
         If True, show a bar for each file that is downloaded, on standard error.

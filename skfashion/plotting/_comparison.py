@@ -31,7 +31,7 @@ class ComparisonDisplay:
     scores : ndarray of shape (n, 3)
         For each estimator the mean over the folds and the interval's ends.
     fit_seconds : ndarray of shape (n,)
-        Seconds of a fit.
+        Seconds of a fit, at least 0.
     networks : ndarray of bool of shape (n,)
         Which of them are networks: those have a colour and a marker of their own.
     metric : str
@@ -142,6 +142,7 @@ class ComparisonDisplay:
         Returns
         -------
         self : ComparisonDisplay
+            With `figure_` and `ax_`.
 
         Raises
         ------

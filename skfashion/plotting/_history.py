@@ -85,13 +85,14 @@ class HistoryDisplay:
         ax : matplotlib Axes, array-like of Axes or None, default=None
             One for each panel. None makes a figure.
         line_kw : dict or None, default=None
-            Passed to ``Axes.plot``.
+            Passed to ``Axes.plot``, before our own style. None changes nothing.
         band_kw : dict or None, default=None
-            Passed to ``Axes.fill_between``.
+            Passed to ``Axes.fill_between``, likewise.
 
         Returns
         -------
         self : HistoryDisplay
+            With `figure_`, `axes_` and `lines_`.
 
         Raises
         ------
@@ -164,12 +165,14 @@ class HistoryDisplay:
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         TypeError
             If there is no FashionCNN in it.
         sklearn.exceptions.NotFittedError
             If it is not fitted.
         ValueError
-            If a metric is not known.
+            If a metric is not known, or there are more or fewer Axes than metrics.
         """
         network = find_network(estimator)
         panels = {
@@ -206,10 +209,13 @@ class HistoryDisplay:
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         TypeError
             If there is no FashionCNN in it.
         ValueError
-            If the estimators are missing or a metric is not known.
+            If the estimators are missing, a metric is not known, or there are more or fewer Axes
+            than metrics.
         """
         if "estimator" not in cv_results:
             raise ValueError(
@@ -256,8 +262,11 @@ class HistoryDisplay:
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         ValueError
-            If no network was compared or a metric is not known.
+            If no network was compared, a metric is not known, or there are more or fewer Axes than
+            metrics.
         """
         if comparison.histories.empty:
             raise ValueError("The comparison has no network that was trained.")
@@ -300,6 +309,8 @@ class HistoryDisplay:
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         sklearn.exceptions.NotFittedError
             If the search is not fitted.
         ValueError

@@ -29,10 +29,12 @@ class ImageGridDisplay:
     Parameters
     ----------
     images : ndarray of shape (n, rows, columns)
+        Their smallest value is drawn in the first colour of the colormap, their largest in the
+        last.
     true, predicted : list of str of length n
         Names of the classes.
     confidence : ndarray of shape (n,) or None, default=None
-        Probability of the predicted class.
+        Probability of the predicted class. None writes none.
 
     Attributes
     ----------
@@ -96,11 +98,12 @@ class ImageGridDisplay:
         select : {"errors", "all"}, default="errors"
             As in `from_predictions`.
         n_images : int, default=20
-            At the most.
+            Images at the most, at least 1.
         display_labels : array-like of shape (n_classes,) or None, default=None
             Names of the classes, in the order of the estimator's `classes_`. None takes the labels.
         image_shape : tuple of two int or None, default=None
-            Rows and columns. None takes what the layout tells, else the smallest square.
+            Rows and columns, at least 1. None takes what the layout tells, else the smallest
+            square.
         ax : matplotlib Axes or None, default=None
             None makes a figure.
         **kwargs
@@ -112,6 +115,10 @@ class ImageGridDisplay:
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
+        AttributeError
+            If the estimator has no `classes_`, since it is not fitted, say.
         ValueError
             As `from_predictions`.
         """
@@ -160,18 +167,19 @@ class ImageGridDisplay:
         y_true, y_pred : array-like of shape (n,)
             True and predicted labels.
         confidence : array-like of shape (n,) or None, default=None
-            Probability of the predicted class.
+            Probability of the predicted class. None writes none and orders nothing.
         select : {"errors", "all"}, default="errors"
             "errors" takes the images whose label was not found, with `confidence` the most
             confident first; "all" takes the first images.
         n_images : int, default=20
-            At the most.
+            Images at the most, at least 1.
         labels : array-like of shape (n_classes,) or None, default=None
             The labels that `display_labels` names. None takes all that occur, sorted.
         display_labels : array-like of shape (n_classes,) or None, default=None
             Names of the classes. None takes the labels.
         image_shape : tuple of two int or None, default=None
-            Rows and columns. None takes what the layout tells, else the smallest square.
+            Rows and columns, at least 1. None takes what the layout tells, else the smallest
+            square.
         ax : matplotlib Axes or None, default=None
             None makes a figure.
         **kwargs
@@ -228,15 +236,16 @@ class ImageGridDisplay:
         ax : matplotlib Axes or None, default=None
             None makes a figure.
         n_columns : int, default=5
-            Images side by side.
+            Images side by side, at least 1.
         cmap : str or matplotlib Colormap, default="gray_r"
             "gray_r" shows dark clothes on white.
         text_kw : dict or None, default=None
-            Passed to ``Axes.text`` for what stands above the images.
+            Passed to ``Axes.text`` for what stands above the images. None changes nothing.
 
         Returns
         -------
         self : ImageGridDisplay
+            With `figure_` and `ax_`.
 
         Raises
         ------
