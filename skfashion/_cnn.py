@@ -1,5 +1,7 @@
 """FashionCNN: scikit-learn's contract round the networks."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager

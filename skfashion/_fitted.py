@@ -1,5 +1,7 @@
 """What a fitted network tells of images: labels, probabilities, logits, itself as a Keras model."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -173,7 +175,7 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
                 )
             yield _forward.softmax(self._logits_of(images, found[0].weights))
 
-    def to_keras(self) -> "keras.Sequential":
+    def to_keras(self) -> keras.Sequential:
         """The trained network as a plain Keras model, independent of this estimator.
 
         Returns

@@ -1,5 +1,7 @@
 """Classical classifiers to stand beside."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Cross-validate estimators on the same folds."""
 
+from __future__ import annotations
+
 import difflib
 import math
 import sys
@@ -22,19 +24,21 @@ from skfashion.comparison._runs import Data, Job
 from skfashion.comparison._summary import from_runs
 from skfashion.comparison._workers import run_all
 
-_Estimators: TypeAlias = Mapping[str, Any] | list[tuple[str, Any]]
-_Metric: TypeAlias = str | Callable[..., Any]
-_Scoring: TypeAlias = _Metric | Collection[str] | Mapping[str, _Metric]
-_CV: TypeAlias = int | BaseCrossValidator | BaseShuffleSplit | Iterable[tuple[ArrayLike, ArrayLike]]
+Estimators: TypeAlias = Mapping[str, Any] | list[tuple[str, Any]]
+Metric: TypeAlias = str | Callable[..., Any]
+Scoring: TypeAlias = Metric | Collection[str] | Mapping[str, Metric]
+Splits: TypeAlias = (
+    int | BaseCrossValidator | BaseShuffleSplit | Iterable[tuple[ArrayLike, ArrayLike]]
+)
 
 
 def compare(
-    estimators: _Estimators,
+    estimators: Estimators,
     X: ArrayLike,
     y: ArrayLike,
     *,
-    cv: _CV = 5,
-    scoring: _Scoring = "accuracy",
+    cv: Splits = 5,
+    scoring: Scoring = "accuracy",
     n_jobs: int | None = None,
     X_test: ArrayLike | None = None,
     y_test: ArrayLike | None = None,
@@ -129,7 +133,7 @@ def _check_timeout(timeout: Any) -> None:
         raise ValueError(f"timeout={timeout!r}: expected a positive number of seconds, or None.")
 
 
-def _folds(cv: _CV, X: ArrayLike, y: AnyArray) -> list[tuple[AnyArray, AnyArray]]:
+def _folds(cv: Splits, X: ArrayLike, y: AnyArray) -> list[tuple[AnyArray, AnyArray]]:
     """Pairs of index arrays."""
     folds: list[Any] = [
         tuple(np.flatnonzero(rows) if np.asarray(rows).dtype == bool else rows for rows in fold)
@@ -175,7 +179,7 @@ def _check_estimators(estimators: Any) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _check_scoring(scoring: Any) -> dict[str, _Metric]:
+def _check_scoring(scoring: Any) -> dict[str, Metric]:
     """Metrics by name, each a name of scikit-learn's or a callable."""
     metrics: dict[Any, Any]
     if isinstance(scoring, str):

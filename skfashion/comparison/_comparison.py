@@ -1,5 +1,7 @@
 """What a comparison found, and how readers see it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

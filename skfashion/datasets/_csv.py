@@ -4,6 +4,8 @@ pandas reads a column too many as an index and a row too short as missing values
 the fields of every line are counted before pandas sees it, and every cell must be a whole number.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import os
@@ -48,7 +50,7 @@ def load_fashion_csv(
 @overload
 def load_fashion_csv(
     path: StrPath, *, return_X_y: Literal[True], as_frame: Literal[True]
-) -> "tuple[pd.DataFrame, pd.Series[int]]": ...
+) -> tuple[pd.DataFrame, pd.Series[int]]: ...
 @overload
 def load_fashion_csv(path: StrPath, *, return_X_y: bool, as_frame: bool = ...) -> Any: ...
 @validate_params(

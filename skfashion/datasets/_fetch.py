@@ -1,5 +1,7 @@
 """The whole of Fashion-MNIST: the first copy on this machine, else a download."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
@@ -67,7 +69,7 @@ def fetch_fashion_mnist(
     n_retries: int = ...,
     delay: float = ...,
     progress: bool = ...,
-) -> "tuple[pd.DataFrame, pd.Series[int]]": ...
+) -> tuple[pd.DataFrame, pd.Series[int]]: ...
 @overload
 def fetch_fashion_mnist(
     *,

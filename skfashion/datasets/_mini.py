@@ -1,5 +1,7 @@
 """The tenth of Fashion-MNIST that comes with the package."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -47,7 +49,7 @@ def load_fashion_mini(
 @overload
 def load_fashion_mini(
     *, subset: Subset = ..., return_X_y: Literal[True], as_frame: Literal[True]
-) -> "tuple[pd.DataFrame, pd.Series[int]]": ...
+) -> tuple[pd.DataFrame, pd.Series[int]]: ...
 @overload
 def load_fashion_mini(*, subset: Subset = ..., return_X_y: bool, as_frame: bool = ...) -> Any: ...
 @validate_params(

@@ -1,5 +1,7 @@
 """A comparison as a picture."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Self
@@ -56,8 +58,8 @@ class ComparisonDisplay:
     ['linear SVC', 'naive Bayes']
     """
 
-    figure_: "Figure"
-    ax_: "Axes"
+    figure_: Figure
+    ax_: Axes
 
     def __init__(
         self,
@@ -77,11 +79,11 @@ class ComparisonDisplay:
     @classmethod
     def from_comparison(
         cls,
-        comparison: "Comparison",
+        comparison: Comparison,
         *,
         kind: Literal["scores", "fit_time"] = "scores",
         metric: str | None = None,
-        ax: "Axes | None" = None,
+        ax: Axes | None = None,
     ) -> Self:
         """Draw a comparison.
 
@@ -123,7 +125,7 @@ class ComparisonDisplay:
         ).plot(ax, kind=kind)
 
     def plot(
-        self, ax: "Axes | None" = None, *, kind: Literal["scores", "fit_time"] = "scores"
+        self, ax: Axes | None = None, *, kind: Literal["scores", "fit_time"] = "scores"
     ) -> Self:
         """Draw it.
 
@@ -163,7 +165,7 @@ class ComparisonDisplay:
             self._draw_fit_time(ax)
         return self
 
-    def _draw_scores(self, ax: "Axes") -> None:
+    def _draw_scores(self, ax: Axes) -> None:
         edge = self._edge()
         places = range(len(self.names))
         for place, (middle, low, high), network in zip(
@@ -191,7 +193,7 @@ class ComparisonDisplay:
         shown = self.scores[: math.ceil(0.75 * len(self.names))]
         return shown[:, 1].min()
 
-    def _draw_fit_time(self, ax: "Axes") -> None:
+    def _draw_fit_time(self, ax: Axes) -> None:
         edge = self._edge()
         means = self.scores[:, 0]
         seconds = np.maximum(self.fit_seconds, 1e-6)  # the axis has no zero
@@ -240,7 +242,7 @@ def pareto_front(costs: FloatArray, scores: FloatArray) -> NDArray[np.intp]:
 
 
 def _write_labels(
-    ax: "Axes", x: FloatArray, y: FloatArray, labels: Sequence[str], front: AnyArray
+    ax: Axes, x: FloatArray, y: FloatArray, labels: Sequence[str], front: AnyArray
 ) -> None:
     """Beside each point its label, where it hides no other.
 

@@ -1,5 +1,7 @@
 """Curves over the epochs of a training."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -64,16 +66,16 @@ class HistoryDisplay:
     ['training', 'validation', 'training', 'validation']
     """
 
-    figure_: "Figure"
+    figure_: Figure
     axes_: NDArray[np.object_]
-    lines_: "list[Line2D]"
+    lines_: list[Line2D]
 
     def __init__(self, *, panels: Mapping[str, Sequence[Curve]]) -> None:
         self.panels = panels
 
     def plot(
         self,
-        ax: "Axes | Sequence[Axes] | AnyArray | None" = None,
+        ax: Axes | Sequence[Axes] | AnyArray | None = None,
         *,
         line_kw: Mapping[str, Any] | None = None,
         band_kw: Mapping[str, Any] | None = None,
@@ -140,7 +142,7 @@ class HistoryDisplay:
         estimator: Any,
         *,
         metrics: Metric | Sequence[Metric] = ("loss", "accuracy"),
-        ax: "Axes | Sequence[Axes] | AnyArray | None" = None,
+        ax: Axes | Sequence[Axes] | AnyArray | None = None,
         **kwargs: Any,
     ) -> Self:
         """Loss and accuracy of a training and, where there are validation rows, of these.
@@ -187,7 +189,7 @@ class HistoryDisplay:
         cv_results: Mapping[str, Any],
         *,
         metrics: Metric | Sequence[Metric] = ("loss", "accuracy"),
-        ax: "Axes | Sequence[Axes] | AnyArray | None" = None,
+        ax: Axes | Sequence[Axes] | AnyArray | None = None,
         **kwargs: Any,
     ) -> Self:
         """The training of every fold.
@@ -237,10 +239,10 @@ class HistoryDisplay:
     @classmethod
     def from_comparison(
         cls,
-        comparison: "Comparison",
+        comparison: Comparison,
         *,
         metrics: Metric | Sequence[Metric] = ("loss", "accuracy"),
-        ax: "Axes | Sequence[Axes] | AnyArray | None" = None,
+        ax: Axes | Sequence[Axes] | AnyArray | None = None,
         **kwargs: Any,
     ) -> Self:
         """The networks of a comparison: the mean over the folds of each.
@@ -283,7 +285,7 @@ class HistoryDisplay:
         *,
         metric: str | None = None,
         score_type: Literal["test", "train"] = "test",
-        ax: "Axes | None" = None,
+        ax: Axes | None = None,
         **kwargs: Any,
     ) -> Self:
         """The scores of a search over `epochs`: a line for each setting of the other parameters.
@@ -326,8 +328,8 @@ class HistoryDisplay:
 
 
 def _draw(
-    ax: "Axes", curves: Sequence[Curve], line_kw: Mapping[str, Any], band_kw: Mapping[str, Any]
-) -> "list[Line2D]":
+    ax: Axes, curves: Sequence[Curve], line_kw: Mapping[str, Any], band_kw: Mapping[str, Any]
+) -> list[Line2D]:
     lines: list[Line2D] = []
     for curve in curves:
         color = COLORS[curve.group % len(COLORS)]

@@ -1,5 +1,7 @@
 """Images with what they are and what they were taken for."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -55,8 +57,8 @@ class ImageGridDisplay:
     (8, 28, 28)
     """
 
-    figure_: "Figure"
-    ax_: "Axes"
+    figure_: Figure
+    ax_: Axes
 
     def __init__(
         self,
@@ -82,7 +84,7 @@ class ImageGridDisplay:
         n_images: int = 20,
         display_labels: ArrayLike | None = None,
         image_shape: ImageShape | None = None,
-        ax: "Axes | None" = None,
+        ax: Axes | None = None,
         **kwargs: Any,
     ) -> Self:
         """Draw images and what an estimator takes them for.
@@ -155,7 +157,7 @@ class ImageGridDisplay:
         labels: ArrayLike | None = None,
         display_labels: ArrayLike | None = None,
         image_shape: ImageShape | None = None,
-        ax: "Axes | None" = None,
+        ax: Axes | None = None,
         **kwargs: Any,
     ) -> Self:
         """Draw images and what they were taken for.
@@ -223,10 +225,10 @@ class ImageGridDisplay:
 
     def plot(
         self,
-        ax: "Axes | None" = None,
+        ax: Axes | None = None,
         *,
         n_columns: int = 5,
-        cmap: "str | Colormap" = "gray_r",
+        cmap: str | Colormap = "gray_r",
         text_kw: Mapping[str, Any] | None = None,
     ) -> Self:
         """Draw the grid.
