@@ -5,6 +5,12 @@ nothing and nobody pays for a part that is not used.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import datasets, plotting
+    from ._cnn import FashionCNN
+    from .comparison import compare, make_baselines
 
 __version__ = "0.1.0"
 
@@ -18,16 +24,18 @@ _MODULES = ("datasets", "plotting")
 __all__ = ["FashionCNN", "__version__", "compare", "datasets", "make_baselines", "plotting"]
 
 
-def __getattr__(name):
-    if name in _HOMES:
-        value = getattr(import_module(_HOMES[name]), name)
-    elif name in _MODULES:
-        value = import_module(f"skfashion.{name}")
-    else:
-        raise AttributeError(f"module 'skfashion' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # to a type checker every name would be an attribute
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES:
+            value = getattr(import_module(_HOMES[name]), name)
+        elif name in _MODULES:
+            value = import_module(f"skfashion.{name}")
+        else:
+            raise AttributeError(f"module 'skfashion' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

@@ -4,8 +4,10 @@ import argparse
 import os
 import shlex
 import sys
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, overload
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from skfashion.datasets import (
     load_fashion_csv,
     load_fashion_mini,
 )
+from skfashion.datasets._bunch import Arrays
 from skfashion.datasets._fetch import read_folder
 
 _DESCRIPTION = "Convolutional networks for Fashion-MNIST beside classical classifiers."
@@ -28,7 +31,11 @@ _DATA_HELP = (
 )
 
 
-def _load(data, subset):
+@overload
+def _load(data: str, subset: Literal["train"]) -> Arrays: ...
+@overload
+def _load(data: str, subset: Literal["test"]) -> Arrays | None: ...
+def _load(data: str, subset: Literal["train", "test"]) -> Arrays | None:
     """X and y of a subset; None for the test images of a CSV, which has none."""
     if data == "mini":
         return load_fashion_mini(subset=subset, return_X_y=True)
@@ -39,7 +46,7 @@ def _load(data, subset):
     return load_fashion_csv(data, return_X_y=True) if subset == "train" else None
 
 
-def _compare(arguments):
+def _compare(arguments: argparse.Namespace) -> int:
     if arguments.output:
         _report.prepare(arguments.output)
     X, y = _load(arguments.data, "train")
@@ -90,7 +97,7 @@ def _compare(arguments):
     return 1 if len(comparison.failures) else 0
 
 
-def _reproduce(arguments):
+def _reproduce(arguments: argparse.Namespace) -> int:
     X, y = _load(arguments.data, "train")
     print(f"{arguments.version}, {len(X)} images, the last 20 % for validation")
     print("         accuracy               validation accuracy")
@@ -113,7 +120,7 @@ def _reproduce(arguments):
     return 0
 
 
-def _cache(arguments):
+def _cache(arguments: argparse.Namespace) -> int:
     if not arguments.path.is_dir():
         raise ValueError(f"{arguments.path} is no directory: nothing is stored there.")
     found = clear(arguments.path) if arguments.clear else usage(arguments.path)
@@ -124,8 +131,8 @@ def _cache(arguments):
     return 0
 
 
-def _at_least(minimum):
-    def parse(text):
+def _at_least(minimum: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
         try:
             value = int(text)
         except ValueError:
@@ -137,7 +144,7 @@ def _at_least(minimum):
     return parse
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Run a command of the shell.
 
     Parameters

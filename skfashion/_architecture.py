@@ -1,10 +1,14 @@
 """The layers of a network as numbers: their shapes, their parameters, their first weights."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from math import prod
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
+
+from skfashion._typing import FloatArray, FloatName, ImageShape
 
 # An image is zero-padded to what the network needs. Five convolutions of strides 2 need 63 x 63
 # pixels; past this many, strides and kernels cannot be meant for images that small.
@@ -14,7 +18,7 @@ _MAX_PADDED_PIXELS = 128 * 128
 _MAX_PARAMETERS = 10**9
 
 
-def smallest_side(n_convolutions, kernel_size, strides):
+def smallest_side(n_convolutions: int, kernel_size: int, strides: int) -> int:
     """Rows (and columns) an image must have so that the last convolution yields one pixel."""
     side = 1
     for _ in range(n_convolutions):
@@ -22,8 +26,8 @@ def smallest_side(n_convolutions, kernel_size, strides):
     return side
 
 
-def _is_positive_integer(n):
-    return isinstance(n, Integral) and not isinstance(n, bool) and n >= 1
+def _is_positive_integer(n: object) -> bool:
+    return not isinstance(n, bool) and isinstance(n, Integral) and int(n) >= 1
 
 
 @dataclass(frozen=True)
@@ -45,19 +49,27 @@ class Architecture:
     dtype : {"float32", "float64"}
     """
 
-    image_shape: tuple[int, int]
+    image_shape: ImageShape
     filters: tuple[int, ...]
     kernel_size: int
     strides: int
     dropout: bool
     dense_units: int
     n_classes: int
-    dtype: str
+    dtype: FloatName
 
     @classmethod
     def for_images(
-        cls, image_shape, *, filters, strides, kernel_size, dense_units, dropout, **rest
-    ):
+        cls,
+        image_shape: ImageShape,
+        *,
+        filters: Iterable[int],
+        strides: int,
+        kernel_size: int,
+        dense_units: int,
+        dropout: float,
+        **rest: Any,
+    ) -> Self:
         """The architecture of some parameters on some images, zero-padded where they are small.
 
         Parameters
@@ -106,7 +118,7 @@ class Architecture:
             )
         return architecture
 
-    def check_continues(self, trained):
+    def check_continues(self, trained: "Architecture") -> None:
         """Refuse to go on from the weights of another network. Dropout may come and go.
 
         Raises
@@ -128,7 +140,7 @@ class Architecture:
             )
 
     @property
-    def feature_maps(self):
+    def feature_maps(self) -> list[tuple[int, int, int]]:
         """Shape (rows, columns, channels) after each convolution."""
         shapes = []
         rows, columns = self.image_shape
@@ -140,9 +152,9 @@ class Architecture:
         return shapes
 
     @property
-    def parameter_shapes(self):
+    def parameter_shapes(self) -> list[tuple[int, ...]]:
         """Shapes of kernel and bias of each layer, in the order of ``Model.get_weights()``."""
-        shapes = []
+        shapes: list[tuple[int, ...]] = []
         channels = 1
         for n_filters in self.filters:
             shapes += [(self.kernel_size, self.kernel_size, channels, n_filters), (n_filters,)]
@@ -154,18 +166,18 @@ class Architecture:
         return shapes
 
     @property
-    def n_parameters(self):
+    def n_parameters(self) -> int:
         """Number of trainable parameters."""
         return sum(prod(shape) for shape in self.parameter_shapes)
 
     @property
-    def multiply_adds(self):
+    def multiply_adds(self) -> int:
         """Multiplications, each with an addition, of one image's way through the network."""
         positions = [prod(shape[:2]) for shape in self.feature_maps] + [1, 1]
         kernels = map(prod, self.parameter_shapes[::2])
         return sum(map(prod, zip(positions, kernels, strict=True)))
 
-    def initial_weights(self, seed):
+    def initial_weights(self, seed: int | Sequence[int]) -> list[FloatArray]:
         """Weights to start from: Keras' defaults, Glorot's uniform kernels and zero biases.
 
         Parameters
@@ -204,18 +216,18 @@ class TrainingState:
     ----------
     weights, momentums, velocities : list of ndarray
         In the order of `Architecture.parameter_shapes`; the latter two are Adam's first and
-        second moments.
+        second moments. None if only the weights are known, and then nothing can go on from them.
     iterations : int
-        Steps taken.
+        Steps taken. None as well.
     """
 
-    weights: list[np.ndarray]
-    momentums: list[np.ndarray]
-    velocities: list[np.ndarray]
-    iterations: int
+    weights: list[FloatArray]
+    momentums: list[FloatArray] | None
+    velocities: list[FloatArray] | None
+    iterations: int | None
 
     @classmethod
-    def initial(cls, architecture, seed):
+    def initial(cls, architecture: Architecture, seed: int | Sequence[int]) -> Self:
         """The state before the first epoch."""
         weights = architecture.initial_weights(seed)
         momentums, velocities = ([np.zeros_like(weight) for weight in weights] for _ in range(2))

@@ -1,14 +1,18 @@
 """FashionCNN: scikit-learn's contract round the networks."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -18,8 +22,9 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from skfashion import _epochs, _images, _machine, _rows
 from skfashion._architecture import Architecture, TrainingState
 from skfashion._fitted import FittedCNN
-from skfashion._path import EpochPath
+from skfashion._path import EpochPath, Trained
 from skfashion._reporting import CallbackSupportMixin, Reporter, Tasks, with_callbacks
+from skfashion._typing import AnyArray, FloatName, ImageShape, StrPath, keeps_types
 
 
 class FashionCNN(CallbackSupportMixin, FittedCNN):
@@ -33,21 +38,21 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
     Parameters
     ----------
     filters : sequence of int, default=(8, 24, 48)
-        Number of filters of each convolution; at least one convolution.
+        Number of filters of each convolution, at least 1; at least one convolution.
     kernel_size : int, default=3
-        Rows and columns of every filter.
+        Rows and columns of every filter, at least 1.
     strides : int, default=1
-        Step of every convolution, in pixels. 2 leaves a quarter of the outputs.
+        Step of every convolution in pixels, at least 1. 2 leaves a quarter of the outputs.
     dropout : float, default=0.0
         Share of the outputs of every convolution that is set to zero in training, in [0, 1).
     dense_units : int, default=100
-        Units of the hidden dense layer.
+        Units of the hidden dense layer, at least 1.
     epochs : int, default=20
-        Passes over the training rows, at the most with `early_stopping`.
+        Passes over the training rows, at least 1. With `early_stopping` there may be fewer.
     batch_size : int, default=100
-        Rows for each step of Adam. The last batch of an epoch holds the rest.
+        Rows for each step of Adam, at least 1. The last batch of an epoch holds the rest.
     learning_rate : float, default=1e-3
-        Step size of Adam.
+        Step size of Adam, above 0.
     validation_fraction : float, default=0.0
         Share of the training rows, in [0, 1), set aside for validation: stratified, drawn by
         `random_state`. Not used where `fit` is given `X_val` and `y_val`.
@@ -55,32 +60,34 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         Stop when the validation accuracy has not risen by `tol` for `n_iter_no_change` epochs,
         and keep the weights of the best epoch. Needs validation rows.
     n_iter_no_change : int, default=5
-        Epochs without a rise that end an early-stopping training.
+        Epochs without a rise that end an early-stopping training, at least 1.
     tol : float, default=1e-4
-        What counts as a rise of the validation accuracy.
+        What counts as a rise of the validation accuracy, at least 0.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class label, multiplied into the sample weights of the training rows. A
-        class that the dict leaves out has weight 1. "balanced": ``n / (n_classes * n_of_class)``.
+        Weight of each class label, at least 0 and finite, multiplied into the sample weights of
+        the training rows. A class that the dict leaves out has weight 1, as all have with None.
+        "balanced": ``n / (n_classes * n_of_class)``.
     image_shape : tuple of two int or None, default=None
-        Rows and columns of an image. They must match the number of features exactly. None takes
-        them from 3- and 4-dimensional X, and for rows of features the smallest square that holds
-        them. What is too small for the network is padded with zeros.
+        Rows and columns of an image, at least 1. They must match the number of features exactly.
+        None takes them from 3- and 4-dimensional X, and for rows of features the smallest square
+        that holds them. What is too small for the network is padded with zeros.
     dtype : {"float32", "float64"}, default="float32"
         Of weights, arithmetic and probabilities.
     memory : str, path-like or None, default=None
         A directory where the weights after every epoch are stored, so that `fit` with equal data,
         parameters and seed trains no stored epoch again, whatever its `epochs`: it takes what is
         stored and goes on from there. Results are equal to those without, bit for bit. Needs an
-        integer `random_state`. `partial_fit` and `warm_start` do not use it.
+        integer `random_state`. `partial_fit` and `warm_start` do not use it. None stores nothing.
     warm_start : bool, default=False
         Whether `fit` goes on from the state it finds, by `epochs` more epochs.
     verbose : int, default=0
-        1 prints a line for each epoch: loss, accuracy, those of the validation rows, time left.
-        0 is silent.
+        At least 0. 1 and more print a line for each epoch: loss, accuracy, those of the
+        validation rows, time left. 0 is silent.
     random_state : int, RandomState instance or None, default=None
         Of the first weights, the order of the rows, dropout and the validation rows. Equal data,
-        parameters and an int give equal weights, bit for bit, on one machine at equal versions of
-        the libraries and an equal number of TensorFlow's threads.
+        parameters and an int, in [0, 2**32), give equal weights, bit for bit, on one machine at
+        equal versions of the libraries and an equal number of TensorFlow's threads. None draws
+        anew for every `fit`.
 
     Attributes
     ----------
@@ -179,7 +186,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
     (1,)
     """
 
-    _parameter_constraints: ClassVar[dict] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "filters": [tuple, list, np.ndarray],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "strides": [Interval(Integral, 1, None, closed="left")],
@@ -204,26 +211,26 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
     def __init__(
         self,
         *,
-        filters=(8, 24, 48),
-        kernel_size=3,
-        strides=1,
-        dropout=0.0,
-        dense_units=100,
-        epochs=20,
-        batch_size=100,
-        learning_rate=1e-3,
-        validation_fraction=0.0,
-        early_stopping=False,
-        n_iter_no_change=5,
-        tol=1e-4,
-        class_weight=None,
-        image_shape=None,
-        dtype="float32",
-        memory=None,
-        warm_start=False,
-        verbose=0,
-        random_state=None,
-    ):
+        filters: Sequence[int] = (8, 24, 48),
+        kernel_size: int = 3,
+        strides: int = 1,
+        dropout: float = 0.0,
+        dense_units: int = 100,
+        epochs: int = 20,
+        batch_size: int = 100,
+        learning_rate: float = 1e-3,
+        validation_fraction: float = 0.0,
+        early_stopping: bool = False,
+        n_iter_no_change: int = 5,
+        tol: float = 1e-4,
+        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        image_shape: ImageShape | None = None,
+        dtype: FloatName = "float32",
+        memory: StrPath | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
@@ -245,7 +252,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         self.random_state = random_state
 
     @classmethod
-    def v1(cls, **overrides):
+    def v1(cls, **overrides: Any) -> Self:
         """The original's version 1, exactly the defaults: 2,336,558 parameters on 28x28 pixels.
 
         Parameters
@@ -256,11 +263,17 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         Returns
         -------
         FashionCNN
+            Not fitted yet.
+
+        Raises
+        ------
+        TypeError
+            If there is no such parameter.
         """
         return cls(**overrides)
 
     @classmethod
-    def v2(cls, **overrides):
+    def v2(cls, **overrides: Any) -> Self:
         """The original's version 2: strides, dropout, twice the filters; 88,198 parameters.
 
         Parameters
@@ -271,29 +284,45 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         Returns
         -------
         FashionCNN
+            Not fitted yet.
+
+        Raises
+        ------
+        TypeError
+            If there is no such parameter.
         """
         return cls(**{"filters": (16, 48, 96), "strides": 2, "dropout": 0.5, **overrides})
 
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None):
+    @keeps_types(with_callbacks)
+    @keeps_types(_fit_context(prefer_skip_nested_validation=True))
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
         ----------
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images, of any numeric dtype, or a DataFrame with a pixel in each column.
+            Images, of any numeric dtype, or a DataFrame with a pixel in each column. At least two.
         y : array-like of shape (n,)
-            Labels.
+            Labels, of at least two classes.
         sample_weight : array-like of shape (n,) or None, default=None
-            Weights of the rows. None weighs all equally.
+            Weights of the rows, at least 0. None weighs all equally.
         X_val, y_val : array-like or None, default=None
             Validation rows, in any layout of `X`. Mind that a search cuts routed validation rows
-            to its fold if they are as many as the rows of `X`.
+            to its fold if they are as many as the rows of `X`. None takes what
+            `validation_fraction` says.
 
         Returns
         -------
         self : FashionCNN
+            Fitted.
 
         Raises
         ------
@@ -302,7 +331,8 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         TypeError
             If X is sparse.
         RuntimeError
-            If Keras runs on another backend than TensorFlow.
+            If Keras runs on another backend than TensorFlow, or in a process forked from one where
+            TensorFlow runs.
         """
         if self._stores():
             self._check_seed()
@@ -322,8 +352,14 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         tasks.end()
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    @keeps_types(_fit_context(prefer_skip_nested_validation=True))
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train for one epoch on the rows given.
 
         Ten calls with the same rows are one `fit` with ten epochs. Pixels are divided by the
@@ -336,13 +372,15 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         y : array-like of shape (n,)
             Labels.
         classes : array-like of shape (n_classes,) or None, default=None
-            All labels that will ever come. Needed in the first call, unless `fit` came before.
+            All labels that will ever come, at least two. Needed in the first call, unless `fit`
+            came before.
         sample_weight : array-like of shape (n,) or None, default=None
-            Weights of the rows. None weighs all equally.
+            Weights of the rows, at least 0. None weighs all equally.
 
         Returns
         -------
         self : FashionCNN
+            Fitted.
 
         Raises
         ------
@@ -350,6 +388,10 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             If parameters or data cannot be trained on, `classes` is missing or another than
             before, or with `early_stopping`, `validation_fraction` or ``class_weight="balanced"``,
             which need all rows at once.
+        TypeError
+            If X is sparse.
+        RuntimeError
+            As `fit`.
         """
         self._validate_params()  # which scikit-learn leaves out once the estimator is fitted
         for name, refused in (
@@ -374,19 +416,27 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         return self
 
     @contextmanager
-    def _all_or_nothing(self):
+    def _all_or_nothing(self) -> Iterator[ExitStack]:
         """Whatever fails, the estimator stays as it was before: what is yielded puts it back."""
 
-        def restore(before):
-            vars(self).clear()
-            vars(self).update(before)
+        def restore(before: dict[str, Any]) -> None:
+            self.__dict__.clear()
+            self.__dict__.update(before)
 
         with ExitStack() as undo:
             undo.callback(restore, dict(vars(self)))
             yield undo
             undo.pop_all()
 
-    def _check_rows(self, X, y, sample_weight, *, reset, minimum=1):
+    def _check_rows(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        reset: bool,
+        minimum: int = 1,
+    ) -> tuple[AnyArray, AnyArray, AnyArray]:
         """Images as rows of features, labels and weights, checked."""
         X, layout = _images.flatten(X)
         X, y = validate_data(self, X, y, dtype="numeric", reset=reset, ensure_min_samples=minimum)
@@ -400,7 +450,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         return X, y, weights
 
-    def _begin(self, classes):
+    def _begin(self, classes: AnyArray) -> None:
         """Forget what was trained before."""
         if len(classes) < 2:
             raise ValueError(
@@ -412,7 +462,9 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         self.history_ = {"loss": [], "accuracy": []}
         self.n_iter_ = 0
 
-    def _set_validation_aside(self, rows, X_val, y_val):
+    def _set_validation_aside(
+        self, rows: _rows.Rows, X_val: ArrayLike | None, y_val: ArrayLike | None
+    ) -> tuple[_rows.Rows, _rows.Rows | None]:
         """The rows to train on and those to validate by, None where there are none."""
         if X_val is not None or y_val is not None:
             return rows, _rows.given_validation(
@@ -427,7 +479,16 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             )
         return rows, None
 
-    def _train(self, rows, validation, epochs, undo, *, tasks=None, stores=False):
+    def _train(
+        self,
+        rows: _rows.Rows,
+        validation: _rows.Rows | None,
+        epochs: int,
+        undo: ExitStack,
+        *,
+        tasks: Tasks | None = None,
+        stores: bool = False,
+    ) -> None:
         """Go on from the state at hand, or start.
 
         Parameters
@@ -461,7 +522,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             _images.warn_if_scale_differs(part.X, self._typical_max, name=name)
 
         self._architecture, self._dropout = asdict(architecture), float(self.dropout)
-        shaping = {
+        shaping: dict[str, Any] = {
             "batch_size": int(min(self.batch_size, len(rows.codes))),
             "learning_rate": float(self.learning_rate),
             "dropout": self._dropout,
@@ -486,12 +547,12 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
                 train(architecture, path, images["X"], images.get("X_val"), **shaping)
         except KeyboardInterrupt:
             if path.moved:
-                vars(self).update(_fitted_attributes(path.outcome()))
+                self.__dict__.update(_fitted_attributes(path.outcome()))
                 undo.pop_all()
             raise
-        vars(self).update(_fitted_attributes(path.outcome()))
+        self.__dict__.update(_fitted_attributes(path.outcome()))
 
-    def _first_state(self, architecture, rows):
+    def _first_state(self, architecture: Architecture, rows: _rows.Rows) -> TrainingState:
         """What the training goes on from, or starts with: then its rows tell the pixel scale."""
         if self.n_iter_ == 0:
             self.pixel_max_, self._typical_max = _images.measure_scale(rows.X)
@@ -505,24 +566,30 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             )
         return TrainingState(self.weights_, **self._optimizer_state)
 
-    def _stores(self):
+    def _stores(self) -> bool:
         """Whether `fit` uses `memory`."""
         return self.memory is not None and not self.warm_start
 
-    def _check_seed(self):
+    def _check_seed(self) -> None:
+        assert self.memory is not None
         if not isinstance(self.random_state, Integral):
             raise ValueError(
                 f"memory={os.fspath(self.memory)!r} needs an integer random_state, by which a "
                 f"training is known again, but random_state is {self.random_state!r}."
             )
 
-    def _name_run(self, images, shaping):
+    def _name_run(
+        self, images: Mapping[str, _rows.Rows], shaping: Mapping[str, Any]
+    ) -> dict[str, str]:
         """Where the epochs of this training are stored: plain values, which pickle."""
+        assert self.memory is not None
         settings = {"architecture": self._architecture, **shaping, **_machine.fingerprint()}
         key = _epochs.key(settings, *(array for rows in images.values() for array in rows))
         return {"directory": str(Path(self.memory).expanduser().absolute()), "key": key}
 
-    def _to_network(self, rows, architecture, keep_bytes, name):
+    def _to_network(
+        self, rows: _rows.Rows, architecture: Architecture, keep_bytes: bool, name: str
+    ) -> _rows.Rows:
         """Rows of pixels as images, weights in the network's dtype."""
         images = _images.to_network(
             rows.X,
@@ -536,7 +603,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         return _rows.Rows(images, rows.codes, rows.weights.astype(architecture.dtype))
 
 
-def _fitted_attributes(trained):
+def _fitted_attributes(trained: Trained) -> dict[str, Any]:
     return {
         "weights_": trained.state.weights,
         "_optimizer_state": {

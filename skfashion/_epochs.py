@@ -11,14 +11,18 @@ import itertools
 import json
 import re
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from skfashion._architecture import TrainingState
 from skfashion._files import write_atomically
+from skfashion._typing import AnyArray, History, StrPath
 from skfashion._warning import warn
+
+_Kind: TypeAlias = Literal["weights", "optimizer"]
 
 _FORMAT = 1
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -27,7 +31,7 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 _STALE_SECONDS = 3600
 
 
-def key(settings, *arrays):
+def key(settings: Mapping[str, Any], *arrays: AnyArray) -> str:
     """Name a training run.
 
     Parameters
@@ -44,7 +48,7 @@ def key(settings, *arrays):
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for array in arrays:
         digest.update(f"|{array.dtype.str}{array.shape}|".encode())
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:40]
 
 
@@ -65,15 +69,15 @@ class Run:
         Of the weights.
     """
 
-    def __init__(self, directory, key, shapes):
+    def __init__(self, directory: StrPath, key: str, shapes: Iterable[Iterable[int]]) -> None:
         self.folder = _home(directory) / key
         self._key, self._shapes = key, [tuple(shape) for shape in shapes]
         self._stores = True
-        self._told = set()
+        self._told: set[str] = set()
 
     # Reading
 
-    def longest(self, behind, end):
+    def longest(self, behind: int, end: int) -> tuple[TrainingState, History] | None:
         """The longest stored prefix that a training can go on from, or end with.
 
         Parameters
@@ -99,7 +103,7 @@ class Run:
                     return found
         return None
 
-    def load(self, epoch):
+    def load(self, epoch: int) -> tuple[TrainingState, History] | None:
         """What is stored of an epoch.
 
         Returns
@@ -121,7 +125,7 @@ class Run:
             state = TrainingState(weights, read[1][:half], read[1][half:], read[0]["iterations"])
         return state, header["history"]
 
-    def _epochs(self, kind):
+    def _epochs(self, kind: _Kind) -> set[int]:
         with contextlib.suppress(OSError):
             names = [path.name.partition(".") for path in self.folder.iterdir()]
             return {
@@ -129,10 +133,10 @@ class Run:
             }
         return set()
 
-    def _path(self, epoch, kind):
+    def _path(self, epoch: int, kind: _Kind) -> Path:
         return self.folder / f"{epoch:05d}.{kind}"
 
-    def _read(self, epoch, kind):
+    def _read(self, epoch: int, kind: _Kind) -> tuple[dict[str, Any], list[AnyArray]] | None:
         """Header and arrays of a file, None if there is none or it is damaged."""
         path = self._path(epoch, kind)
         try:
@@ -159,8 +163,10 @@ class Run:
 
     # Writing
 
-    def save(self, state, history):
+    def save(self, state: TrainingState, history: History) -> None:
         """Store the state after the newest epoch of a history."""
+        assert state.momentums is not None  # it was trained
+        assert state.velocities is not None
         epoch = len(history["loss"])
         header = {"format": _FORMAT, "key": self._key, "epoch": epoch}
         optimizer = [*state.momentums, *state.velocities]
@@ -171,7 +177,9 @@ class Run:
             with contextlib.suppress(OSError):
                 self._path(other, "optimizer").unlink()
 
-    def _write(self, epoch, kind, header, arrays):
+    def _write(
+        self, epoch: int, kind: _Kind, header: Mapping[str, Any], arrays: Sequence[AnyArray]
+    ) -> None:
         if not self._stores:
             return
         path = self._path(epoch, kind)
@@ -190,7 +198,7 @@ class Run:
                 "epochs are no longer stored."
             )
 
-    def _tell(self, message):
+    def _tell(self, message: str) -> None:
         if message not in self._told:
             self._told.add(message)
             warn(message)
@@ -213,7 +221,7 @@ class Usage(NamedTuple):
     bytes: int
 
 
-def usage(directory):
+def usage(directory: StrPath) -> Usage:
     """What is stored in a directory of `memory`.
 
     Parameters
@@ -235,7 +243,7 @@ def usage(directory):
     )
 
 
-def clear(directory):
+def clear(directory: StrPath) -> Usage:
     """Remove what is stored in a directory of `memory`, and nothing else.
 
     Parameters
@@ -257,16 +265,16 @@ def clear(directory):
     return removed
 
 
-def _home(directory):
+def _home(directory: StrPath) -> Path:
     return Path(directory) / "skfashion"
 
 
-def _run_folders(directory):
+def _run_folders(directory: StrPath) -> list[Path]:
     folders = _home(directory).glob("*/")
     return [folder for folder in folders if re.fullmatch(r"[0-9a-f]{40}", folder.name)]
 
 
-def _stored_files(directory):
+def _stored_files(directory: StrPath) -> list[Path]:
     return [
         file
         for folder in _run_folders(directory)
@@ -276,7 +284,7 @@ def _stored_files(directory):
     ]
 
 
-def _pack(header, arrays):
+def _pack(header: Mapping[str, Any], arrays: Sequence[AnyArray]) -> bytes:
     buffer = io.BytesIO()
     encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
     np.savez(buffer, encoded, *arrays)
@@ -284,16 +292,16 @@ def _pack(header, arrays):
     return hashlib.sha256(content).digest() + content
 
 
-def _unpack(content):
-    digest, content = content[:_DIGEST_BYTES], memoryview(content)[_DIGEST_BYTES:]
-    if hashlib.sha256(content).digest() != digest:
+def _unpack(content: bytes) -> tuple[dict[str, Any], list[AnyArray]]:
+    digest, packed = content[:_DIGEST_BYTES], memoryview(content)[_DIGEST_BYTES:]
+    if hashlib.sha256(packed).digest() != digest:
         raise ValueError("its checksum does not match")
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+    with np.load(io.BytesIO(packed), allow_pickle=False) as file:
         header, *arrays = (file[f"arr_{number}"] for number in range(len(file.files)))
     return json.loads(header.tobytes()), arrays
 
 
-def _remove_stale(folder):
+def _remove_stale(folder: Path) -> None:
     for path in folder.glob("*.part"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _STALE_SECONDS:

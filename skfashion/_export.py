@@ -1,11 +1,22 @@
 """A trained network as a plain Keras model: the way to Keras' own files, ONNX and TFLite."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from skfashion._architecture import Architecture
 from skfashion._tensorflow import keras
+from skfashion._typing import FloatArray, ImageShape
 
 
-def build_sequential(architecture, weights, *, image_shape, pixel_max, dropout):
+def build_sequential(
+    architecture: Architecture,
+    weights: Sequence[FloatArray],
+    *,
+    image_shape: ImageShape,
+    pixel_max: float,
+    dropout: float,
+) -> keras.Sequential:
     """A plain Keras model of a trained network: raw pixels in, class probabilities out.
 
     Parameters

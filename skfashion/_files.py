@@ -2,9 +2,10 @@
 
 import contextlib
 import uuid
+from pathlib import Path
 
 
-def write_atomically(path, content):
+def write_atomically(path: Path, content: bytes) -> None:
     """Put bytes into a file: whoever reads it finds all of them or what was there before.
 
     Parameters

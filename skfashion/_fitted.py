@@ -1,17 +1,43 @@
 """What a fitted network tells of images: labels, probabilities, logits, itself as a Keras model."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skfashion import _epochs, _forward, _images, _prediction
 from skfashion._architecture import Architecture
+from skfashion._typing import AnyArray, FloatArray, History, ImageShape
+
+if TYPE_CHECKING:
+    import keras
 
 
 class FittedCNN(ClassifierMixin, BaseEstimator):
     """Everything of FashionCNN but its training: it needs fitted attributes, and no TensorFlow."""
 
-    def predict(self, X):
+    classes_: AnyArray
+    n_features_in_: int
+    feature_names_in_: AnyArray
+    image_shape_: ImageShape
+    pixel_max_: float
+    weights_: list[FloatArray]
+    history_: History
+    n_iter_: int
+    n_epochs_trained_: int
+    # Beside what readers may use: the fields of the `Architecture`, the rate of dropout, the
+    # magnitude that images are held against, and the arguments of the `Run`, if `memory` has one.
+    _architecture: dict[str, Any]
+    _dropout: float
+    _typical_max: float
+    _stored_run: dict[str, str] | None
+
+    def predict(self, X: ArrayLike) -> AnyArray:
         """Most probable label of each image.
 
         Parameters
@@ -22,6 +48,7 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         Returns
         -------
         y : ndarray of shape (n,)
+            Of `classes_`, in their dtype.
 
         Raises
         ------
@@ -35,7 +62,7 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         logits = self._logits(X)
         return self.classes_[logits.argmax(axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> FloatArray:
         """Probability of each class for each image.
 
         Parameters
@@ -59,7 +86,7 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         """
         return _forward.softmax(self._logits(X))
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: ArrayLike) -> FloatArray:
         """Logarithm of the probability of each class for each image.
 
         Parameters
@@ -83,7 +110,7 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         """
         return _forward.log_softmax(self._logits(X))
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> FloatArray:
         """Logits, the outputs of the network before the softmax.
 
         Parameters
@@ -108,7 +135,7 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
-    def staged_predict_proba(self, X):
+    def staged_predict_proba(self, X: ArrayLike) -> Iterator[FloatArray]:
         """Probability of each class after every epoch, from one `fit` with `memory`.
 
         Parameters
@@ -126,7 +153,10 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If the last training was not a `fit` with `memory`, or an epoch is not there any more.
+            If the last training was not a `fit` with `memory`, an epoch is not there any more, or
+            the images are not like those of `fit`.
+        TypeError
+            If X is sparse.
         """
         check_is_fitted(self)
         if self._stored_run is None:
@@ -145,7 +175,7 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
                 )
             yield _forward.softmax(self._logits_of(images, found[0].weights))
 
-    def to_keras(self):
+    def to_keras(self) -> keras.Sequential:
         """The trained network as a plain Keras model, independent of this estimator.
 
         Returns
@@ -160,7 +190,8 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before `fit`.
         RuntimeError
-            In a process forked from one where TensorFlow runs.
+            If Keras runs on another backend than TensorFlow, or in a process forked from one where
+            TensorFlow runs.
         """
         check_is_fitted(self)
         from skfashion._export import build_sequential
@@ -176,7 +207,7 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
             dropout=self._dropout,
         )
 
-    def _check_images(self, X, name="X"):
+    def _check_images(self, X: Any, name: str = "X") -> AnyArray:
         """Images like those of the training as rows of features."""
         X, layout = _images.flatten(X, name)
         X = validate_data(self, X, dtype="numeric", reset=False)
@@ -184,17 +215,18 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         _images.check_layout(self.image_shape_, layout, name)
         return X
 
-    def _open_run(self, architecture):
+    def _open_run(self, architecture: Architecture) -> _epochs.Run:
+        assert self._stored_run is not None
         return _epochs.Run(**self._stored_run, shapes=architecture.parameter_shapes)
 
-    def _logits(self, X):
+    def _logits(self, X: ArrayLike) -> FloatArray:
         check_is_fitted(self)
         X = self._check_images(X)
         logits = self._logits_of(X, self.weights_)
         _images.warn_if_scale_differs(X, self._typical_max)
         return logits
 
-    def _logits_of(self, X, weights):
+    def _logits_of(self, X: AnyArray, weights: list[FloatArray]) -> FloatArray:
         architecture = Architecture(**self._architecture)
         images = _images.to_network(
             X, self.image_shape_, architecture.image_shape, self.pixel_max_, architecture.dtype
@@ -207,10 +239,10 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
             )
         return logits
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "weights_")
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags

@@ -1,19 +1,29 @@
 """The network as TensorFlow computes it: its operations, and programs that predict by them."""
 
 import functools
+from collections.abc import Callable, Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 
+from skfashion._architecture import Architecture
 from skfashion._operations import convolve, convolve_pixels
 from skfashion._tensorflow import tf
+from skfashion._typing import AnyArray, FloatArray
 
 # Bytes of the largest feature map at a time where nothing is learnt: many rows need no more memory,
 # and what stays in the cache is faster (10,000 rows of v1: 1.5 instead of 2.1 s for 1,000 at once).
 _FEATURE_BYTES = 16e6
 
 
-def forward_pass(images, parameters, pixel_max, strides, drop=None):
+def forward_pass(
+    images: tf.Tensor,
+    parameters: Sequence[tf.Tensor],
+    pixel_max: tf.Tensor,
+    strides: int,
+    drop: Callable[[tf.Tensor, int], tf.Tensor] | None = None,
+) -> tf.Tensor:
     """Outputs of the last layer; `drop` rectifies in place of relu, given the layer's number."""
     *convolutions, hidden, output = zip(parameters[::2], parameters[1::2], strict=True)
     x = images
@@ -29,13 +39,18 @@ def forward_pass(images, parameters, pixel_max, strides, drop=None):
     return x @ output[0] + output[1]
 
 
-def rows_at_a_time(architecture):
+def rows_at_a_time(architecture: Architecture) -> int:
     """How many images are best predicted together."""
     largest = max(map(prod, architecture.feature_maps)) * np.dtype(architecture.dtype).itemsize
     return max(1, int(_FEATURE_BYTES // largest))
 
 
-def logits(architecture, images, weights, pixel_max):
+def logits(
+    architecture: Architecture,
+    images: AnyArray,
+    weights: Sequence[FloatArray],
+    pixel_max: float,
+) -> FloatArray:
     """Outputs of the last layer, by a program that holds no weights: all threads share it.
 
     Parameters
@@ -61,8 +76,8 @@ def logits(architecture, images, weights, pixel_max):
 
 
 @functools.lru_cache(maxsize=16)
-def _prediction_program(architecture, pixel_dtype):
-    def predict(images, pixel_max, *weights):
+def _prediction_program(architecture: Architecture, pixel_dtype: str) -> Callable[..., Any]:
+    def predict(images: tf.Tensor, pixel_max: tf.Tensor, *weights: tf.Tensor) -> tf.Tensor:
         return forward_pass(images, weights, pixel_max, architecture.strides)
 
     shapes = [[], *architecture.parameter_shapes]
@@ -71,7 +86,7 @@ def _prediction_program(architecture, pixel_dtype):
     return program(predict, signature)
 
 
-def program(function, signature):
+def program(function: Callable[..., Any], signature: list[tf.TensorSpec]) -> Callable[..., Any]:
     """A function traced at its first call.
 
     Not called by way of `tf.function`, which takes the programs of several networks for one that
@@ -79,7 +94,7 @@ def program(function, signature):
     """
 
     @functools.cache
-    def trace():
+    def trace() -> Callable[..., Any]:
         traced = tf.function(function, input_signature=signature, autograph=False)
         return traced.get_concrete_function()
 

@@ -1,10 +1,12 @@
 """Images in any layout and scale as the arrays that networks take."""
 
 import math
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
+from skfashion._typing import AnyArray, FloatName, ImageShape
 from skfashion._warning import warn
 
 # `predict` warns beyond these factors: 0..1 floats given to a network of 0..255 integers (or the
@@ -12,7 +14,7 @@ from skfashion._warning import warn
 _TOO_LARGE, _TOO_SMALL = 4.0, 1 / 64
 
 
-def flatten(X, name="X"):
+def flatten(X: Any, name: str = "X") -> tuple[Any, ImageShape | None]:
     """One row per image, whatever the layout.
 
     Parameters
@@ -48,7 +50,7 @@ def flatten(X, name="X"):
     return X.reshape(X.shape[0], math.prod(X.shape[1:])), X.shape[1:3]
 
 
-def choose_image_shape(image_shape, layout, n_features):
+def choose_image_shape(image_shape: Any, layout: ImageShape | None, n_features: int) -> ImageShape:
     """Rows and columns of an image of `n_features` pixels.
 
     The parameter `image_shape` if given, else what the layout says, else the smallest square
@@ -61,7 +63,7 @@ def choose_image_shape(image_shape, layout, n_features):
     """
     if image_shape is None:
         if layout is not None:
-            return tuple(map(int, layout))
+            return int(layout[0]), int(layout[1])
         side = math.isqrt(n_features - 1) + 1
         return side, side
     shape = tuple(image_shape)
@@ -79,7 +81,7 @@ def choose_image_shape(image_shape, layout, n_features):
     return rows, columns
 
 
-def check_layout(image_shape, layout, name="X"):
+def check_layout(image_shape: ImageShape, layout: ImageShape | None, name: str = "X") -> None:
     """Refuse images whose layout says another shape than `image_shape`."""
     if layout is not None and tuple(layout) != tuple(image_shape):
         raise ValueError(
@@ -88,13 +90,13 @@ def check_layout(image_shape, layout, name="X"):
         )
 
 
-def check_numbers(X, name="X"):
+def check_numbers(X: AnyArray, name: str = "X") -> None:
     """Refuse what scikit-learn lets pass as numeric though it is no number."""
     if X.dtype.kind not in "biuf":
         raise ValueError(f"{name} has dtype {X.dtype}: expected real numbers.")
 
 
-def measure_scale(X):
+def measure_scale(X: AnyArray) -> tuple[float, float]:
     """The value that pixels are divided by, and the one that later images are held against.
 
     Data without a negative value have a scale of their own, their largest value (1 if all are
@@ -112,17 +114,17 @@ def measure_scale(X):
     return pixel_max, pixel_max
 
 
-def _largest_magnitudes(X):
+def _largest_magnitudes(X: AnyArray) -> AnyArray:
     """Of each image."""
     return np.maximum(X.max(axis=1).astype(float), -X.min(axis=1).astype(float))
 
 
-def _median(values):
+def _median(values: AnyArray) -> float:
     # One of the values: the mean of two could overflow.
     return float(np.sort(values)[len(values) // 2])
 
 
-def warn_if_scale_differs(X, typical_max, *, name="X"):
+def warn_if_scale_differs(X: AnyArray, typical_max: float, *, name: str = "X") -> None:
     """Warn when the values are far from those of the training images.
 
     Too large is judged by the typical image: a scaler in front, fitted pixel by pixel, blows up
@@ -137,7 +139,16 @@ def warn_if_scale_differs(X, typical_max, *, name="X"):
         )
 
 
-def to_network(X, image_shape, padded_shape, pixel_max, dtype, *, keep_bytes=True, name="X"):
+def to_network(
+    X: AnyArray,
+    image_shape: ImageShape,
+    padded_shape: ImageShape,
+    pixel_max: float,
+    dtype: FloatName,
+    *,
+    keep_bytes: bool = True,
+    name: str = "X",
+) -> AnyArray:
     """Rows of pixels as the images a network takes.
 
     Parameters
@@ -175,12 +186,12 @@ def to_network(X, image_shape, padded_shape, pixel_max, dtype, *, keep_bytes=Tru
     return images
 
 
-def _is_exact(value, dtype):
+def _is_exact(value: float, dtype: FloatName) -> bool:
     with np.errstate(over="ignore"):
         return np.dtype(dtype).type(value) == value
 
 
-def _divide(X, pixel_max, dtype, name):
+def _divide(X: AnyArray, pixel_max: float, dtype: FloatName, name: str) -> AnyArray:
     # A true quotient in double precision, rounded once: so 0..255 integers, 0..1 floats of either
     # precision and bytes divided in the network's own precision give equal bits. The buffered
     # cast needs no double-precision copy of the whole.

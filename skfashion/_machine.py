@@ -7,13 +7,14 @@ import sys
 from functools import cache
 from importlib.metadata import requires, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 _LIBRARIES = ("keras", "numpy", "scikit-learn", "tensorflow")
 
 
-def threads_given():
+def threads_given() -> int | None:
     """The threads that a joblib or Dask worker was given, None where nobody says.
 
     Both tell it by OpenMP's variable, which may be a list: a number for each level of nesting.
@@ -22,7 +23,7 @@ def threads_given():
     return _positive_integer(os.environ.get("OMP_NUM_THREADS", "").split(",")[0])
 
 
-def threads():
+def threads() -> int:
     """The threads that TensorFlow computes one operation with, here, or will once it starts."""
     own = _positive_integer(os.environ.get("TF_NUM_INTRAOP_THREADS", ""))
     # While another thread imports TensorFlow, it is there without its parts.
@@ -32,7 +33,7 @@ def threads():
     return config.threading.get_intra_op_parallelism_threads() or own or _cores()
 
 
-def fingerprint():
+def fingerprint() -> dict[str, Any]:
     """All that makes equal trainings differ in their last bits, JSON-able.
 
     Returns
@@ -48,14 +49,15 @@ def fingerprint():
     }
 
 
-def describe():
+def describe() -> dict[str, str]:
     """The machine and the libraries that this one requires, for readers.
 
     Returns
     -------
     dict of str to str
     """
-    required = (re.match(r"[\w.-]+", line)[0] for line in requires("skfashion") if ";" not in line)
+    lines = requires("skfashion") or []
+    required = (re.split(r"[^\w.-]", line)[0] for line in lines if ";" not in line)
     names = ["skfashion", *sorted(required)]
     return {
         "machine": f"{processor()}, {_cores()} cores, {platform.system()} {platform.release()}",
@@ -65,7 +67,7 @@ def describe():
     }
 
 
-def processor():
+def processor() -> str:
     """The processor's name, as its maker writes it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -76,7 +78,7 @@ def processor():
 
 
 @cache
-def _machine():
+def _machine() -> dict[str, Any]:
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
     return {
         "processor": [simd.get("baseline", []), simd.get("found", [])],
@@ -84,12 +86,12 @@ def _machine():
     }
 
 
-def _positive_integer(text):
+def _positive_integer(text: str) -> int | None:
     text = text.strip()
     return int(text) if text.isdecimal() and int(text) > 0 else None
 
 
-def _cores():
+def _cores() -> int:
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # only Linux has it

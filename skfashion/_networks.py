@@ -1,14 +1,19 @@
 """An `Architecture` as a compiled Keras network, and the pool that lends such networks."""
 
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from skfashion._architecture import TrainingState
+from skfashion._architecture import Architecture, TrainingState
 from skfashion._graph import forward_pass, program, rows_at_a_time
 from skfashion._operations import adam_step, relu_dropout
 from skfashion._tensorflow import keras, tf
+from skfashion._typing import AnyArray, History
+
+_Tensors: TypeAlias = Sequence[tf.Tensor]  # images, class codes, weights
 
 # Steps per call into TensorFlow at the most: the call's own millisecond does not show beside them.
 _STEPS_PER_CALL = 16
@@ -30,7 +35,7 @@ class Network(keras.Model):
         What the images come in.
     """
 
-    def __init__(self, architecture, pixel_dtype):
+    def __init__(self, architecture: Architecture, pixel_dtype: str) -> None:
         dtype = architecture.dtype
         super().__init__(name="fashion_cnn", dtype=dtype)
         self.key = architecture, pixel_dtype
@@ -58,8 +63,10 @@ class Network(keras.Model):
         ]
         order, number = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
         seed = tf.TensorSpec([], tf.int64)
-        self._train_steps = program(self._train_steps, [*rows, order, number, number, number, seed])
-        self._score_steps = program(self._score_steps, [*rows, number, number])
+        self._train_program = program(
+            self._train_steps, [*rows, order, number, number, number, seed]
+        )
+        self._score_program = program(self._score_steps, [*rows, number, number])
         # The wrapper that calls `fit` compiles what is not compiled. The optimizer is named for it
         # and for readers; its step is `adam_step`, whose variables ignore the user's `floatx`.
         self.compile(
@@ -68,8 +75,12 @@ class Network(keras.Model):
 
     # What the network is told and asked.
 
-    def prepare(self, state, *, learning_rate, dropout, pixel_max):
+    def prepare(
+        self, state: TrainingState, *, learning_rate: float, dropout: float, pixel_max: float
+    ) -> None:
         """Overwrite all that an earlier training may have left."""
+        assert state.momentums is not None  # what goes on has them
+        assert state.velocities is not None
         for variables, values in zip(
             (self.parameters, self.momentums, self.velocities),
             (state.weights, state.momentums, state.velocities),
@@ -82,7 +93,7 @@ class Network(keras.Model):
         self.dropped_of_65536.assign(min(round(dropout * 65536), 65535))
         self.pixel_max.assign(pixel_max)
 
-    def state(self):
+    def state(self) -> TrainingState:
         """A copy of the training state."""
         weights, momentums, velocities = (
             [variable.numpy().copy() for variable in variables]
@@ -90,7 +101,14 @@ class Network(keras.Model):
         )
         return TrainingState(weights, momentums, velocities, int(self.iterations.numpy()))
 
-    def fit(self, x, y, *, run, **_):
+    def fit(
+        self,
+        x: AnyArray,
+        y: AnyArray,
+        *,
+        run: Callable[["Network", AnyArray, AnyArray], History],
+        **_: Any,
+    ) -> keras.callbacks.History:
         """Hand the network and the rows to the epoch loop: one call for a whole training.
 
         Parameters
@@ -109,7 +127,9 @@ class Network(keras.Model):
         history.history = run(self, x, y)
         return history
 
-    def train_epoch(self, rows, order, batch_size, seed):
+    def train_epoch(
+        self, rows: _Tensors, order: AnyArray, batch_size: int, seed: int | np.integer
+    ) -> dict[str, float]:
         """One pass over the rows in the given order.
 
         Parameters
@@ -129,20 +149,20 @@ class Network(keras.Model):
         """
         # A step goes forwards and then backwards, for the weights and for the inputs.
         sums = [
-            self._train_steps(*rows, order, batch_size, first, last, seed).numpy()
+            self._train_program(*rows, order, batch_size, first, last, seed).numpy()
             for first, last in self._calls(len(order), batch_size, 3)
         ]
         return _means(np.sum(sums, axis=0))
 
-    def score_rows(self, rows):
+    def score_rows(self, rows: _Tensors) -> dict[str, float]:
         """The same means as `train_epoch`, learning nothing."""
         sums = [
-            self._score_steps(*rows, first, last).numpy()
+            self._score_program(*rows, first, last).numpy()
             for first, last in self._calls(len(rows[1]), self.rows_per_step, 1)
         ]
         return _means(np.sum(sums, axis=0))
 
-    def _calls(self, n_rows, rows_per_step, passes):
+    def _calls(self, n_rows: int, rows_per_step: int, passes: int) -> Iterator[tuple[int, int]]:
         """First step and the one after the last, of each call into TensorFlow."""
         steps = -(-n_rows // rows_per_step)
         bearable = int(_MULTIPLY_ADDS_PER_CALL // (passes * self.multiply_adds * rows_per_step))
@@ -152,8 +172,18 @@ class Network(keras.Model):
 
     # What is traced: a program for training and one for scoring.
 
-    def _train_steps(self, images, codes, weights, order, batch_size, first, last, seed):
-        def train_step(step, sums):
+    def _train_steps(
+        self,
+        images: tf.Tensor,
+        codes: tf.Tensor,
+        weights: tf.Tensor,
+        order: tf.Tensor,
+        batch_size: tf.Tensor,
+        first: tf.Tensor,
+        last: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> tf.Tensor:
+        def train_step(step: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             batch = order[step * batch_size : (step + 1) * batch_size]
             batch_weights = tf.gather(weights, batch)
             with tf.GradientTape() as tape:
@@ -177,8 +207,15 @@ class Network(keras.Model):
             parallel_iterations=1,  # each step starts from the weights of the one before
         )[1]
 
-    def _score_steps(self, images, codes, weights, first, last):
-        def score_step(step, sums):
+    def _score_steps(
+        self,
+        images: tf.Tensor,
+        codes: tf.Tensor,
+        weights: tf.Tensor,
+        first: tf.Tensor,
+        last: tf.Tensor,
+    ) -> tf.Tensor:
+        def score_step(step: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             rows = slice(step * self.rows_per_step, (step + 1) * self.rows_per_step)
             batch_sums = _sums(self._logits(images[rows]), codes[rows], weights[rows])
             return step + 1, sums + tf.cast(batch_sums, tf.float64)
@@ -190,8 +227,8 @@ class Network(keras.Model):
             parallel_iterations=1,
         )[1]
 
-    def _logits(self, images, dropout_seed=None):
-        def drop(x, number):
+    def _logits(self, images: tf.Tensor, dropout_seed: Any = None) -> tf.Tensor:
+        def drop(x: tf.Tensor, number: int) -> tf.Tensor:
             seed, step = dropout_seed
             position = tf.cast(step * len(self.parameters) + number, tf.int64)
             return relu_dropout(x, self.dropped_of_65536, tf.stack([seed, position]))
@@ -202,7 +239,7 @@ class Network(keras.Model):
         )
 
 
-def _sums(logits, codes, weights):
+def _sums(logits: tf.Tensor, codes: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """Weighted sums of cross-entropy and of hits, and the sum of weights."""
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(codes, logits)
     hits = tf.cast(tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), codes), logits.dtype)
@@ -211,7 +248,7 @@ def _sums(logits, codes, weights):
     )
 
 
-def _means(sums):
+def _means(sums: AnyArray) -> dict[str, float]:
     loss, hits, weight = sums
     return {"loss": loss / weight, "accuracy": hits / weight}
 
@@ -228,16 +265,16 @@ class NetworkPool:
         Networks kept while nobody uses them. The one least recently used goes first.
     """
 
-    def __init__(self, capacity=16):
+    def __init__(self, capacity: int = 16) -> None:
         self.capacity = capacity
-        self._idle = []
+        self._idle: list[Network] = []
         self._lock = threading.Lock()
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return NetworkPool, (self.capacity,)
 
     @contextmanager
-    def lend(self, architecture, pixel_dtype):
+    def lend(self, architecture: Architecture, pixel_dtype: str) -> Iterator[Network]:
         """A network that is the borrower's alone for as long as the context lasts."""
         network = self._take((architecture, pixel_dtype)) or Network(architecture, pixel_dtype)
         try:
@@ -247,7 +284,7 @@ class NetworkPool:
                 self._idle.append(network)
                 del self._idle[: max(0, len(self._idle) - self.capacity)]
 
-    def clear(self):
+    def clear(self) -> None:
         """Forget the networks that nobody uses: their weights and Adam's moments are freed.
 
         What TensorFlow compiled for them stays with TensorFlow for as long as the process lives.
@@ -255,7 +292,7 @@ class NetworkPool:
         with self._lock:
             self._idle.clear()
 
-    def _take(self, key):
+    def _take(self, key: tuple[Architecture, str]) -> Network | None:
         with self._lock:
             for position in reversed(range(len(self._idle))):
                 if self._idle[position].key == key:

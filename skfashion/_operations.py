@@ -8,6 +8,8 @@ step of a batch of 100 on two cores, beside Keras' form in the same run.
 import functools
 import os
 import platform
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from skfashion._tensorflow import tf
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7
 
 
-def convolve_pixels(images, kernel, strides):
+def convolve_pixels(images: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
     """A valid convolution of images with one channel.
 
     One matrix product, forwards and backwards, once the patches are gathered; pixel by pixel
@@ -53,7 +55,7 @@ def convolve_pixels(images, kernel, strides):
     return tf.reshape(outputs, [n, height, width, filters])
 
 
-def convolve(x, kernel, strides):
+def convolve(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
     """A valid convolution.
 
     At strides 1 by oneDNN's kernels, which TensorFlow by itself takes only where the processor has
@@ -77,11 +79,13 @@ def convolve(x, kernel, strides):
 
 
 @tf.custom_gradient
-def _onednn_convolution(x, kernel):
+def _onednn_convolution(
+    x: tf.Tensor, kernel: tf.Tensor
+) -> tuple[tf.Tensor, Callable[..., tuple[tf.Tensor, tf.Tensor]]]:
     rows, columns, _, filters = kernel.shape
     shape = [None, x.shape[1] - rows + 1, x.shape[2] - columns + 1, filters]
 
-    def gradients(upstream):
+    def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return (
             _onednn("Conv2DBackpropInput", [tf.shape(x), kernel, upstream], x.shape),
             _onednn("Conv2DBackpropFilter", [x, tf.shape(kernel), upstream], kernel.shape),
@@ -90,7 +94,7 @@ def _onednn_convolution(x, kernel):
     return _onednn("Conv2D", [x, kernel], shape), gradients
 
 
-def _onednn(operation, inputs, shape):
+def _onednn(operation: str, inputs: Sequence[tf.Tensor], shape: Any) -> tf.Tensor:
     """A node of the graph being traced for which TensorFlow may not choose the kernel.
 
     Python has no function that makes it: it is read as part of a graph.
@@ -112,7 +116,7 @@ def _onednn(operation, inputs, shape):
 
 
 @functools.cache
-def _onednn_convolves():
+def _onednn_convolves() -> bool:
     """Whether the kernels are there, are wanted, and compute what TensorFlow's own do."""
     elsewhere = platform.machine() not in ("x86_64", "AMD64")  # where nothing was measured
     switched_off = os.environ.get("TF_ENABLE_ONEDNN_OPTS") in ("0", "false")
@@ -120,7 +124,7 @@ def _onednn_convolves():
         return False
 
     @tf.function(autograph=False)
-    def difference(x, kernel):
+    def difference(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         ours, theirs = _onednn_convolution(x, kernel), tf.nn.conv2d(x, kernel, 1, "VALID")
         pairs = zip(
             [ours, *tf.gradients(ours, [x, kernel])],
@@ -140,7 +144,7 @@ def _onednn_convolves():
         return False
 
 
-def relu_dropout(x, dropped_of_65536, seed):
+def relu_dropout(x: tf.Tensor, dropped_of_65536: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Inverted dropout of the rectified input.
 
     Each activation has a random number of its own, of 8 bits where they give the rate exactly,
@@ -166,7 +170,7 @@ def relu_dropout(x, dropped_of_65536, seed):
     scale = 65536 / tf.cast(65536 - dropped_of_65536, x.dtype)
 
     @tf.custom_gradient
-    def drop(x):
+    def drop(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         y = tf.where(kept, tf.nn.relu(x) * scale, tf.zeros([], x.dtype))
         # Not zero is what was kept and positive: the one mask is both masks.
         return y, lambda upstream: tf.raw_ops.ReluGrad(gradients=upstream * scale, features=y)
@@ -174,7 +178,7 @@ def relu_dropout(x, dropped_of_65536, seed):
     return drop(x)
 
 
-def _random(shape, dtype, seed):
+def _random(shape: tf.Tensor, dtype: tf.DType, seed: tf.Tensor) -> tf.Tensor:
     """Uniform integers over all values of an unsigned type."""
     size = tf.reduce_prod(shape)
     per_word = 4 // dtype.size
@@ -189,7 +193,15 @@ def _random(shape, dtype, seed):
     return tf.reshape(tf.reshape(tf.bitcast(words, dtype), [-1])[:size], shape)
 
 
-def adam_step(parameters, momentums, velocities, gradients, *, iterations, learning_rate):
+def adam_step(
+    parameters: Sequence[tf.Variable],
+    momentums: Sequence[tf.Variable],
+    velocities: Sequence[tf.Variable],
+    gradients: Sequence[tf.Tensor],
+    *,
+    iterations: tf.Variable,
+    learning_rate: tf.Variable,
+) -> None:
     """Keras' Adam, a single kernel for each parameter (v1: 2 instead of 12 ms).
 
     Parameters

@@ -1,13 +1,18 @@
 """The path of epochs that a fit walks: where it stands, where it ends, what was stored of it."""
 
 import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from skfashion._architecture import TrainingState
 from skfashion._reporting import Reporter
+from skfashion._typing import History
+
+if TYPE_CHECKING:
+    from skfashion._epochs import Run
 
 
 @dataclass
@@ -27,7 +32,7 @@ class Trained:
     """
 
     state: TrainingState
-    history: dict[str, list[float]]
+    history: History
     n_iter: int
     n_epochs_trained: int
 
@@ -36,7 +41,7 @@ class _Position(NamedTuple):
     """Where a path stands: replaced as a whole, so that an interruption finds it consistent."""
 
     state: TrainingState
-    history: dict[str, list[float]]
+    history: History
     best: int
     best_state: TrainingState
     stopped: bool
@@ -64,7 +69,17 @@ class EpochPath:
         Is told of every epoch, walked or taken from the store, and may end the path.
     """
 
-    def __init__(self, state, history, *, epochs, patience=None, tol=0.0, run=None, reporter=None):
+    def __init__(
+        self,
+        state: TrainingState,
+        history: History,
+        *,
+        epochs: int,
+        patience: int | None = None,
+        tol: float = 0.0,
+        run: "Run | None" = None,
+        reporter: Reporter | None = None,
+    ) -> None:
         self._begin = _length(history)
         self.end = self._begin + epochs
         self._patience, self._tol = patience, tol
@@ -72,35 +87,35 @@ class EpochPath:
         self._at = _Position(state, history, self._begin, state, stopped=False, n_epochs_trained=0)
 
     @property
-    def state(self):
+    def state(self) -> TrainingState:
         """After the epochs walked so far."""
         return self._at.state
 
     @property
-    def history(self):
+    def history(self) -> History:
         """Of the epochs walked so far."""
         return self._at.history
 
     @property
-    def epoch(self):
+    def epoch(self) -> int:
         """Number of epochs in `state`."""
         return _length(self._at.history)
 
     @property
-    def moved(self):
+    def moved(self) -> bool:
         """Whether there is an epoch behind that was not there at the beginning."""
         return self.epoch > self._begin
 
     @property
-    def ended(self):
+    def ended(self) -> bool:
         """Whether there is no epoch to go."""
         return self._at.stopped or self.epoch >= self.end
 
-    def begin(self):
+    def begin(self) -> None:
         """Tell that the next epoch is about to run."""
         self._reporter.begin()
 
-    def step(self, measured, state):
+    def step(self, measured: Mapping[str, float], state: TrainingState) -> None:
         """Note an epoch that was run, and store it.
 
         Parameters
@@ -116,13 +131,14 @@ class EpochPath:
             values = history.setdefault(name, [np.nan] * self.epoch)
             values.append(float(measured.get(name, np.nan)))
         position = self._position(state, history)
+        assert position is not None  # the best is this epoch or was the best before
         self._at = position._replace(n_epochs_trained=position.n_epochs_trained + 1)
         if self._run is not None:
             self._run.save(state, history)
         if self._reporter.end(self.epoch, self.end, measured, self._trained):
             self._at = self._at._replace(stopped=True)
 
-    def jump(self):
+    def jump(self) -> bool:
         """Go to the end of the longest stored prefix, if it is ahead.
 
         Returns
@@ -138,7 +154,7 @@ class EpochPath:
         self._replay(first)
         return True
 
-    def outcome(self):
+    def outcome(self) -> Trained:
         """What the fit ends with.
 
         Returns
@@ -148,7 +164,7 @@ class EpochPath:
         at = self._at
         return Trained(at.best_state, at.history, at.best, at.n_epochs_trained)
 
-    def _replay(self, first):
+    def _replay(self, first: int) -> None:
         """Tell of the stored epochs behind, and go back to where the telling ends the path."""
         history, stop = self._at.history, False
         for epoch in range(first, self.epoch + 1):
@@ -161,23 +177,23 @@ class EpochPath:
             if stop and self._go_back(epoch):
                 return
 
-    def _go_back(self, epoch):
+    def _go_back(self, epoch: int) -> bool:
         """Stop after a stored epoch, if it still is stored."""
-        found = None if epoch == self.epoch else self._run.load(epoch)
+        found = None if epoch == self.epoch else self._load(epoch)
         position = self._at if epoch == self.epoch else found and self._position(*found)
         if position is None:
             return False
         self._at = position._replace(stopped=True)
         return True
 
-    def _position(self, state, history):
+    def _position(self, state: TrainingState, history: History) -> _Position | None:
         """After the epochs of a history; None if its best is no longer stored."""
         best, stop = self._judge(history)
         if best == _length(history):
             best_state = state
         elif best == self._at.best:
             best_state = self._at.best_state
-        elif (found := self._run.load(best)) is not None:
+        elif (found := self._load(best)) is not None:
             best_state = found[0]
         else:  # damaged meanwhile
             return None
@@ -186,16 +202,19 @@ class EpochPath:
             state, history, best, best_state, stop is not None, self._at.n_epochs_trained
         )
 
-    def _trained(self):
+    def _trained(self) -> Trained:
         """As if this were the last epoch, without early stopping."""
         at = self._at
         return Trained(at.state, at.history, self.epoch, at.n_epochs_trained)
 
-    def _stored(self, epoch):
-        found = self._run.load(epoch)
+    def _load(self, epoch: int) -> tuple[TrainingState, History] | None:
+        return None if self._run is None else self._run.load(epoch)
+
+    def _stored(self, epoch: int) -> Trained | None:
+        found = self._load(epoch)
         return found and Trained(*found, epoch, self._at.n_epochs_trained)
 
-    def _judge(self, history):
+    def _judge(self, history: History) -> tuple[int, int | None]:
         """Best epoch, and the epoch that ends the training early or None."""
         if self._patience is None:
             return _length(history), None
@@ -206,11 +225,11 @@ class EpochPath:
         return best, None if stop is None else stop + skipped
 
 
-def _length(history):
+def _length(history: History) -> int:
     return len(history["loss"])
 
 
-def stopping_point(scores, tol, patience):
+def stopping_point(scores: Sequence[float], tol: float, patience: int) -> tuple[int, int | None]:
     """Where early stopping stands after some epochs.
 
     MLPClassifier's rule as its documentation words it; its code waits for one epoch more.

@@ -1,17 +1,25 @@
 """The way of images through a trained network: NumPy's, or TensorFlow's where that is faster."""
 
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 
 from skfashion import _forward
+from skfashion._architecture import Architecture
+from skfashion._typing import AnyArray, FloatArray
 
 # From here on TensorFlow's faster arithmetic outweighs handing it the weights: some 60 images
 # of version 1, or 1,000 of version 2.
 _MULTIPLY_ADDS_WORTH_TENSORFLOW = 500e6
 
 
-def logits(images, weights, architecture, pixel_max):
+def logits(
+    images: AnyArray,
+    weights: Sequence[FloatArray],
+    architecture: Architecture,
+    pixel_max: float,
+) -> FloatArray:
     """Outputs of the last layer, before the softmax.
 
     They are NumPy's, and equal alone and in any batch, unless all of this holds: this process
@@ -42,7 +50,7 @@ def logits(images, weights, architecture, pixel_max):
         return _forward.logits(images, weights, architecture.strides, pixel_max)
 
 
-def _tensorflow_runs_here():
+def _tensorflow_runs_here() -> bool:
     # While another thread imports it, it is there without its functions.
     runs_here = getattr(sys.modules.get("skfashion._tensorflow"), "runs_here", None)
     return runs_here is not None and runs_here()

@@ -2,15 +2,24 @@
 
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from skfashion._path import Trained
+
+__all__ = ["CallbackSupportMixin", "Reporter", "Tasks", "with_callbacks"]
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # scikit-learn before 1.9: there is no `set_callbacks`, and nothing to tell
 
-    class CallbackSupportMixin:
+    class CallbackSupportMixin:  # type: ignore[no-redef]  # there is but one of them
         """Nothing to support."""
 
-    def with_callbacks(method):
+    def with_callbacks(method: Any) -> Any:
         """Nothing to tear down."""
         return method
 
@@ -29,22 +38,30 @@ class Tasks:
         Fitted attributes of a `Trained`: they make the estimator that callbacks may predict with.
     """
 
-    def __init__(self, estimator, X, y, sample_weight, attributes_of):
+    def __init__(
+        self,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        attributes_of: Callable[["Trained"], dict[str, Any]],
+    ) -> None:
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self._told = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._attributes_of = attributes_of
-        self._fit = self._epoch = None
+        self._fit: Any = None
+        self._epoch: Any = None
         if hasattr(estimator, "set_callbacks"):
             self._fit = estimator._init_callback_context(max_subtasks=estimator.epochs)
             self._fit.call_on_fit_task_begin(**self._told)
 
-    def begin_epoch(self):
+    def begin_epoch(self) -> None:
         """Tell that an epoch begins."""
         if self._fit is not None:
             self._epoch = self._fit.subcontext(task_name="epoch")
             self._epoch.call_on_fit_task_begin(**self._told)
 
-    def end_epoch(self, trained):
+    def end_epoch(self, trained: Callable[[], "Trained | None"]) -> bool:
         """Tell that it ended.
 
         Parameters
@@ -59,7 +76,7 @@ class Tasks:
             Whether a callback asks to stop.
         """
 
-        def attributes():
+        def attributes() -> dict[str, Any] | None:
             found = trained()
             return None if found is None else self._attributes_of(found)
 
@@ -67,7 +84,7 @@ class Tasks:
             **self._told, reconstruction_attributes=attributes
         )
 
-    def end(self):
+    def end(self) -> None:
         """Tell that the fit ended: the estimator is fitted."""
         if self._fit is not None:
             self._fit.call_on_fit_task_end(**self._told, reconstruction_attributes={})
@@ -83,18 +100,28 @@ class Reporter:
     tasks : Tasks or None, default=None
     """
 
-    def __init__(self, verbose=0, tasks=None):
+    def __init__(self, verbose: int = 0, tasks: Tasks | None = None) -> None:
         self._verbose, self._tasks = verbose, tasks
-        self._began = None
-        self._taken = deque(maxlen=5)  # seconds of the latest epochs; the first is slower
+        self._began = 0.0
+        self._taken: deque[float] = deque(
+            maxlen=5
+        )  # seconds of the latest epochs; the first is slower
 
-    def begin(self):
+    def begin(self) -> None:
         """An epoch begins."""
         self._began = time.perf_counter()
         if self._tasks is not None:
             self._tasks.begin_epoch()
 
-    def end(self, epoch, last, measured, trained, *, stored=False):
+    def end(
+        self,
+        epoch: int,
+        last: int,
+        measured: Mapping[str, float],
+        trained: Callable[[], "Trained | None"],
+        *,
+        stored: bool = False,
+    ) -> bool:
         """It ended.
 
         Parameters
@@ -121,7 +148,7 @@ class Reporter:
             print(f"epoch {epoch}/{last}", *filter(None, parts), sep=" - ", flush=True)
         return stop
 
-    def _time_left(self, epochs):
+    def _time_left(self, epochs: int) -> str:
         seconds = epochs * sum(self._taken) / len(self._taken)
         if not epochs:
             return ""

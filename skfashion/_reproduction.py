@@ -1,8 +1,10 @@
 """The original's two runs, and what it published of them."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from skfashion import FashionCNN
+from skfashion._typing import AnyArray
 
 
 class Measured(NamedTuple):
@@ -40,7 +42,9 @@ PUBLISHED = {
 }
 
 
-def train_epochs(version, X, y, *, epochs=20, random_state=0):
+def train_epochs(
+    version: str, X: AnyArray, y: AnyArray, *, epochs: int = 20, random_state: int = 0
+) -> Iterator[FashionCNN]:
     """Train as the original did, the last 20 % of the rows for validation.
 
     Parameters
@@ -63,6 +67,6 @@ def train_epochs(version, X, y, *, epochs=20, random_state=0):
         yield clf.fit(X[:n_training], y[:n_training], X_val=X[n_training:], y_val=y[n_training:])
 
 
-def latest(clf):
+def latest(clf: FashionCNN) -> Measured:
     """The figures of the newest epoch."""
     return Measured(*(clf.history_[name][-1] for name in Measured._fields))

@@ -1,11 +1,15 @@
 """The rows a network learns from: their labels as codes, their weights, and who validates."""
 
+from collections.abc import Callable, Mapping
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import train_test_split
 from sklearn.utils import column_or_1d, compute_class_weight
+
+from skfashion._typing import AnyArray, FloatArray
 
 
 class Rows(NamedTuple):
@@ -20,16 +24,16 @@ class Rows(NamedTuple):
     weights : ndarray of shape (n,), float
     """
 
-    X: np.ndarray
-    codes: np.ndarray
-    weights: np.ndarray
+    X: AnyArray
+    codes: NDArray[np.int32]
+    weights: FloatArray
 
-    def take(self, which):
+    def take(self, which: AnyArray) -> "Rows":
         """Some of the rows, by a mask or by positions."""
-        return Rows(*(part[which] for part in self))
+        return Rows(self.X[which], self.codes[which], self.weights[which])
 
 
-def encode(y, classes, name):
+def encode(y: AnyArray, classes: AnyArray, name: str) -> NDArray[np.int32]:
     """Positions of labels among the classes.
 
     Raises
@@ -49,7 +53,7 @@ def encode(y, classes, name):
     return np.array(codes, dtype=np.int32)
 
 
-def drop_weightless(rows):
+def drop_weightless(rows: Rows) -> Rows:
     """The rows of positive weight, the largest weight 1.
 
     The others must not count, not even as members of a batch. Only the ratios of weights matter,
@@ -67,7 +71,9 @@ def drop_weightless(rows):
     return rows if kept.all() else rows.take(kept)
 
 
-def weigh_classes(rows, class_weight, classes):
+def weigh_classes(
+    rows: Rows, class_weight: Mapping[Any, float] | Literal["balanced"] | None, classes: AnyArray
+) -> Rows:
     """Multiply class weights into the weights of rows.
 
     Raises
@@ -80,7 +86,7 @@ def weigh_classes(rows, class_weight, classes):
     if class_weight == "balanced":
         # A class without rows would have an infinite weight.
         present = np.unique(rows.codes)
-        factors = np.ones(len(classes))
+        factors: FloatArray = np.ones(len(classes))
         factors[present] = compute_class_weight(
             "balanced", classes=present, y=rows.codes, sample_weight=rows.weights
         )
@@ -90,13 +96,13 @@ def weigh_classes(rows, class_weight, classes):
     return drop_weightless(rows._replace(weights=rows.weights * factors[rows.codes]))
 
 
-def _class_factors(class_weight, labels):
+def _class_factors(class_weight: Mapping[Any, Any], labels: list[Any]) -> FloatArray:
     for label, weight in class_weight.items():
         if label not in labels:
             raise ValueError(
                 f"class_weight names {label!r}, which is not among the classes {labels}."
             )
-        if not isinstance(weight, Real) or not 0 <= weight < np.inf:
+        if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
             raise ValueError(
                 f"class_weight={class_weight!r}: expected a finite number of 0 or more for each "
                 f"class, but class {label!r} has {weight!r}."
@@ -104,7 +110,7 @@ def _class_factors(class_weight, labels):
     return np.array([class_weight.get(label, 1) for label in labels], dtype=float)
 
 
-def require_two_classes(rows):
+def require_two_classes(rows: Rows) -> None:
     """Refuse to learn where there is nothing to tell apart."""
     if len(np.unique(rows.codes)) < 2:
         raise ValueError(
@@ -113,7 +119,7 @@ def require_two_classes(rows):
         )
 
 
-def split(rows, validation_fraction, seed):
+def split(rows: Rows, validation_fraction: float, seed: int) -> tuple[Rows, Rows]:
     """Set rows aside for validation, stratified by class.
 
     Returns
@@ -141,7 +147,13 @@ def split(rows, validation_fraction, seed):
     return rows.take(training), rows.take(validation)
 
 
-def given_validation(X_val, y_val, *, check_images, classes):
+def given_validation(
+    X_val: Any,
+    y_val: Any,
+    *,
+    check_images: Callable[[ArrayLike, str], AnyArray],
+    classes: AnyArray,
+) -> Rows:
     """The user's validation rows, checked.
 
     Parameters

@@ -7,11 +7,14 @@ import signal
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 
 from skfashion._machine import threads_given
 
+__all__ = ["check_not_forked", "keras", "runs_here", "tf"]
 
-def _check_backend():
+
+def _check_backend() -> None:
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     if backend != "tensorflow":
         raise RuntimeError(
@@ -21,7 +24,7 @@ def _check_backend():
 
 
 @contextlib.contextmanager
-def _kept_settings():
+def _kept_settings() -> Iterator[None]:
     """Keep the environment and the state of `random`, both of which TensorFlow's import changes.
 
     What it sets in the environment has been read by the time its import ends.
@@ -39,7 +42,7 @@ def _kept_settings():
 
 
 @contextlib.contextmanager
-def _deferred_interrupt():
+def _deferred_interrupt() -> Iterator[None]:
     """Hold a Ctrl-C back until the import ends: TensorFlow, half imported, never recovers."""
     before = signal.getsignal(signal.SIGINT)
     in_main_thread = threading.current_thread() is threading.main_thread()
@@ -57,7 +60,7 @@ def _deferred_interrupt():
 
 
 @contextlib.contextmanager
-def _silence():
+def _silence() -> Iterator[None]:
     """Hold back what TensorFlow's C++ side says while it is imported.
 
     `TF_CPP_MIN_LOG_LEVEL` alone does not silence the lines written before its logging starts,
@@ -82,7 +85,7 @@ def _silence():
             os.close(stderr)
 
 
-def _share_the_machine():
+def _share_the_machine() -> None:
     """Take no more threads than given, and of a GPU's memory only what is needed.
 
     By itself TensorFlow takes a thread for every core and all the memory, in every process.
@@ -119,12 +122,12 @@ if keras.config.backend() != "tensorflow":
 _STARTED_IN = os.getpid()
 
 
-def runs_here():
+def runs_here() -> bool:
     """Whether TensorFlow can compute: not in a process forked from where it was started."""
     return os.getpid() == _STARTED_IN
 
 
-def check_not_forked():
+def check_not_forked() -> None:
     """Refuse what would hang in a process forked from one where TensorFlow runs."""
     if not runs_here():
         raise RuntimeError(

@@ -6,36 +6,42 @@ The only module that knows SciKeras.
 # Before SciKeras, which imports TensorFlow loudly.
 from skfashion._tensorflow import check_not_forked, tf  # isort: split
 
+from collections.abc import Iterable
+
 import numpy as np
 from scikeras.wrappers import KerasClassifier
 from sklearn.preprocessing import FunctionTransformer
 
-from skfashion._networks import pool
+from skfashion._architecture import Architecture
+from skfashion._networks import Network, pool
+from skfashion._path import EpochPath
+from skfashion._rows import Rows
+from skfashion._typing import AnyArray, FloatArray, History
 
 
 class _Classifier(KerasClassifier):
     """SciKeras' classifier for labels that are codes already: there is nothing to encode."""
 
     @property
-    def target_encoder(self):
+    def target_encoder(self) -> FunctionTransformer:
         return FunctionTransformer()
 
-    def _type_of_target(self, y):
+    def _type_of_target(self, y: AnyArray) -> str:
         return "multiclass"
 
 
 def train(
-    architecture,
-    path,
-    rows,
-    validation=None,
+    architecture: Architecture,
+    path: EpochPath,
+    rows: Rows,
+    validation: Rows | None = None,
     *,
-    seed,
-    batch_size,
-    learning_rate,
-    dropout,
-    pixel_max,
-):
+    seed: int,
+    batch_size: int,
+    learning_rate: float,
+    dropout: float,
+    pixel_max: float,
+) -> None:
     """Train a borrowed network until the end of its path.
 
     Each epoch is seeded by its number: it depends on the state before it, the seed and its
@@ -60,11 +66,11 @@ def train(
     """
     check_not_forked()
 
-    def run(network, images, codes):
+    def run(network: Network, images: AnyArray, codes: AnyArray) -> History:
         training_tensors = _to_tensors((images, codes, rows.weights))
         validation_tensors = validation and _to_tensors(validation)
 
-        def prepare():
+        def prepare() -> None:
             network.prepare(
                 path.state, learning_rate=learning_rate, dropout=dropout, pixel_max=pixel_max
             )
@@ -83,7 +89,7 @@ def train(
                     f"Training diverged in epoch {epoch}: the loss or the weights are no longer "
                     f"finite. Use a smaller learning_rate (it is {learning_rate:g}) or scale X."
                 )
-            if validation is not None:
+            if validation_tensors is not None:
                 scores = network.score_rows(validation_tensors)
                 measured |= {f"val_{name}": value for name, value in scores.items()}
             path.step(measured, state)
@@ -95,9 +101,9 @@ def train(
         _Classifier(model=lambda: network, verbose=0).fit(rows.X, rows.codes, run=run)
 
 
-def _to_tensors(rows):
+def _to_tensors(rows: Iterable[AnyArray]) -> tuple[tf.Tensor, ...]:
     return tuple(tf.constant(part) for part in rows)
 
 
-def _is_finite(weights):
+def _is_finite(weights: Iterable[FloatArray]) -> bool:
     return all(np.isfinite(weight).all() for weight in weights)

@@ -4,20 +4,21 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from types import FrameType
 
 import sklearn
 
 _LIBRARIES = tuple(f"{Path(file).parent}{os.sep}" for file in (__file__, sklearn.__file__))
 
 
-def warn(message):
+def warn(message: str) -> None:
     """Warn at the line that called into this package, or into scikit-learn round it.
 
     A fixed `stacklevel` cannot tell: how many decorators and wrappers stand between depends on
     scikit-learn's version, and on whether a fit goes through SciKeras.
     """
     level = outermost = 1
-    frame = sys._getframe()
+    frame: FrameType | None = sys._getframe()
     while frame is not None:
         if frame.f_code.co_filename.startswith(_LIBRARIES):
             outermost = level

@@ -77,6 +77,13 @@ class TestComparisonDisplay:
         assert display.ax_.get_xscale() == "log"
         assert "f1 macro" in display.ax_.get_ylabel()
 
+    @pytest.mark.parametrize("kind", ["scores", "fit_time"])
+    def test_draws_into_a_part_of_a_figure(self, comparison, kind):
+        figure = plt.figure()
+        part, _ = figure.subfigures(1, 2)
+        display = ComparisonDisplay.from_comparison(comparison, kind=kind, ax=part.subplots())
+        assert display.figure_ is figure
+
     def test_labels_hide_no_other(self):
         rng = np.random.default_rng(0)
         scores = 0.8 + 0.05 * np.sort(rng.random(8))[::-1]

@@ -50,6 +50,8 @@ def test_commands_of_the_readme_are_commands_of_the_shell():
         "skfashion._cnn",
         "skfashion.comparison._baselines",
         "skfashion.comparison._compare",
+        "skfashion.comparison._comparison",
+        "skfashion.datasets._errors",
         "skfashion.datasets._mini",
         "skfashion.plotting._comparison",
         "skfashion.plotting._history",
@@ -103,8 +105,10 @@ def test_the_wheel_holds_data_licence_and_description_but_no_tests(tmp_path):
     data = [name for name in names if name.startswith("skfashion/datasets/data/")]
     assert len([name for name in data if name.endswith("-ubyte.gz")]) == 4
     assert {"skfashion/datasets/data/LICENSE", "skfashion/datasets/data/make_mini.py"} <= set(data)
-    assert {"skfashion/datasets/descr/fashion_mnist.rst", "skfashion/_report/report.html"} <= set(
-        names
-    )
+    assert {
+        "skfashion/datasets/descr/fashion_mnist.rst",
+        "skfashion/_report/report.html",
+        "skfashion/py.typed",
+    } <= set(names)
     assert not [name for name in names if name.startswith(("tests", "docs", "examples"))]
     assert sum(zipfile.ZipFile(wheel).getinfo(name).compress_size for name in data) < 4e6

@@ -3,13 +3,19 @@
 import io
 import re
 import zlib
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
+from skfashion._typing import AnyArray
+from skfashion.comparison import Comparison
 from skfashion.plotting import ComparisonDisplay, HistoryDisplay, ImageGridDisplay
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # What matplotlib is told to write text and lines in, for the page's own colour to take its place.
 _INK = "#010203"
@@ -29,12 +35,14 @@ class Figure(NamedTuple):
     caption: str
 
 
-def best_network(comparison):
+def best_network(comparison: Comparison) -> str | None:
     """Name of the best of the networks that did not fail; None where there is none."""
     return next((name for name in comparison.table.index if name in comparison.out_of_fold), None)
 
 
-def figures(comparison, X, y, display_labels):
+def figures(
+    comparison: Comparison, X: AnyArray, y: AnyArray, display_labels: Sequence[str]
+) -> Iterator[Figure]:
     """Draw what there is to see of a comparison.
 
     Parameters
@@ -103,7 +111,9 @@ def figures(comparison, X, y, display_labels):
     )
 
 
-def _draw_confusion(ax, y, y_pred, classes, display_labels):
+def _draw_confusion(
+    ax: "Axes", y: AnyArray, y_pred: AnyArray, classes: AnyArray, display_labels: Sequence[str]
+) -> None:
     shares = 100 * confusion_matrix(y, y_pred, labels=classes, normalize="true")
     ConfusionMatrixDisplay(shares, display_labels=display_labels).plot(
         ax=ax,
@@ -117,12 +127,12 @@ def _draw_confusion(ax, y, y_pred, classes, display_labels):
         text.set(ha="right", rotation_mode="anchor")
 
 
-def _draw(caption, size, draw):
+def _draw(caption: str, size: tuple[float, float], draw: Callable[["Axes"], object]) -> Figure:
     """What `draw` draws, in the page's own colour."""
     import matplotlib as mpl
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    settings = dict.fromkeys(_INK_PARTS, _INK)
+    settings: Any = dict.fromkeys(_INK_PARTS, _INK)
     settings |= {"svg.fonttype": "none", "svg.hashsalt": caption, "font.size": 9}
     settings |= {"legend.facecolor": "none", "legend.edgecolor": "none"}
     settings |= {"image.composite_image": False}  # one by one, images stay sharp

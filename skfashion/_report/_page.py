@@ -1,14 +1,18 @@
 """A comparison as files: two tables and one page that needs nothing else."""
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from skfashion._files import write_atomically
 from skfashion._report._figures import best_network, figures
+from skfashion._typing import AnyArray
+from skfashion.comparison import Comparison
 
 
-def prepare(directory):
+def prepare(directory: Path) -> None:
     """Make the directory and see that files can be written to it, before any long work.
 
     Parameters
@@ -34,7 +38,16 @@ def prepare(directory):
         pass
 
 
-def write(comparison, X, y, directory, *, title, display_labels, facts):
+def write(
+    comparison: Comparison,
+    X: AnyArray,
+    y: AnyArray,
+    directory: Path,
+    *,
+    title: str,
+    display_labels: Sequence[str],
+    facts: Mapping[str, str],
+) -> Path:
     """Write ``table.csv``, ``scores.csv`` and ``report.html``.
 
     Parameters
@@ -65,7 +78,14 @@ def write(comparison, X, y, directory, *, title, display_labels, facts):
     return page
 
 
-def _page(comparison, X, y, title, display_labels, facts):
+def _page(
+    comparison: Comparison,
+    X: AnyArray,
+    y: AnyArray,
+    title: str,
+    display_labels: Sequence[str],
+    facts: Mapping[str, str],
+) -> str:
     import jinja2
 
     templates = jinja2.Environment(
@@ -87,7 +107,7 @@ def _page(comparison, X, y, title, display_labels, facts):
     )
 
 
-def _summary(comparison):
+def _summary(comparison: Comparison) -> str:
     """The result in one sentence."""
     metric = comparison.metrics[0]
     table = comparison.table.dropna(subset=[f"{metric}_mean"])
@@ -111,6 +131,6 @@ def _summary(comparison):
     )
 
 
-def _score(row, metric):
+def _score(row: Any, metric: str) -> str:
     low, high = row[f"{metric}_low"], row[f"{metric}_high"]
     return f"{row[f'{metric}_mean']:.3f} (95 % interval {low:.3f} to {high:.3f})"

@@ -1,5 +1,10 @@
 """Classical classifiers to stand beside."""
 
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -11,7 +16,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 
-def make_baselines(random_state=None):
+def make_baselines(random_state: int | np.random.RandomState | None = None) -> dict[str, Any]:
     """Classical classifiers, configured with sense for images of clothes.
 
     dummy
@@ -41,7 +46,8 @@ def make_baselines(random_state=None):
     Parameters
     ----------
     random_state : int, RandomState instance or None, default=None
-        Handed to every estimator that draws random numbers.
+        Handed to every estimator that draws random numbers. An int is in [0, 2**32); None draws
+        anew for every fit.
 
     Returns
     -------

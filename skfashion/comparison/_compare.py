@@ -1,37 +1,50 @@
 """Cross-validate estimators on the same folds."""
 
+from __future__ import annotations
+
 import difflib
 import math
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from numbers import Real
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 from sklearn.metrics import get_scorer_names
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit, check_cv
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
+from skfashion._typing import AnyArray
+from skfashion.comparison._comparison import Comparison
 from skfashion.comparison._runs import Data, Job
 from skfashion.comparison._summary import from_runs
 from skfashion.comparison._workers import run_all
 
+Estimators: TypeAlias = Mapping[str, Any] | list[tuple[str, Any]]
+Metric: TypeAlias = str | Callable[..., Any]
+Scoring: TypeAlias = Metric | Collection[str] | Mapping[str, Metric]
+Splits: TypeAlias = (
+    int | BaseCrossValidator | BaseShuffleSplit | Iterable[tuple[ArrayLike, ArrayLike]]
+)
+
 
 def compare(
-    estimators,
-    X,
-    y,
+    estimators: Estimators,
+    X: ArrayLike,
+    y: ArrayLike,
     *,
-    cv=5,
-    scoring="accuracy",
-    n_jobs=None,
-    X_test=None,
-    y_test=None,
-    timeout=None,
-    verbose=0,
-):
+    cv: Splits = 5,
+    scoring: Scoring = "accuracy",
+    n_jobs: int | None = None,
+    X_test: ArrayLike | None = None,
+    y_test: ArrayLike | None = None,
+    timeout: float | None = None,
+    verbose: int = 0,
+) -> Comparison:
     """Cross-validate estimators on the same folds.
 
     An estimator that fails, or for which time runs out, gets a row that says why; the others are
@@ -40,29 +53,31 @@ def compare(
     Parameters
     ----------
     estimators : dict of str to classifier, or list of (str, classifier) pairs
-        Cloned before each fit.
+        At least one, each of a name of its own. Cloned before each fit.
     X : array-like of shape (n, features)
         Whatever the estimators take.
     y : array-like of shape (n,)
+        Labels, one for each row.
     cv : int, cross-validation generator or iterable, default=5
-        As in `sklearn.model_selection.cross_validate`; an int means stratified folds. At least two
-        splits.
+        As in `sklearn.model_selection.cross_validate`; an int, at least 2, means stratified folds.
+        At least two splits.
     scoring : str, callable, list of str, or dict of str to str or callable, default="accuracy"
         One or more metrics, as in `sklearn.model_selection.cross_validate`; each score is a number.
         The first decides the order and which estimator is the best.
     n_jobs : int or None, default=None
-        Fits at a time, as in joblib. Times of fits that run side by side include waiting, and the
-        first fit of a network in a process includes the start of TensorFlow.
+        Fits at a time, as in joblib: None is one, -1 as many as there are cores. Times of fits
+        that run side by side include waiting, and the first fit of a network in a process includes
+        the start of TensorFlow.
     X_test : array-like of shape (n_test, features) or None, default=None
-        Rows that no fold sees. With them each estimator is fitted once more, on all of X, and
-        scored on them.
+        Rows that no fold sees, of as many features as X. With them each estimator is fitted once
+        more, on all of X, and scored on them.
     y_test : array-like of shape (n_test,) or None, default=None
-        Their labels, all of which occur in y.
+        Their labels, all of which occur in y. Given with `X_test` and not without.
     timeout : float or None, default=None
-        Seconds for one fit and its scores. With a timeout fits run in processes that are ended
-        when time is over; then the estimator has failed.
+        Seconds for one fit and its scores, above 0; None sets no limit. With a timeout fits run in
+        processes that are ended when time is over; then the estimator has failed.
     verbose : int, default=0
-        1 prints a line to standard error as each fit ends.
+        1 prints a line to standard error as each fit ends. 0 is silent.
 
     Returns
     -------
@@ -95,17 +110,16 @@ def compare(
     {'naive Bayes': 0.55, 'dummy': 0.1}
     """
     estimators = _check_estimators(estimators)
-    scoring = _check_scoring(scoring)
+    metrics = _check_scoring(scoring)
     y, y_test = _check_rows(X, y, X_test, y_test)
-    if timeout is not None and not (isinstance(timeout, Real) and 0 < timeout < math.inf):
-        raise ValueError(f"timeout={timeout!r}: expected a positive number of seconds, or None.")
+    _check_timeout(timeout)
     folds = _folds(cv, X, y)
     jobs = [
         Job(name, estimator, number, rows)
         for name, estimator in estimators.items()
         for number, rows in [*enumerate(folds), *([] if X_test is None else [(None, None)])]
     ]
-    data = Data(X, y, X_test, y_test, scoring)
+    data = Data(X, y, X_test, y_test, metrics)
     runs = []
     for run in run_all(jobs, data, n_jobs=n_jobs, timeout=timeout):
         runs.append(run)
@@ -114,9 +128,14 @@ def compare(
     return from_runs(runs, data, names=list(estimators))
 
 
-def _folds(cv, X, y):
+def _check_timeout(timeout: Any) -> None:
+    if timeout is not None and not (isinstance(timeout, Real) and 0 < float(timeout) < math.inf):
+        raise ValueError(f"timeout={timeout!r}: expected a positive number of seconds, or None.")
+
+
+def _folds(cv: Splits, X: ArrayLike, y: AnyArray) -> list[tuple[AnyArray, AnyArray]]:
     """Pairs of index arrays."""
-    folds = [
+    folds: list[Any] = [
         tuple(np.flatnonzero(rows) if np.asarray(rows).dtype == bool else rows for rows in fold)
         for fold in check_cv(cv, y, classifier=True).split(X, y)
     ]
@@ -134,7 +153,7 @@ def _folds(cv, X, y):
     return folds
 
 
-def _check_estimators(estimators):
+def _check_estimators(estimators: Any) -> dict[str, Any]:
     if isinstance(estimators, Mapping):
         pairs = list(estimators.items())
     elif isinstance(estimators, (list, tuple)) and all(
@@ -160,8 +179,9 @@ def _check_estimators(estimators):
     return dict(pairs)
 
 
-def _check_scoring(scoring):
+def _check_scoring(scoring: Any) -> dict[str, Metric]:
     """Metrics by name, each a name of scikit-learn's or a callable."""
+    metrics: dict[Any, Any]
     if isinstance(scoring, str):
         metrics = {scoring: scoring}
     elif callable(scoring):
@@ -192,13 +212,13 @@ def _check_scoring(scoring):
     return metrics
 
 
-def _name(scorer):
+def _name(scorer: Callable[..., Any]) -> str:
     """What a metric is called that was given without a name."""
     function = getattr(scorer, "_score_func", scorer)
     return getattr(function, "__name__", "score")
 
 
-def _check_rows(X, y, X_test, y_test):
+def _check_rows(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[AnyArray, AnyArray | None]:
     """Return y and y_test as arrays of one dimension."""
     check_consistent_length(X, y)
     if (kind := type_of_target(y, input_name="y")) not in ("binary", "multiclass"):

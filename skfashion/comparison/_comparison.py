@@ -1,10 +1,13 @@
 """What a comparison found, and how readers see it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from skfashion._typing import FloatArray
 from skfashion.comparison._format import interval, p_value, significant
 
 _COSTS = {
@@ -52,31 +55,52 @@ class Comparison:
         For each network the probabilities of the rows of X, told by the network that was not
         trained on them (the mean, where several folds leave a row out); NaN in rows that no fold
         leaves out.
-    predictions : DataFrame or None
+    predictions : DataFrame or None, default=None
         With a test set, the labels that each estimator predicts for it, a column for each.
+        None without one.
+
+    See Also
+    --------
+    compare : Makes it.
+    skfashion.plotting.ComparisonDisplay : Draws it.
 
     References
     ----------
     .. [1] Nadeau, Bengio: Inference for the Generalization Error, Machine Learning 52, 2003.
+
+    Examples
+    --------
+    >>> from skfashion import compare, make_baselines
+    >>> from skfashion.datasets import load_fashion_mini
+    >>> X, y = load_fashion_mini(return_X_y=True)
+    >>> baselines = make_baselines(random_state=0)
+    >>> chosen = {name: baselines[name] for name in ("dummy", "naive Bayes")}
+    >>> comparison = compare(chosen, X[:600], y[:600], cv=3)
+    >>> comparison.table.index.tolist()
+    ['naive Bayes', 'dummy']
+    >>> comparison.readable().columns[0]
+    'accuracy [95 %]'
+    >>> len(comparison.failures)
+    0
     """
 
     table: pd.DataFrame
     scores: pd.DataFrame
     histories: pd.DataFrame
-    out_of_fold: dict
+    out_of_fold: dict[str, FloatArray]
     predictions: pd.DataFrame | None = None
 
     @property
-    def failures(self):
+    def failures(self) -> pd.Series:
         """Series of the error messages of the estimators that failed, by name."""
         return self.table["error"][self.table["error"] != ""]
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[str]:
         """List of the metrics' names, the one that decides first."""
         return list(dict.fromkeys(self.scores["metric"]))
 
-    def readable(self):
+    def readable(self) -> pd.DataFrame:
         """The table for readers: a few columns of rounded figures with their intervals.
 
         Returns
@@ -101,18 +125,18 @@ class Comparison:
             columns[name] = [significant(value) for value in found[cost]]
         return pd.DataFrame(columns, index=found.index)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = [self.readable().to_string()]
         lines += [f"{name}: {error}" for name, error in self.failures.items()]
         return "\n".join(lines)
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         table = self.readable()
         if len(self.failures):
             table["error"] = self.table["error"]
         return table.to_html()
 
 
-def _intervals(table, value, metric):
+def _intervals(table: pd.DataFrame, value: str, metric: str) -> list[str]:
     columns = (table[value], table[f"{metric}_low"], table[f"{metric}_high"])
     return [interval(*figures) for figures in zip(*columns, strict=True)]

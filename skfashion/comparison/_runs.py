@@ -2,6 +2,7 @@
 
 import pickle
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import cross_validate
 from sklearn.utils import _safe_indexing
 
+from skfashion._typing import AnyArray, FloatArray, History
+
 
 class Data(NamedTuple):
     """What all estimators are given."""
@@ -19,7 +22,7 @@ class Data(NamedTuple):
     y: Any
     X_test: Any
     y_test: Any
-    scoring: dict
+    scoring: dict[str, str | Callable[..., Any]]
 
 
 class Job(NamedTuple):
@@ -28,7 +31,7 @@ class Job(NamedTuple):
     name: str
     estimator: Any
     fold: int | None = None
-    rows: tuple | None = None
+    rows: tuple[AnyArray, AnyArray] | None = None
 
 
 @dataclass
@@ -38,19 +41,19 @@ class Run:
     name: str
     fold: int | None
     error: str = ""
-    scores: dict = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
     fit_seconds: float = np.nan
     predict_seconds: float = np.nan
     n_train: float = np.nan
     n_test: float = np.nan
     size_mb: float = np.nan
-    history: dict | None = None  # of a network
-    left_out: np.ndarray | None = None  # the rows scored by a network
-    probabilities: np.ndarray | None = None  # that it gives to them, for all classes in y
-    predictions: np.ndarray | None = None  # of the test set
+    history: History | None = None  # of a network
+    left_out: AnyArray | None = None  # the rows scored by a network
+    probabilities: FloatArray | None = None  # that it gives to them, for all classes in y
+    predictions: AnyArray | None = None  # of the test set
     n_correct: int = 0  # of them
 
-    def __str__(self):
+    def __str__(self) -> str:
         place = place_in_words(self.fold)
         if self.error:
             return f"{self.name}, {place}: {self.error}"
@@ -61,17 +64,17 @@ class Run:
         )
 
 
-def place_in_words(fold):
+def place_in_words(fold: int | None) -> str:
     """Where an estimator is scored."""
     return "test set" if fold is None else f"fold {fold + 1}"
 
 
-def failed(job, error):
+def failed(job: Job, error: Exception) -> Run:
     """The run of a job that ended in an exception."""
     return Run(job.name, job.fold, error=f"{type(error).__name__}: {error}")
 
 
-def run(job, data):
+def run(job: Job, data: Data) -> Run:
     """Fit and score; an exception becomes the run's error."""
     try:
         return _run_test(job, data) if job.fold is None else _run_fold(job, data)
@@ -79,7 +82,7 @@ def run(job, data):
         return failed(job, error)
 
 
-def _run_fold(job, data):
+def _run_fold(job: Job, data: Data) -> Run:
     found = cross_validate(
         clone(job.estimator),
         data.X,
@@ -89,9 +92,10 @@ def _run_fold(job, data):
         return_estimator=True,
         error_score="raise",
     )
+    assert job.rows is not None  # which only the job of a test set has not
     train, test = job.rows
     [estimator] = found["estimator"]
-    found_of_network = {}
+    found_of_network: dict[str, Any] = {}
     if (history := _history(estimator)) is not None:
         found_of_network = {
             "history": history,
@@ -111,13 +115,13 @@ def _run_fold(job, data):
     )
 
 
-def _run_test(job, data):
+def _run_test(job: Job, data: Data) -> Run:
     begin = time.perf_counter()
     estimator = clone(job.estimator).fit(data.X, data.y)
     fitted = time.perf_counter()
     predictions = estimator.predict(data.X_test)
     predicted = time.perf_counter()
-    n_correct = np.count_nonzero(predictions == data.y_test)
+    n_correct = int(np.count_nonzero(predictions == data.y_test))
     others = {name: metric for name, metric in data.scoring.items() if name != "accuracy"}
     scores = check_scoring(estimator, others)(estimator, data.X_test, data.y_test) if others else {}
     return Run(
@@ -134,7 +138,7 @@ def _run_test(job, data):
     )
 
 
-def _probabilities(estimator, X, y):
+def _probabilities(estimator: Any, X: Any, y: AnyArray) -> FloatArray:
     """With a column for each class in y, also for those that a fold does not train on."""
     classes = np.unique(y)
     probabilities = estimator.predict_proba(X)
@@ -143,14 +147,14 @@ def _probabilities(estimator, X, y):
     return found
 
 
-def _checked(scores):
+def _checked(scores: dict[str, float]) -> dict[str, float]:
     for name, score in scores.items():
         if not np.isfinite(score):
             raise ValueError(f"the score {name} is {score}.")
     return scores
 
 
-def _history(estimator):
+def _history(estimator: Any) -> History | None:
     """Of a network, alone or at the end of a Pipeline."""
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     history = getattr(last, "history_", None)
@@ -162,11 +166,11 @@ class _Counter:
 
     n_bytes = 0
 
-    def write(self, piece):
+    def write(self, piece: bytes) -> None:
         self.n_bytes += memoryview(piece).nbytes
 
 
-def pickled_size(estimator):
+def pickled_size(estimator: Any) -> float:
     """Millions of bytes of the pickled estimator; NaN if it cannot be pickled."""
     counter = _Counter()
     try:

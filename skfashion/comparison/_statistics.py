@@ -12,12 +12,15 @@ References
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import binomtest, t
+
+from skfashion._typing import FloatArray
 
 CONFIDENCE = 0.95
 
 
-def standard_error(values, n_train, n_test):
+def standard_error(values: FloatArray, n_train: float, n_test: float) -> float:
     """Corrected standard error of the mean over folds.
 
     Folds share training rows, so their scores are no independent draws, and the usual
@@ -38,7 +41,7 @@ def standard_error(values, n_train, n_test):
     return values.std(ddof=1) * math.sqrt(1 / len(values) + n_test / n_train)
 
 
-def mean_interval(values, n_train, n_test):
+def mean_interval(values: FloatArray, n_train: float, n_test: float) -> tuple[float, float]:
     """Interval that holds the expected score with a confidence of 95 %.
 
     By Student's t with k - 1 degrees of freedom and the corrected standard error.
@@ -52,7 +55,7 @@ def mean_interval(values, n_train, n_test):
     return values.mean() - half, values.mean() + half
 
 
-def corrected_t_test(differences, n_train, n_test):
+def corrected_t_test(differences: FloatArray, n_train: float, n_test: float) -> float:
     """Two-sided p-value of the corrected resampled t-test [1]_.
 
     Parameters
@@ -75,7 +78,7 @@ def corrected_t_test(differences, n_train, n_test):
     return float(2 * t.sf(abs(statistic), df=len(differences) - 1))
 
 
-def proportion_interval(n_correct, n):
+def proportion_interval(n_correct: float, n: float) -> tuple[float, float]:
     """Wilson's interval [2]_ of a proportion, with a confidence of 95 %.
 
     Returns
@@ -86,7 +89,7 @@ def proportion_interval(n_correct, n):
     return float(interval.low), float(interval.high)
 
 
-def mcnemar_test(correct, others_correct):
+def mcnemar_test(correct: NDArray[np.bool_], others_correct: NDArray[np.bool_]) -> float:
     """Two-sided p-value of McNemar's exact test [3]_.
 
     Of the rows that only one of two classifiers has right, each is right about half if the two
@@ -102,8 +105,8 @@ def mcnemar_test(correct, others_correct):
     float
         1 where there is no such row.
     """
-    only_one = np.count_nonzero(correct & ~others_correct)
-    only_other = np.count_nonzero(others_correct & ~correct)
+    only_one = int(np.count_nonzero(correct & ~others_correct))
+    only_other = int(np.count_nonzero(others_correct & ~correct))
     if not only_one + only_other:
         return 1.0
     return float(binomtest(only_one, only_one + only_other).pvalue)

@@ -1,13 +1,21 @@
 """Runs become tables."""
 
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import Any, TypeAlias
+
 import numpy as np
 import pandas as pd
 
+from skfashion._typing import AnyArray, FloatArray
 from skfashion.comparison import _statistics
 from skfashion.comparison._comparison import Comparison
+from skfashion.comparison._runs import Data, Run
+
+_Folds: TypeAlias = Mapping[str, Sequence[Run]]  # the runs of each estimator
 
 
-def from_runs(runs, data, names):
+def from_runs(runs: Sequence[Run], data: Data, names: Sequence[str]) -> Comparison:
     """Make the tables.
 
     Parameters
@@ -26,7 +34,7 @@ def from_runs(runs, data, names):
     folds = {
         name: sorted(
             (run for run in runs if run.name == name and run.fold is not None),
-            key=lambda run: run.fold,
+            key=attrgetter("fold"),
         )
         for name in names
     }
@@ -55,13 +63,13 @@ def from_runs(runs, data, names):
     )
 
 
-def _summary(folds, test, metrics):
+def _summary(folds: Sequence[Run], test: Run | None, metrics: Sequence[str]) -> dict[str, Any]:
     """A row of the table; nothing is said of an estimator that failed in any fold."""
     error = next((run.error for run in folds if run.error), "")
     failed = bool(error)
     if not failed and test is not None and test.error:
         error = f"on the test set: {test.error}"
-    row = {}
+    row: dict[str, Any] = {}
     n_train, n_test = _sizes(folds)
     for metric in metrics:
         values = np.array([np.nan if failed else run.scores[metric] for run in folds])
@@ -84,7 +92,7 @@ def _summary(folds, test, metrics):
     return row | {"error": error}
 
 
-def _test_columns(test, metrics):
+def _test_columns(test: Run, metrics: Sequence[str]) -> dict[str, float]:
     row = dict.fromkeys(["test_accuracy", "test_accuracy_low", "test_accuracy_high"], np.nan)
     row |= {"test_p_value": np.nan} | {f"test_{metric}": np.nan for metric in metrics}
     if not test.error:
@@ -94,12 +102,14 @@ def _test_columns(test, metrics):
     return row
 
 
-def _sizes(folds):
+def _sizes(folds: Sequence[Run]) -> tuple[float, float]:
     """Mean rows of a fold to train on and to score; NaN if one failed."""
-    return np.mean([run.n_train for run in folds]), np.mean([run.n_test for run in folds])
+    n_train = np.mean([run.n_train for run in folds])
+    n_test = np.mean([run.n_test for run in folds])
+    return float(n_train), float(n_test)
 
 
-def _compare_with(best, table, folds, metrics):
+def _compare_with(best: str, table: pd.DataFrame, folds: _Folds, metrics: Sequence[str]) -> None:
     n_train, n_test = _sizes(folds[best])
     for name, runs in folds.items():
         if any(run.error for run in runs):
@@ -118,18 +128,20 @@ def _compare_with(best, table, folds, metrics):
                 )
 
 
-def _compare_on_test_set(best, table, tested, y_test):
+def _compare_on_test_set(
+    best: str, table: pd.DataFrame, tested: Mapping[str, Run], y_test: AnyArray
+) -> None:
     if tested[best].error:
         return
-    correct = tested[best].predictions == y_test
+    correct = np.asarray(tested[best].predictions) == y_test
     for name, run in tested.items():
         if name != best and not run.error:
             table.loc[name, "test_p_value"] = _statistics.mcnemar_test(
-                correct, run.predictions == y_test
+                correct, np.asarray(run.predictions) == y_test
             )
 
 
-def _scores(folds, metrics):
+def _scores(folds: _Folds, metrics: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
@@ -150,7 +162,7 @@ def _scores(folds, metrics):
     )
 
 
-def _histories(folds):
+def _histories(folds: _Folds) -> pd.DataFrame:
     frames = [
         pd.DataFrame(run.history).assign(
             estimator=name, fold=run.fold, epoch=np.arange(1, len(run.history["loss"]) + 1)
@@ -166,15 +178,16 @@ def _histories(folds):
     return found[[*first, *found.columns.drop(first)]]
 
 
-def _out_of_fold(folds, y):
-    found = {}
+def _out_of_fold(folds: _Folds, y: AnyArray) -> dict[str, FloatArray]:
+    found: dict[str, FloatArray] = {}
     for name, runs in folds.items():
-        if any(run.probabilities is None for run in runs):
+        told = [run.probabilities for run in runs if run.probabilities is not None]
+        if len(told) < len(runs):
             continue
-        total = np.zeros((len(y), runs[0].probabilities.shape[1]))
+        total = np.zeros((len(y), told[0].shape[1]))
         times = np.zeros((len(y), 1))
-        for run in runs:
-            total[run.left_out] += run.probabilities
+        for run, probabilities in zip(runs, told, strict=True):
+            total[run.left_out] += probabilities
             times[run.left_out] += 1
         with np.errstate(invalid="ignore"):
             found[name] = total / times

@@ -2,18 +2,22 @@
 
 import os
 import queue
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from typing import Any
 
 from joblib import cpu_count, effective_n_jobs
 from loky import ProcessPoolExecutor
 from sklearn.utils.parallel import Parallel, delayed
 
-from skfashion.comparison._runs import failed, place_in_words, run
+from skfashion.comparison._runs import Data, Job, Run, failed, place_in_words, run
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def run_all(jobs, data, *, n_jobs=None, timeout=None):
+def run_all(
+    jobs: Sequence[Job], data: Data, *, n_jobs: int | None = None, timeout: float | None = None
+) -> Iterator[Run]:
     """Run jobs, in joblib's way, or with a timeout in processes of our own.
 
     Parameters
@@ -35,13 +39,13 @@ def run_all(jobs, data, *, n_jobs=None, timeout=None):
         calls = (delayed(run)(job, data) for job in jobs)
         yield from Parallel(n_jobs=n_jobs, return_as="generator")(calls)
         return
-    n_jobs = effective_n_jobs(n_jobs)
-    workers = queue.SimpleQueue()
-    for worker in (all_workers := [_Worker(n_jobs) for _ in range(n_jobs)]):
+    n_workers = int(effective_n_jobs(n_jobs))
+    workers: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+    for worker in (all_workers := [_Worker(n_workers) for _ in range(n_workers)]):
         workers.put(worker)
-    too_slow = {}
+    too_slow: dict[str, TimeoutError] = {}
 
-    def run_within(job):
+    def run_within(job: Job) -> Run:
         if job.name in too_slow:
             return failed(job, too_slow[job.name])
         worker = workers.get()
@@ -56,7 +60,7 @@ def run_all(jobs, data, *, n_jobs=None, timeout=None):
         finally:
             workers.put(worker)
 
-    with ThreadPoolExecutor(n_jobs) as threads:
+    with ThreadPoolExecutor(n_workers) as threads:
         pending = {threads.submit(run_within, job) for job in jobs}
         try:
             while pending:
@@ -77,13 +81,13 @@ class _Worker:
     in it or in a notebook.
     """
 
-    def __init__(self, n_workers):
+    def __init__(self, n_workers: int) -> None:
         share = str(max(1, cpu_count() // n_workers))
         # As joblib: what the user has set stays.
         self._environment = {name: os.environ.get(name, share) for name in _THREAD_VARIABLES}
-        self._executor = None
+        self._executor: Any = None
 
-    def run(self, job, data, timeout):
+    def run(self, job: Job, data: Data, timeout: float) -> Run:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(max_workers=1, env=self._environment)
             self._executor.submit(_warm_up).result()  # the start is not the estimator's time
@@ -93,11 +97,11 @@ class _Worker:
             self.close()
             raise
 
-    def close(self):
+    def close(self) -> None:
         if self._executor is not None:
             self._executor.shutdown(kill_workers=True)
             self._executor = None
 
 
-def _warm_up():
+def _warm_up() -> None:
     """Unpickled in a new process, this function imports all that a run needs."""

@@ -1,11 +1,21 @@
 """From verified files to what a loader returns, the same for every source."""
 
+from collections.abc import Callable, Mapping
 from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ._idx import read_idx, say_damaged
+from ._idx import IdxFile, read_idx, say_damaged
+
+Subset: TypeAlias = Literal["train", "test", "all"]
+Files: TypeAlias = Mapping[str, tuple[IdxFile, IdxFile]]
+Bytes: TypeAlias = NDArray[np.uint8]
+Explain: TypeAlias = Callable[[IdxFile, str, Bytes], str]
+Arrays: TypeAlias = tuple[Bytes, NDArray[np.int64]]
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -22,12 +32,14 @@ CLASS_NAMES = (
 PARTS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 
-def feature_names():
+def feature_names() -> list[str]:
     """Return the column names of the images, those of Kaggle's CSV."""
     return [f"pixel{i}" for i in range(1, 785)]
 
 
-def read_subset(subset, files, paths, explain=say_damaged):
+def read_subset(
+    subset: Subset, files: Files, paths: Mapping[str, Path], explain: Explain = say_damaged
+) -> tuple[Bytes, Bytes]:
     """Read and verify the files that a subset needs, and no others.
 
     Parameters
@@ -62,10 +74,10 @@ def read_subset(subset, files, paths, explain=say_damaged):
     return data, labels
 
 
-def make_result(data, labels, *, return_X_y, as_frame):
+def make_result(data: Any, labels: Bytes, *, return_X_y: bool, as_frame: bool) -> Any:
     """Return a `Bunch`, or ``(data, target)``, as scikit-learn's loaders do."""
     names = feature_names()
-    target = labels.astype(np.int64)
+    target: Any = labels.astype(np.int64)
     images = data.reshape(-1, 28, 28)
     frame = None
     if as_frame:

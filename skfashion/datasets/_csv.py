@@ -4,20 +4,30 @@ pandas reads a column too many as an index and a row too short as missing values
 the fields of every line are counted before pandas sees it, and every cell must be a whole number.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import os
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
+from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
-from ._bunch import feature_names, make_result
+from skfashion._typing import AnyArray, StrPath
+
+from ._bunch import Arrays, Bytes, feature_names, make_result
 from ._errors import DatasetError, open_file, problem
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = ["label", *feature_names()]
 _REMEDY = (
@@ -29,11 +39,25 @@ _LONGEST_LINE = 1 << 16  # bytes; a header has 6.2 KB, a row in quotes 4.7
 _LARGEST_MEMBER = 1 << 30  # bytes, eight times Kaggle's training file
 
 
+@overload
+def load_fashion_csv(
+    path: StrPath, *, return_X_y: Literal[False] = ..., as_frame: bool = ...
+) -> Bunch: ...
+@overload
+def load_fashion_csv(
+    path: StrPath, *, return_X_y: Literal[True], as_frame: Literal[False] = ...
+) -> Arrays: ...
+@overload
+def load_fashion_csv(
+    path: StrPath, *, return_X_y: Literal[True], as_frame: Literal[True]
+) -> tuple[pd.DataFrame, pd.Series[int]]: ...
+@overload
+def load_fashion_csv(path: StrPath, *, return_X_y: bool, as_frame: bool = ...) -> Any: ...
 @validate_params(
     {"path": [str, PathLike], "return_X_y": ["boolean"], "as_frame": ["boolean"]},
     prefer_skip_nested_validation=True,
 )
-def load_fashion_csv(path, *, return_X_y=False, as_frame=False):
+def load_fashion_csv(path: StrPath, *, return_X_y: bool = False, as_frame: bool = False) -> Any:
     """Load Fashion-MNIST, or any part of it, from the CSV file of Kaggle or a zip of it.
 
     The first line is the header ``label,pixel1,…,pixel784``, every other line an image: its class,
@@ -109,7 +133,7 @@ def load_fashion_csv(path, *, return_X_y=False, as_frame=False):
 
 
 @contextmanager
-def _opened(path):
+def _opened(path: Path) -> Iterator[io.BufferedReader]:
     """Open the CSV file, in its zip or not, for reading lines of bytes."""
     with open_file(path, _REMEDY) as file:
         try:
@@ -117,7 +141,8 @@ def _opened(path):
             if start.startswith(b"PK"):
                 with zipfile.ZipFile(file) as archive:
                     member = _only_member(path, archive)
-                    with io.BufferedReader(archive.open(member), 1 << 20) as stream:
+                    unpacked: Any = archive.open(member)  # more than the IO that its type says
+                    with io.BufferedReader(unpacked, 1 << 20) as stream:
                         yield stream
                 return
             if path.suffix.lower() == ".zip" and start:
@@ -133,7 +158,7 @@ def _opened(path):
         raise problem(path, finding, _REMEDY)
 
 
-def _only_member(path, archive):
+def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     members = archive.infolist()
     names = [member.filename for member in members]
     remedy = "Make a zip of the one CSV file and nothing else, or name the CSV file itself."
@@ -160,7 +185,7 @@ def _only_member(path, archive):
     return member
 
 
-def _check_header(path, stream):
+def _check_header(path: Path, stream: io.BufferedReader) -> None:
     line = stream.readline(_LONGEST_LINE)
     if not line:
         raise problem(path, "is empty", _REMEDY)
@@ -184,15 +209,16 @@ def _check_header(path, stream):
     raise problem(path, finding, f"The header must be label,pixel1,…,pixel784. {_REMEDY}")
 
 
-def _some(what, names):
+def _some(what: str, names: Sequence[str]) -> str:
     if not names:
         return ""
     return f"{what} {', '.join(map(repr, names[:5]))}{', …' if len(names) > 5 else ''};"
 
 
-def _blocks(path, stream):
+def _blocks(path: Path, stream: io.BufferedReader) -> Iterator[tuple[list[bytes], list[int]]]:
     """Yield lists of lines, each of the right number of fields, with their line numbers."""
-    lines, numbers = [], []
+    lines: list[bytes] = []
+    numbers: list[int] = []
     number = 1
     while line := stream.readline(_LONGEST_LINE):
         number += 1
@@ -213,7 +239,7 @@ def _blocks(path, stream):
         yield lines, numbers
 
 
-def _parsed(path, lines, numbers):
+def _parsed(path: Path, lines: list[bytes], numbers: list[int]) -> tuple[Bytes, Bytes]:
     """Return the pixels and labels of a block as bytes."""
     try:
         with np.errstate(invalid="raise"):  # for 1e30 pandas would but warn
@@ -229,7 +255,7 @@ def _parsed(path, lines, numbers):
     return values[:, 1:].astype(np.uint8), values[:, 0].astype(np.uint8)
 
 
-def _read_csv(lines, **options):
+def _read_csv(lines: list[bytes], **options: Any) -> AnyArray:
     import pandas as pd
 
     return pd.read_csv(
@@ -242,7 +268,7 @@ def _read_csv(lines, **options):
     ).to_numpy()
 
 
-def _whole_numbers(path, lines, numbers):
+def _whole_numbers(path: Path, lines: list[bytes], numbers: list[int]) -> AnyArray:
     """Parse a block in which not every cell is a plain integer, such as 3.0, or say which is none.
 
     Ten times slower than pandas, but it knows line, column and text of the cell.
@@ -264,14 +290,14 @@ def _whole_numbers(path, lines, numbers):
     return values
 
 
-def _number(cell):
+def _number(cell: str) -> float:
     try:
         return float(cell)
     except ValueError:
         return np.nan
 
 
-def _bad_cell(path, number, column, finding):
+def _bad_cell(path: Path, number: int, column: int, finding: str) -> DatasetError:
     return problem(
         path,
         f"line {number}, column {COLUMNS[column]!r} {finding}, "

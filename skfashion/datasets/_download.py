@@ -3,9 +3,11 @@
 import os
 import secrets
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from ._errors import DatasetError, problem
 
@@ -37,7 +39,9 @@ _TIMEOUT = (5, 30)  # seconds to connect, and between two chunks
 _CHUNK = 1 << 16
 
 
-def download(names, folder, *, n_retries, delay, progress):
+def download(
+    names: Iterable[str], folder: Path, *, n_retries: int, delay: float, progress: bool
+) -> dict[str, Path]:
     """Download files by name into a folder, which is made if missing.
 
     A file appears under its name only when complete and verified, so that any number of
@@ -68,7 +72,7 @@ def download(names, folder, *, n_retries, delay, progress):
     mirrors = list(MIRRORS)
     paths = {}
     for name in names:
-        failures = {}
+        failures: dict[str, str] = {}
         for attempt in range(1 + n_retries):
             if attempt:
                 time.sleep(delay)
@@ -85,7 +89,9 @@ def download(names, folder, *, n_retries, delay, progress):
     return paths
 
 
-def _first_that_works(mirrors, name, folder, failures, progress):
+def _first_that_works(
+    mirrors: Iterable[str], name: str, folder: Path, failures: dict[str, str], progress: bool
+) -> str | None:
     for mirror in mirrors:
         url = f"{mirror}{name}.gz"
         try:
@@ -99,7 +105,7 @@ def _first_that_works(mirrors, name, folder, failures, progress):
     return None
 
 
-def _download_one(url, name, folder, progress):
+def _download_one(url: str, name: str, folder: Path, progress: bool) -> None:
     """Download, verify, move into place; `ValueError` or `OSError` is the mirror's fault.
 
     Not by `pooch.retrieve`: its files are readable by their owner alone, it has no bound on what a
@@ -114,7 +120,7 @@ def _download_one(url, name, folder, progress):
         file = part.open("xb")
     try:
         sink = _Sink(file, size, folder)
-        bar = _progress_bar(name, size) if progress else False
+        bar: Any = _progress_bar(name, size) if progress else False
         try:
             pooch.HTTPDownloader(bar, chunk_size=_CHUNK, timeout=_TIMEOUT)(url, sink, None)
         finally:
@@ -133,13 +139,13 @@ def _download_one(url, name, folder, progress):
 class _Sink:
     """A file that hashes what is written to it and refuses more than it should hold."""
 
-    def __init__(self, file, size, folder):
+    def __init__(self, file: BinaryIO, size: int, folder: Path) -> None:
         self.file = file
         self.left = size
         self.folder = folder
         self.sha256 = sha256()
 
-    def write(self, chunk):
+    def write(self, chunk: bytes) -> None:
         self.left -= len(chunk)
         if self.left < 0:
             raise ValueError("larger than the file it should be")
@@ -147,13 +153,13 @@ class _Sink:
         with _writing(self.folder):
             self.file.write(chunk)
 
-    def flush(self):
+    def flush(self) -> None:
         with _writing(self.folder):
             self.file.flush()
 
 
 @contextmanager
-def _writing(folder):
+def _writing(folder: Path) -> Iterator[None]:
     """Tell a disk that fails from a mirror that fails: both raise `OSError`."""
     try:
         yield
@@ -165,7 +171,7 @@ def _writing(folder):
         ) from error
 
 
-def _progress_bar(name, size):
+def _progress_bar(name: str, size: int) -> Any:
     from tqdm.auto import tqdm
 
     return tqdm(total=size, desc=f"{name}.gz", unit="B", unit_scale=True)

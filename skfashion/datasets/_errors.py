@@ -1,7 +1,10 @@
 """The one error of this room, and the one way to open a file that a user names."""
 
+import io
 import os
 import stat
+
+from skfashion._typing import StrPath
 
 
 class DatasetError(OSError):
@@ -9,15 +12,24 @@ class DatasetError(OSError):
 
     The message names the file (or place), what was found there, and what to do about it. It is an
     :class:`OSError` because that is what scikit-learn's own fetchers raise when data are missing.
+
+    Examples
+    --------
+    >>> from skfashion.datasets import DatasetError, load_fashion_csv
+    >>> try:
+    ...     load_fashion_csv("nowhere.csv")
+    ... except DatasetError as error:
+    ...     print(error)  # doctest: +ELLIPSIS
+    nowhere.csv: does not exist. Take fashion-mnist_train.csv or ...
     """
 
 
-def problem(path, finding, remedy):
+def problem(path: StrPath, finding: str | None, remedy: str) -> DatasetError:
     """Return the `DatasetError` that says all three."""
     return DatasetError(f"{path}: {finding}. {remedy}")
 
 
-def open_file(path, remedy):
+def open_file(path: StrPath, remedy: str) -> io.BufferedReader:
     """Open a regular file for reading bytes; everything else is a `DatasetError`."""
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 (Path.stat would normalise the name)

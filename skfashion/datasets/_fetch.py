@@ -1,19 +1,28 @@
 """The whole of Fashion-MNIST: the first copy on this machine, else a download."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
+from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from .._typing import StrPath
 from .._warning import warn
-from ._bunch import PARTS, make_result, read_subset
+from ._bunch import PARTS, Arrays, Bytes, Subset, make_result, read_subset
 from ._download import download
 from ._errors import DatasetError, problem
 from ._idx import read_idx
 from ._release import FILES, explain
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SUBFOLDER = "fashion-mnist"
 _SYSTEM = Path("/usr/share/datasets/fashion-mnist")  # of Debian and Ubuntu
@@ -25,6 +34,54 @@ _REMEDY = (
 )
 
 
+@overload
+def fetch_fashion_mnist(
+    *,
+    subset: Subset = ...,
+    data_home: StrPath | None = ...,
+    download_if_missing: bool = ...,
+    return_X_y: Literal[False] = ...,
+    as_frame: bool = ...,
+    n_retries: int = ...,
+    delay: float = ...,
+    progress: bool = ...,
+) -> Bunch: ...
+@overload
+def fetch_fashion_mnist(
+    *,
+    subset: Subset = ...,
+    data_home: StrPath | None = ...,
+    download_if_missing: bool = ...,
+    return_X_y: Literal[True],
+    as_frame: Literal[False] = ...,
+    n_retries: int = ...,
+    delay: float = ...,
+    progress: bool = ...,
+) -> Arrays: ...
+@overload
+def fetch_fashion_mnist(
+    *,
+    subset: Subset = ...,
+    data_home: StrPath | None = ...,
+    download_if_missing: bool = ...,
+    return_X_y: Literal[True],
+    as_frame: Literal[True],
+    n_retries: int = ...,
+    delay: float = ...,
+    progress: bool = ...,
+) -> tuple[pd.DataFrame, pd.Series[int]]: ...
+@overload
+def fetch_fashion_mnist(
+    *,
+    subset: Subset = ...,
+    data_home: StrPath | None = ...,
+    download_if_missing: bool = ...,
+    return_X_y: bool,
+    as_frame: bool = ...,
+    n_retries: int = ...,
+    delay: float = ...,
+    progress: bool = ...,
+) -> Any: ...
 @validate_params(
     {
         "subset": [StrOptions(set(PARTS))],
@@ -40,15 +97,15 @@ _REMEDY = (
 )
 def fetch_fashion_mnist(
     *,
-    subset="train",
-    data_home=None,
-    download_if_missing=True,
-    return_X_y=False,
-    as_frame=False,
-    n_retries=3,
-    delay=1.0,
-    progress=False,
-):
+    subset: Subset = "train",
+    data_home: StrPath | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    n_retries: int = 3,
+    delay: float = 1.0,
+    progress: bool = False,
+) -> Any:
     """Load Fashion-MNIST from the first copy on this machine, or download it.
 
     =================   =========================
@@ -79,8 +136,9 @@ def fetch_fashion_mnist(
     subset : {"train", "test", "all"}, default="train"
         The 60,000 training images, the 10,000 test images, or all 70,000, training images first.
 
-    data_home : str or path-like, default=None
-        The folder to look at first, and to download into. ``~`` is the home folder.
+    data_home : str, path-like or None, default=None
+        The folder to look at first, and to download into. ``~`` is the home folder. None looks at
+        the other places alone.
 
     download_if_missing : bool, default=True
         If False, raise a `DatasetError` (an :class:`OSError`) if there is no copy on this machine
@@ -93,10 +151,10 @@ def fetch_fashion_mnist(
         If True, `data` is a pandas DataFrame and `target` a Series.
 
     n_retries : int, default=3
-        How often all mirrors are tried again when each has failed.
+        How often all mirrors are tried again when each has failed, at least 0.
 
     delay : float, default=1.0
-        Seconds before each retry.
+        Seconds before each retry, at least 0.
 
     progress : bool, default=False
         If True, show a bar for each file that is downloaded, on standard error.
@@ -169,9 +227,12 @@ def fetch_fashion_mnist(
     return make_result(*arrays, return_X_y=return_X_y, as_frame=as_frame)
 
 
-def _search(subset, data_home):
+def _search(
+    subset: Subset, data_home: StrPath | None
+) -> tuple[tuple[Bytes, Bytes] | None, list[str], list[str]]:
     """Return the arrays of the first good copy or None, all findings, and the damaged copies."""
-    findings, damaged = [], []
+    findings: list[str] = []
+    damaged: list[str] = []
     for place, folder, pointed_at in _places(data_home):
         paths, finding = _look_into(folder)
         if paths is None:
@@ -188,7 +249,7 @@ def _search(subset, data_home):
     return None, findings, damaged
 
 
-def read_folder(folder, *, subset="train"):
+def read_folder(folder: StrPath, *, subset: Subset = "train") -> Arrays:
     """X and y of the copy in a folder, and of no other.
 
     Parameters
@@ -215,7 +276,7 @@ def read_folder(folder, *, subset="train"):
     return make_result(*arrays, return_X_y=True, as_frame=False)
 
 
-def _places(data_home):
+def _places(data_home: StrPath | None) -> Iterator[tuple[str, Path, bool]]:
     """Yield name, folder, and whether the caller pointed there, of every place to look at."""
     if data_home is not None:
         yield "data_home", _expanded(data_home), True
@@ -229,17 +290,17 @@ def _places(data_home):
     yield "scikit-learn's data home", _sklearn_data_home(), False
 
 
-def _expanded(folder):
+def _expanded(folder: StrPath) -> Path:
     # Unlike Path.expanduser this does not fail where there is no home.
     return Path(os.path.expanduser(folder))  # noqa: PTH111
 
 
-def _sklearn_data_home():
+def _sklearn_data_home() -> Path:
     # sklearn.datasets.get_data_home() would make the folder, for a mere look.
     return _expanded(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data"))
 
 
-def _look_into(place):
+def _look_into(place: Path) -> tuple[Mapping[str, Path] | None, str | None]:
     """Return the paths of the four files by name, or None and why."""
     try:
         found = _present(place)
@@ -253,7 +314,7 @@ def _look_into(place):
     return (None, f"lacks {', '.join(missing)}") if missing else (found, None)
 
 
-def _present(folder):
+def _present(folder: Path) -> dict[str, Path]:
     """Return the paths of those of the four files that a folder has."""
     entries = set(os.listdir(folder))  # noqa: PTH208
     return {
@@ -264,7 +325,7 @@ def _present(folder):
     }
 
 
-def _complete(data_home, **how):
+def _complete(data_home: StrPath | None, **how: Any) -> dict[str, Path]:
     """Download what the data home lacks, and return the paths of all four files."""
     home = _sklearn_data_home() if data_home is None else _expanded(data_home)
     folder = home / _SUBFOLDER
@@ -283,11 +344,11 @@ def _complete(data_home, **how):
     return paths | download(missing, folder, **how)
 
 
-def _nothing_left(findings):
+def _nothing_left(findings: Sequence[str]) -> DatasetError:
     return DatasetError(
         f"There is no copy of Fashion-MNIST to be had.{_listed(findings)}\n{_REMEDY}"
     )
 
 
-def _listed(findings):
+def _listed(findings: Sequence[str]) -> str:
     return "".join(f"\n- {finding}" for finding in findings)

@@ -1,13 +1,20 @@
 """Reading an IDX file, the format of MNIST, when one knows exactly which bytes it must hold."""
 
 import gzip
+import io
 import struct
 import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from math import prod
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skfashion._typing import StrPath
 
 from ._errors import DatasetError, open_file, problem
 
@@ -35,25 +42,27 @@ class IdxFile:
     """
 
     name: str
-    shape: tuple
+    shape: tuple[int, ...]
     other_count: int
     sha256: str
     remedy: str
 
     @property
-    def magic(self):
+    def magic(self) -> int:
         return _IMAGES if len(self.shape) == 3 else _LABELS
 
     @property
-    def header(self):
+    def header(self) -> bytes:
         return struct.pack(f">{1 + len(self.shape)}I", self.magic, *self.shape)
 
     @property
-    def size(self):
+    def size(self) -> int:
         return len(self.header) + prod(self.shape)
 
 
-def pair_of_files(prefix, count, other_count, images, labels, remedy):
+def pair_of_files(
+    prefix: str, count: int, other_count: int, images: str, labels: str, remedy: str
+) -> tuple[IdxFile, IdxFile]:
     """Return the `IdxFile` of the images and that of the labels of one part, from their SHA-256."""
     return (
         IdxFile(f"{prefix}-images-idx3-ubyte", (count, 28, 28), other_count, images, remedy),
@@ -61,12 +70,17 @@ def pair_of_files(prefix, count, other_count, images, labels, remedy):
     )
 
 
-def say_damaged(expected, digest, values):
+def say_damaged(expected: IdxFile, digest: str, values: NDArray[np.uint8]) -> str:
     """Say of a well-formed file of the wrong content that it is damaged."""
     return f"is damaged: its SHA-256 is {digest}, not {expected.sha256}"
 
 
-def read_idx(path, expected, out, explain=say_damaged):
+def read_idx(
+    path: StrPath,
+    expected: IdxFile,
+    out: NDArray[np.uint8],
+    explain: Callable[[IdxFile, str, NDArray[np.uint8]], str] = say_damaged,
+) -> None:
     """Read an IDX file, compressed or not, into an array and verify every byte of it.
 
     The array is filled in place, never more than one byte beyond it is unpacked, so a file that
@@ -90,7 +104,7 @@ def read_idx(path, expected, out, explain=say_damaged):
         If the file cannot be read or is not the expected one.
     """
     path = Path(path)
-    view = memoryview(out).cast("B")
+    view = out.data.cast("B")
     with open_file(path, expected.remedy) as file, _gzip_errors(path, expected):
         stream = _unpacked(path, file, expected)
         header = stream.read(len(expected.header))
@@ -117,7 +131,9 @@ def read_idx(path, expected, out, explain=say_damaged):
         raise problem(path, explain(expected, digest.hexdigest(), out), expected.remedy)
 
 
-def _unpacked(path, file, expected):
+def _unpacked(
+    path: Path, file: io.BufferedReader, expected: IdxFile
+) -> io.BufferedReader | gzip.GzipFile:
     """Return a stream of the unpacked bytes, having checked that name and content agree."""
     start = file.peek(4)[:4]
     packed = start.startswith(_GZIP_MAGIC)
@@ -135,7 +151,7 @@ def _unpacked(path, file, expected):
 
 
 @contextmanager
-def _gzip_errors(path, expected):
+def _gzip_errors(path: Path, expected: IdxFile) -> Iterator[None]:
     """Turn what `gzip` and the disk raise into `DatasetError`."""
     try:
         yield
@@ -152,7 +168,7 @@ def _gzip_errors(path, expected):
     raise problem(path, finding, expected.remedy)
 
 
-def _check_header(path, header, expected):
+def _check_header(path: Path, header: bytes, expected: IdxFile) -> None:
     wanted = expected.header
     if header == wanted:
         return

@@ -1,11 +1,18 @@
 """The tenth of Fashion-MNIST that comes with the package."""
 
-from pathlib import Path
+from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from ._bunch import PARTS, make_result, read_subset
+from ._bunch import PARTS, Arrays, Subset, make_result, read_subset
 from ._idx import pair_of_files
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FOLDER = Path(__file__).parent / "data"
 _REMEDY = "It belongs to the package: install skfashion again."
@@ -31,6 +38,20 @@ FILES = {
 }
 
 
+@overload
+def load_fashion_mini(
+    *, subset: Subset = ..., return_X_y: Literal[False] = ..., as_frame: bool = ...
+) -> Bunch: ...
+@overload
+def load_fashion_mini(
+    *, subset: Subset = ..., return_X_y: Literal[True], as_frame: Literal[False] = ...
+) -> Arrays: ...
+@overload
+def load_fashion_mini(
+    *, subset: Subset = ..., return_X_y: Literal[True], as_frame: Literal[True]
+) -> tuple[pd.DataFrame, pd.Series[int]]: ...
+@overload
+def load_fashion_mini(*, subset: Subset = ..., return_X_y: bool, as_frame: bool = ...) -> Any: ...
 @validate_params(
     {
         "subset": [StrOptions(set(PARTS))],
@@ -39,7 +60,9 @@ FILES = {
     },
     prefer_skip_nested_validation=True,
 )
-def load_fashion_mini(*, subset="train", return_X_y=False, as_frame=False):
+def load_fashion_mini(
+    *, subset: Subset = "train", return_X_y: bool = False, as_frame: bool = False
+) -> Any:
     """Load the tenth of Fashion-MNIST that comes with the package.
 
     =================   =======================

@@ -1,8 +1,9 @@
 """The four files of Fashion-MNIST, and what else goes by their names."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ._idx import pair_of_files
+from ._idx import IdxFile, pair_of_files
 
 _REMEDY = (
     "Delete it: fetch_fashion_mnist then goes on to another copy or a download. The current files "
@@ -37,7 +38,7 @@ MNIST = {
 }
 
 
-def explain(expected, digest, values):
+def explain(expected: IdxFile, digest: str, values: NDArray[np.uint8]) -> str:
     """Say what a well-formed file is that is not the expected one.
 
     Parameters

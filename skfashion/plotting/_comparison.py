@@ -1,10 +1,22 @@
 """A comparison as a picture."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from skfashion._typing import AnyArray, FloatArray
 from skfashion.plotting._style import COLORS, check_choice, pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from skfashion.comparison import Comparison
 
 _NETWORK, _OTHER = COLORS[1], COLORS[0]
 
@@ -21,7 +33,7 @@ class ComparisonDisplay:
     scores : ndarray of shape (n, 3)
         For each estimator the mean over the folds and the interval's ends.
     fit_seconds : ndarray of shape (n,)
-        Seconds of a fit.
+        Seconds of a fit, at least 0.
     networks : ndarray of bool of shape (n,)
         Which of them are networks: those have a colour and a marker of their own.
     metric : str
@@ -46,7 +58,18 @@ class ComparisonDisplay:
     ['linear SVC', 'naive Bayes']
     """
 
-    def __init__(self, *, names, scores, fit_seconds, networks, metric):
+    figure_: Figure
+    ax_: Axes
+
+    def __init__(
+        self,
+        *,
+        names: Sequence[str],
+        scores: FloatArray,
+        fit_seconds: FloatArray,
+        networks: NDArray[np.bool_],
+        metric: str,
+    ) -> None:
         self.names = names
         self.scores = scores
         self.fit_seconds = fit_seconds
@@ -54,7 +77,14 @@ class ComparisonDisplay:
         self.metric = metric
 
     @classmethod
-    def from_comparison(cls, comparison, *, kind="scores", metric=None, ax=None):
+    def from_comparison(
+        cls,
+        comparison: Comparison,
+        *,
+        kind: Literal["scores", "fit_time"] = "scores",
+        metric: str | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Draw a comparison.
 
         Parameters
@@ -94,7 +124,9 @@ class ComparisonDisplay:
             metric=metric.replace("_", " "),
         ).plot(ax, kind=kind)
 
-    def plot(self, ax=None, *, kind="scores"):
+    def plot(
+        self, ax: Axes | None = None, *, kind: Literal["scores", "fit_time"] = "scores"
+    ) -> Self:
         """Draw it.
 
         Scores far below the rest are written at the edge, so that the others can be told apart:
@@ -112,6 +144,7 @@ class ComparisonDisplay:
         Returns
         -------
         self : ComparisonDisplay
+            With `figure_` and `ax_`.
 
         Raises
         ------
@@ -125,16 +158,16 @@ class ComparisonDisplay:
         if ax is None:
             height = 1 + 0.32 * len(self.names) if kind == "scores" else 4
             _, ax = plt.subplots(figsize=(5.6, height), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_, self.figure_ = ax, ax.figure.figure  # the whole, of a sub-figure too
         if kind == "scores":
             self._draw_scores(ax)
         else:
             self._draw_fit_time(ax)
         return self
 
-    def _draw_scores(self, ax):
+    def _draw_scores(self, ax: Axes) -> None:
         edge = self._edge()
-        places = np.arange(len(self.names))
+        places = range(len(self.names))
         for place, (middle, low, high), network in zip(
             places, self.scores, self.networks, strict=True
         ):
@@ -155,12 +188,12 @@ class ComparisonDisplay:
         ax.spines[["top", "right", "left"]].set_visible(False)
         ax.tick_params(left=False)
 
-    def _edge(self):
+    def _edge(self) -> float:
         """The lowest score on the axis."""
         shown = self.scores[: math.ceil(0.75 * len(self.names))]
         return shown[:, 1].min()
 
-    def _draw_fit_time(self, ax):
+    def _draw_fit_time(self, ax: Axes) -> None:
         edge = self._edge()
         means = self.scores[:, 0]
         seconds = np.maximum(self.fit_seconds, 1e-6)  # the axis has no zero
@@ -185,11 +218,11 @@ class ComparisonDisplay:
         _write_labels(ax, seconds, heights, labels, front)
 
 
-def _marker(network):
+def _marker(network: bool) -> str:
     return "D" if network else "o"
 
 
-def pareto_front(costs, scores):
+def pareto_front(costs: FloatArray, scores: FloatArray) -> NDArray[np.intp]:
     """Those that no other beats in both, cheapest first.
 
     Parameters
@@ -201,20 +234,22 @@ def pareto_front(costs, scores):
     -------
     ndarray of int
     """
-    front = []
+    front: list[np.intp] = []
     for candidate in np.lexsort((-scores, costs)):
         if not front or scores[candidate] > scores[front[-1]]:
             front.append(candidate)
     return np.array(front)
 
 
-def _write_labels(ax, x, y, labels, front):
+def _write_labels(
+    ax: Axes, x: FloatArray, y: FloatArray, labels: Sequence[str], front: AnyArray
+) -> None:
     """Beside each point its label, where it hides no other.
 
     To the left of those on the front, from which a line goes to the right.
     """
     size = 8
-    ax.figure.draw_without_rendering()  # a layout that is computed late moves the axes
+    ax.figure.figure.draw_without_rendering()  # a layout that is computed late moves the axes
     points = ax.transData.transform(np.column_stack([x, y]))
     frame = ax.get_window_extent()
     scale = ax.figure.dpi / 72  # pixels of a point
@@ -247,5 +282,5 @@ def _write_labels(ax, x, y, labels, front):
         )
 
 
-def _overlap(one, other):
+def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

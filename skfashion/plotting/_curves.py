@@ -1,10 +1,20 @@
 """Curves over epochs, taken from fitted networks and searches."""
 
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection._search import BaseSearchCV
+
+from skfashion._typing import AnyArray, FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from skfashion import FashionCNN
+
+Metric: TypeAlias = Literal["loss", "accuracy"]
 
 
 class Curve(NamedTuple):
@@ -26,14 +36,14 @@ class Curve(NamedTuple):
     """
 
     label: str
-    epochs: np.ndarray
-    values: np.ndarray
+    epochs: AnyArray
+    values: FloatArray
     group: int
     line: int
     kept: int | None = None
 
 
-def find_network(estimator):
+def find_network(estimator: Any) -> "FashionCNN":
     """The FashionCNN in a Pipeline or a search."""
     if hasattr(estimator, "history_"):
         return estimator
@@ -54,7 +64,7 @@ def find_network(estimator):
     )
 
 
-def check_metrics(metrics):
+def check_metrics(metrics: str | Iterable[str]) -> list[str]:
     metrics = [metrics] if isinstance(metrics, str) else list(metrics)
     if not metrics or (unknown := set(metrics) - {"loss", "accuracy"}):
         raise ValueError(
@@ -64,7 +74,9 @@ def check_metrics(metrics):
     return metrics
 
 
-def history_curves(network, metric, labels, groups):
+def history_curves(
+    network: "FashionCNN", metric: str, labels: Sequence[str], groups: Sequence[int]
+) -> list[Curve]:
     curves = []
     names = (metric, f"val_{metric}")
     for line, (name, label, group) in enumerate(zip(names, labels, groups, strict=True)):
@@ -75,12 +87,12 @@ def history_curves(network, metric, labels, groups):
     return curves
 
 
-def comparison_curves(histories, metric):
+def comparison_curves(histories: "pd.DataFrame", metric: str) -> list[Curve]:
     """For each network of a comparison the mean over its folds, of the epochs that all have."""
     curves = []
     for group, (network, epochs) in enumerate(histories.groupby("estimator", sort=False)):
         for line, (name, label) in enumerate(
-            [(metric, network), (f"val_{metric}", f"{network}, validation")]
+            [(metric, str(network)), (f"val_{metric}", f"{network}, validation")]
         ):
             if name in epochs and epochs[name].notna().any():
                 values = epochs.pivot(index="epoch", columns="fold", values=name).dropna()
@@ -88,7 +100,7 @@ def comparison_curves(histories, metric):
     return curves
 
 
-def score_name(search, metric):
+def score_name(search: Any, metric: str | None) -> tuple[str | None, str | None]:
     """What follows ``split0_test_`` in the results, and what to call it."""
     if not search.multimetric_ and metric in (None, "score", search.scoring):
         return "score", search.scoring if isinstance(search.scoring, str) else "score"
@@ -96,7 +108,7 @@ def score_name(search, metric):
     return name, name
 
 
-def search_curves(search, name, score_type):
+def search_curves(search: Any, name: str | None, score_type: str) -> list[Curve]:
     results = search.cv_results_
     searched = [key.removeprefix("param_") for key in results if key.startswith("param_")]
     over = [parameter for parameter in searched if parameter.split("__")[-1] == "epochs"]
@@ -109,7 +121,8 @@ def search_curves(search, name, score_type):
     given = search.estimator.get_params()[epochs_name]
     resource = getattr(search, "resource", epochs_name)
 
-    settings, curves = {}, {}
+    settings: dict[str, dict[str, Any]] = {}
+    curves: dict[str, dict[int, AnyArray]] = {}
     scores = _fold_scores(search, name, score_type)
     for number, (parameters, score) in enumerate(zip(results["params"], scores, strict=True)):
         others = {key: value for key, value in parameters.items() if key != epochs_name}
@@ -127,12 +140,12 @@ def search_curves(search, name, score_type):
     return found
 
 
-def _fold_scores(search, name, score_type):
+def _fold_scores(search: Any, name: str | None, score_type: str) -> FloatArray:
     """Array of shape (n_candidates, n_folds)."""
     if score_type not in ("test", "train"):
         raise ValueError(f"score_type={score_type!r}: expected 'test' or 'train'.")
     results = search.cv_results_
-    folds = []
+    folds: list[AnyArray] = []
     while f"split{len(folds)}_{score_type}_{name}" in results:
         folds.append(results[f"split{len(folds)}_{score_type}_{name}"])
     if not folds:
@@ -145,7 +158,7 @@ def _fold_scores(search, name, score_type):
     return np.array(folds).T
 
 
-def _labels(settings):
+def _labels(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Settings in the words of a legend; without what stands before the parameters' own names."""
     names = {name for setting in settings for name in setting}
     short = {name: name.split("__")[-1] for name in names}

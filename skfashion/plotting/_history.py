@@ -1,9 +1,18 @@
 """Curves over the epochs of a training."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
+
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
+from skfashion._typing import AnyArray
 from skfashion.plotting._curves import (
+    Curve,
+    Metric,
     check_metrics,
     comparison_curves,
     find_network,
@@ -12,6 +21,13 @@ from skfashion.plotting._curves import (
     search_curves,
 )
 from skfashion.plotting._style import COLORS, LINES, MARKERS, pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    from skfashion.comparison import Comparison
 
 
 class HistoryDisplay:
@@ -50,10 +66,20 @@ class HistoryDisplay:
     ['training', 'validation', 'training', 'validation']
     """
 
-    def __init__(self, *, panels):
+    figure_: Figure
+    axes_: NDArray[np.object_]
+    lines_: list[Line2D]
+
+    def __init__(self, *, panels: Mapping[str, Sequence[Curve]]) -> None:
         self.panels = panels
 
-    def plot(self, ax=None, *, line_kw=None, band_kw=None):
+    def plot(
+        self,
+        ax: Axes | Sequence[Axes] | AnyArray | None = None,
+        *,
+        line_kw: Mapping[str, Any] | None = None,
+        band_kw: Mapping[str, Any] | None = None,
+    ) -> Self:
         """Draw the curves.
 
         Parameters
@@ -61,13 +87,14 @@ class HistoryDisplay:
         ax : matplotlib Axes, array-like of Axes or None, default=None
             One for each panel. None makes a figure.
         line_kw : dict or None, default=None
-            Passed to ``Axes.plot``.
+            Passed to ``Axes.plot``, before our own style. None changes nothing.
         band_kw : dict or None, default=None
-            Passed to ``Axes.fill_between``.
+            Passed to ``Axes.fill_between``, likewise.
 
         Returns
         -------
         self : HistoryDisplay
+            With `figure_`, `axes_` and `lines_`.
 
         Raises
         ------
@@ -83,8 +110,8 @@ class HistoryDisplay:
         from matplotlib.ticker import MaxNLocator
 
         # "c" or "color", whichever the user writes.
-        line_kw = normalize_kwargs(line_kw, Line2D)
-        band_kw = normalize_kwargs(band_kw, PolyCollection)
+        line_kw = normalize_kwargs(dict(line_kw or {}), Line2D)
+        band_kw = normalize_kwargs(dict(band_kw or {}), PolyCollection)
 
         if ax is None:
             width = 4.8 * len(self.panels) if len(self.panels) > 1 else 6.4
@@ -97,7 +124,7 @@ class HistoryDisplay:
                 f"ax holds {len(self.axes_)} Axes, but there are {len(self.panels)} panels to "
                 f"draw: {', '.join(self.panels)}."
             )
-        self.figure_ = self.axes_[0].figure
+        self.figure_ = self.axes_[0].figure.figure  # the whole, of a sub-figure too
         self.lines_ = []
         for axes, (name, curves) in zip(self.axes_, self.panels.items(), strict=True):
             self.lines_ += _draw(axes, curves, line_kw, band_kw)
@@ -110,7 +137,14 @@ class HistoryDisplay:
         return self
 
     @classmethod
-    def from_estimator(cls, estimator, *, metrics=("loss", "accuracy"), ax=None, **kwargs):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        metrics: Metric | Sequence[Metric] = ("loss", "accuracy"),
+        ax: Axes | Sequence[Axes] | AnyArray | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Loss and accuracy of a training and, where there are validation rows, of these.
 
         Training curves are means during an epoch, with dropout at work; validation curves are
@@ -133,12 +167,14 @@ class HistoryDisplay:
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         TypeError
             If there is no FashionCNN in it.
         sklearn.exceptions.NotFittedError
             If it is not fitted.
         ValueError
-            If a metric is not known.
+            If a metric is not known, or there are more or fewer Axes than metrics.
         """
         network = find_network(estimator)
         panels = {
@@ -148,7 +184,14 @@ class HistoryDisplay:
         return cls(panels=panels).plot(ax, **kwargs)
 
     @classmethod
-    def from_cv_results(cls, cv_results, *, metrics=("loss", "accuracy"), ax=None, **kwargs):
+    def from_cv_results(
+        cls,
+        cv_results: Mapping[str, Any],
+        *,
+        metrics: Metric | Sequence[Metric] = ("loss", "accuracy"),
+        ax: Axes | Sequence[Axes] | AnyArray | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """The training of every fold.
 
         Parameters
@@ -168,10 +211,13 @@ class HistoryDisplay:
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         TypeError
             If there is no FashionCNN in it.
         ValueError
-            If the estimators are missing or a metric is not known.
+            If the estimators are missing, a metric is not known, or there are more or fewer Axes
+            than metrics.
         """
         if "estimator" not in cv_results:
             raise ValueError(
@@ -191,7 +237,14 @@ class HistoryDisplay:
         return cls(panels=panels).plot(ax, **kwargs)
 
     @classmethod
-    def from_comparison(cls, comparison, *, metrics=("loss", "accuracy"), ax=None, **kwargs):
+    def from_comparison(
+        cls,
+        comparison: Comparison,
+        *,
+        metrics: Metric | Sequence[Metric] = ("loss", "accuracy"),
+        ax: Axes | Sequence[Axes] | AnyArray | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """The networks of a comparison: the mean over the folds of each.
 
         Parameters
@@ -211,8 +264,11 @@ class HistoryDisplay:
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         ValueError
-            If no network was compared or a metric is not known.
+            If no network was compared, a metric is not known, or there are more or fewer Axes than
+            metrics.
         """
         if comparison.histories.empty:
             raise ValueError("The comparison has no network that was trained.")
@@ -223,7 +279,15 @@ class HistoryDisplay:
         return cls(panels=panels).plot(ax, **kwargs)
 
     @classmethod
-    def from_search(cls, search, *, metric=None, score_type="test", ax=None, **kwargs):
+    def from_search(
+        cls,
+        search: Any,
+        *,
+        metric: str | None = None,
+        score_type: Literal["test", "train"] = "test",
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """The scores of a search over `epochs`: a line for each setting of the other parameters.
 
         Parameters
@@ -247,6 +311,8 @@ class HistoryDisplay:
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
         sklearn.exceptions.NotFittedError
             If the search is not fitted.
         ValueError
@@ -261,8 +327,10 @@ class HistoryDisplay:
         return cls(panels={str(label).replace("_", " "): curves}).plot(ax, **kwargs)
 
 
-def _draw(ax, curves, line_kw, band_kw):
-    lines = []
+def _draw(
+    ax: Axes, curves: Sequence[Curve], line_kw: Mapping[str, Any], band_kw: Mapping[str, Any]
+) -> list[Line2D]:
+    lines: list[Line2D] = []
     for curve in curves:
         color = COLORS[curve.group % len(COLORS)]
         middle, spread = curve.values.mean(axis=1), curve.values.std(axis=1)

@@ -1,13 +1,24 @@
 """Images with what they are and what they were taken for."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import unique_labels
 
 from skfashion import _images
+from skfashion._typing import AnyArray, FloatArray, ImageShape
 from skfashion.plotting._style import COLORS, check_choice, pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
 
 _TEXT_HEIGHT = 0.42  # of a tile, in heights of an image
 
@@ -20,10 +31,12 @@ class ImageGridDisplay:
     Parameters
     ----------
     images : ndarray of shape (n, rows, columns)
+        Their smallest value is drawn in the first colour of the colormap, their largest in the
+        last.
     true, predicted : list of str of length n
         Names of the classes.
     confidence : ndarray of shape (n,) or None, default=None
-        Probability of the predicted class.
+        Probability of the predicted class. None writes none.
 
     Attributes
     ----------
@@ -44,7 +57,17 @@ class ImageGridDisplay:
     (8, 28, 28)
     """
 
-    def __init__(self, *, images, true, predicted, confidence=None):
+    figure_: Figure
+    ax_: Axes
+
+    def __init__(
+        self,
+        *,
+        images: AnyArray,
+        true: Sequence[str],
+        predicted: Sequence[str],
+        confidence: FloatArray | None = None,
+    ) -> None:
         self.images = images
         self.true = true
         self.predicted = predicted
@@ -53,17 +76,17 @@ class ImageGridDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        select="errors",
-        n_images=20,
-        display_labels=None,
-        image_shape=None,
-        ax=None,
-        **kwargs,
-    ):
+        select: Literal["errors", "all"] = "errors",
+        n_images: int = 20,
+        display_labels: ArrayLike | None = None,
+        image_shape: ImageShape | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw images and what an estimator takes them for.
 
         Parameters
@@ -77,11 +100,12 @@ class ImageGridDisplay:
         select : {"errors", "all"}, default="errors"
             As in `from_predictions`.
         n_images : int, default=20
-            At the most.
+            Images at the most, at least 1.
         display_labels : array-like of shape (n_classes,) or None, default=None
             Names of the classes, in the order of the estimator's `classes_`. None takes the labels.
         image_shape : tuple of two int or None, default=None
-            Rows and columns. None takes what the layout tells, else the smallest square.
+            Rows and columns, at least 1. None takes what the layout tells, else the smallest
+            square.
         ax : matplotlib Axes or None, default=None
             None makes a figure.
         **kwargs
@@ -93,6 +117,10 @@ class ImageGridDisplay:
 
         Raises
         ------
+        ImportError
+            Without matplotlib.
+        AttributeError
+            If the estimator has no `classes_`, since it is not fitted, say.
         ValueError
             As `from_predictions`.
         """
@@ -119,19 +147,19 @@ class ImageGridDisplay:
     @classmethod
     def from_predictions(
         cls,
-        X,
-        y_true,
-        y_pred,
+        X: ArrayLike,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
         *,
-        confidence=None,
-        select="errors",
-        n_images=20,
-        labels=None,
-        display_labels=None,
-        image_shape=None,
-        ax=None,
-        **kwargs,
-    ):
+        confidence: ArrayLike | None = None,
+        select: Literal["errors", "all"] = "errors",
+        n_images: int = 20,
+        labels: ArrayLike | None = None,
+        display_labels: ArrayLike | None = None,
+        image_shape: ImageShape | None = None,
+        ax: Axes | None = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw images and what they were taken for.
 
         Parameters
@@ -141,18 +169,19 @@ class ImageGridDisplay:
         y_true, y_pred : array-like of shape (n,)
             True and predicted labels.
         confidence : array-like of shape (n,) or None, default=None
-            Probability of the predicted class.
+            Probability of the predicted class. None writes none and orders nothing.
         select : {"errors", "all"}, default="errors"
             "errors" takes the images whose label was not found, with `confidence` the most
             confident first; "all" takes the first images.
         n_images : int, default=20
-            At the most.
+            Images at the most, at least 1.
         labels : array-like of shape (n_classes,) or None, default=None
             The labels that `display_labels` names. None takes all that occur, sorted.
         display_labels : array-like of shape (n_classes,) or None, default=None
             Names of the classes. None takes the labels.
         image_shape : tuple of two int or None, default=None
-            Rows and columns. None takes what the layout tells, else the smallest square.
+            Rows and columns, at least 1. None takes what the layout tells, else the smallest
+            square.
         ax : matplotlib Axes or None, default=None
             None makes a figure.
         **kwargs
@@ -194,7 +223,14 @@ class ImageGridDisplay:
             confidence=None if confidence is None else np.asarray(confidence)[rows],
         ).plot(ax, **kwargs)
 
-    def plot(self, ax=None, *, n_columns=5, cmap="gray_r", text_kw=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        n_columns: int = 5,
+        cmap: str | Colormap = "gray_r",
+        text_kw: Mapping[str, Any] | None = None,
+    ) -> Self:
         """Draw the grid.
 
         Parameters
@@ -202,15 +238,16 @@ class ImageGridDisplay:
         ax : matplotlib Axes or None, default=None
             None makes a figure.
         n_columns : int, default=5
-            Images side by side.
+            Images side by side, at least 1.
         cmap : str or matplotlib Colormap, default="gray_r"
             "gray_r" shows dark clothes on white.
         text_kw : dict or None, default=None
-            Passed to ``Axes.text`` for what stands above the images.
+            Passed to ``Axes.text`` for what stands above the images. None changes nothing.
 
         Returns
         -------
         self : ImageGridDisplay
+            With `figure_` and `ax_`.
 
         Raises
         ------
@@ -230,7 +267,7 @@ class ImageGridDisplay:
             inches = 1.15
             size = (inches * n_columns, inches * n_rows * tile_height / width)
             _, ax = plt.subplots(figsize=size, layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_, self.figure_ = ax, ax.figure.figure  # the whole, of a sub-figure too
         limits = {"vmin": self.images.min(), "vmax": self.images.max()}
         gap = 0.06 * width
         for number, image in enumerate(self.images):
@@ -262,7 +299,7 @@ class ImageGridDisplay:
         return self
 
 
-def _names(y_true, y_pred, labels, display_labels):
+def _names(y_true: AnyArray, y_pred: AnyArray, labels: Any, display_labels: Any) -> dict[Any, str]:
     labels = unique_labels(y_true, y_pred) if labels is None else np.asarray(labels)
     if display_labels is None:
         display_labels = labels
@@ -277,7 +314,7 @@ def _names(y_true, y_pred, labels, display_labels):
     return {label: str(label) for label in others} | names
 
 
-def _as_images(X, rows, image_shape):
+def _as_images(X: ArrayLike, rows: AnyArray, image_shape: ImageShape | None) -> AnyArray:
     X, layout = _images.flatten(X)
     X = np.asarray(X)[rows]
     height, width = _images.choose_image_shape(image_shape, layout, X.shape[1])

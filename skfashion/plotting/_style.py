@@ -1,5 +1,8 @@
 """What all Displays share."""
 
+from collections.abc import Sequence
+from typing import Any
+
 # Okabe and Ito 2008, "Color universal design", without yellow, which is too light for a line. Line
 # styles and markers differ as well, so that nothing is lost in grey. Four and five styles share no
 # factor: the first twenty pairs differ.
@@ -8,7 +11,7 @@ LINES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v")
 
 
-def pyplot():
+def pyplot() -> Any:
     """Matplotlib's pyplot, imported late: nobody who does not draw needs it."""
     try:
         import matplotlib.pyplot as plt
@@ -19,7 +22,7 @@ def pyplot():
     return plt
 
 
-def check_choice(parameter, value, choices):
+def check_choice(parameter: str, value: str, choices: Sequence[str]) -> str:
     """Return the value, which has to be one of the choices."""
     if value not in choices:
         expected = " or ".join(map(repr, choices))

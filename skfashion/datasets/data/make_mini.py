@@ -11,15 +11,19 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skfashion.datasets import fetch_fashion_mnist
+from skfashion.datasets._bunch import Subset
 
-PER_CLASS = {"train": 600, "test": 100}
+PER_CLASS: dict[Subset, int] = {"train": 600, "test": 100}
 PREFIX = {"train": "train", "test": "t10k"}
 SEED = 20170831
 
 
-def choose(target, per_class, random_state):
+def choose(
+    target: NDArray[np.int64], per_class: int, random_state: np.random.RandomState
+) -> NDArray[np.int64]:
     """Return the indices of `per_class` rows of each class, every ten of them one of each."""
     columns = [
         random_state.permutation(np.flatnonzero(target == label))[:per_class] for label in range(10)
@@ -27,13 +31,13 @@ def choose(target, per_class, random_state):
     return np.concatenate([random_state.permutation(block) for block in zip(*columns, strict=True)])
 
 
-def idx_bytes(array):
+def idx_bytes(array: NDArray[np.uint8]) -> bytes:
     """Return an array of unsigned bytes as the content of an IDX file."""
     header = struct.pack(f">{1 + array.ndim}I", 0x0800 | array.ndim, *array.shape)
     return header + array.tobytes()
 
 
-def main(folder):
+def main(folder: Path) -> None:
     """Write the four files."""
     # RandomState, since only its stream is frozen over NumPy's versions.
     random_state = np.random.RandomState(SEED)
