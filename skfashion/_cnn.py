@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from numbers import Integral, Real
@@ -223,7 +223,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         early_stopping: bool = False,
         n_iter_no_change: int = 5,
         tol: float = 1e-4,
-        class_weight: Mapping[Any, float] | Literal["balanced"] | None = None,
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         image_shape: ImageShape | None = None,
         dtype: FloatName = "float32",
         memory: StrPath | None = None,
