@@ -579,7 +579,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             )
 
     def _name_run(
-        self, images: Mapping[str, _rows.Rows], shaping: Mapping[str, Any]
+        self, images: dict[str, _rows.Rows], shaping: dict[str, Any]
     ) -> dict[str, str]:
         """Where the epochs of this training are stored: plain values, which pickle."""
         assert self.memory is not None
