@@ -64,7 +64,9 @@ def skfashion_predict(version, n):
 # Keras
 
 
-def keras_network(filters, strides, dropout, steps_per_execution=1):
+def keras_network(
+    filters, strides, dropout, steps_per_execution=1, loss="sparse_categorical_crossentropy"
+):
     """Compiled; `jit_compile` makes these convolutions many times slower on a CPU."""
     import keras
 
@@ -81,7 +83,7 @@ def keras_network(filters, strides, dropout, steps_per_execution=1):
     model = keras.Sequential(layers)
     model.compile(
         optimizer="adam",
-        loss="sparse_categorical_crossentropy",
+        loss=loss,
         metrics=["accuracy"],
         steps_per_execution=steps_per_execution,
         jit_compile=False,
@@ -143,23 +145,27 @@ def torch_network(filters, strides, dropout):
     return nn.Sequential(*layers)
 
 
-def skorch_fit(version, n):
+def skorch_classifier(version, **parameters):
     import torch
     from skorch import NeuralNetClassifier
 
-    X, y = full_images(n)
-    X = scaled(X).reshape(-1, 1, 28, 28)
-    net = NeuralNetClassifier(
+    return NeuralNetClassifier(
         torch_network(**VERSIONS[version]),
         criterion=torch.nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,
         lr=1e-3,
         batch_size=BATCH_SIZE,
         iterator_train__shuffle=True,
-        max_epochs=1,
         train_split=None,
         verbose=0,
-    ).initialize()
+        **parameters,
+    )
+
+
+def skorch_fit(version, n):
+    X, y = full_images(n)
+    X = scaled(X).reshape(-1, 1, 28, 28)
+    net = skorch_classifier(version, max_epochs=1).initialize()
     y = y.astype(np.int64)
     return unanswered(net.partial_fit, X, y)
 

@@ -95,7 +95,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         The labels, sorted.
     n_features_in_ : int
         Pixels of an image, in whatever layout it came.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Column names, where X was a DataFrame with string column names.
     image_shape_ : tuple of two int
         Rows and columns of an image, before any padding for the network.

@@ -1,7 +1,7 @@
 """Small images that still exercise every path of the networks."""
 
 import pytest
-from helpers import make_images
+from helpers import CHROMIUM, make_images
 
 from skfashion import FashionCNN
 
@@ -22,3 +22,32 @@ def small():
 def fitted(images, small):
     """A network fitted to `images`."""
     return FashionCNN(**small).fit(*images)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A real browser without a window."""
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_tab(browser):
+    """Open an empty tab that notes what it asks for and complains of."""
+    tabs = []
+
+    def open_tab(width, **settings):
+        tab = browser.new_page(viewport={"width": width, "height": 900}, **settings)
+        tabs.append(tab)
+        tab.requests, tab.complaints = [], []
+        tab.on("request", lambda request: tab.requests.append(request.url))
+        tab.on("console", lambda message: tab.complaints.append(message.text))
+        tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
+        return tab
+
+    yield open_tab
+    for tab in tabs:
+        tab.close()

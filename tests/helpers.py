@@ -1,12 +1,15 @@
 """What several tests share."""
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import numpy as np
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def make_images(n=120, side=8, n_classes=3, seed=0):

@@ -1,4 +1,4 @@
-"""What README and docstrings show runs as printed."""
+"""What README, docs and docstrings show runs as printed."""
 
 import doctest
 import re
@@ -14,7 +14,19 @@ import pytest
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON_BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-SHELL_LINES = re.findall(r"^\.venv/bin/skfashion (.*?) *#", README, re.MULTILINE)
+
+# Not what the build has made.
+PAGES = [
+    path
+    for path in sorted((ROOT / "docs").rglob("*.rst"))
+    if not {"_build", "auto_examples", "generated"} & {*path.relative_to(ROOT).parts}
+]
+WITH_EXAMPLES = [page for page in PAGES if ">>> " in page.read_text(encoding="utf-8")]
+MODULES_WITH_EXAMPLES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted((ROOT / "skfashion").rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
 
 
 @pytest.mark.parametrize("block", PYTHON_BLOCKS, ids=range(len(PYTHON_BLOCKS)))
@@ -34,34 +46,61 @@ def test_the_readme_shows_the_table_of_the_demo():
     assert not re.search(r"^[A-Z_]+$", README, re.MULTILINE)
 
 
-def test_commands_of_the_readme_are_commands_of_the_shell():
+def shell_blocks():
+    """Every line that a reader would type into a shell, with its document."""
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES]:
+        text = path.read_text(encoding="utf-8")
+        blocks = re.findall(r"```shell\n(.*?)```", text, re.DOTALL)
+        blocks += re.findall(r"code-block:: shell\n\n((?: +.*\n|\n)+)", text)
+        for line in "\n".join(blocks).splitlines():
+            if command := line.partition("#")[0].strip():
+                yield pytest.param(command, id=f"{path.name}: {command}")
+
+
+@pytest.mark.parametrize("command", list(shell_blocks()))
+def test_commands_of_the_documents_exist(command):
     from skfashion.__main__ import main
 
-    assert len(SHELL_LINES) == 3
-    for line in SHELL_LINES:
+    words = [word for word in command.split() if "=" not in word or word.startswith("-")]
+    program, *arguments = words
+    if program == "make":
+        targets = (ROOT / "Makefile").read_text()
+        assert all(f"\n{target}:" in targets for target in arguments)
+    elif program in (".venv/bin/skfashion", "skfashion"):
         with pytest.raises(SystemExit) as stop:
-            main([*line.split(), "--help"])
+            main([*arguments, "--help"])
         assert stop.value.code == 0
+    elif arguments[0].startswith("benchmarks/"):
+        assert (ROOT / arguments[0]).is_file()
+    else:
+        assert (program, arguments[0]) in {
+            ("git", "clone"),
+            ("cd", "skfashion"),
+            ("python", "-m"),
+            (".venv/bin/python", "-m"),
+        }
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "skfashion._cnn",
-        "skfashion.comparison._baselines",
-        "skfashion.comparison._compare",
-        "skfashion.comparison._comparison",
-        "skfashion.datasets._errors",
-        "skfashion.datasets._mini",
-        "skfashion.plotting._comparison",
-        "skfashion.plotting._history",
-        "skfashion.plotting._image_grid",
-    ],
-)
+@pytest.mark.parametrize("module", MODULES_WITH_EXAMPLES)
 def test_examples_in_docstrings_run(module):
     result = doctest.testmod(import_module(module))
     assert result.attempted > 0
     assert result.failed == 0
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
+def test_examples_in_the_docs_run(page):
+    result = doctest.testfile(str(page), module_relative=False)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_python_in_the_docs_escapes_the_tests(page):
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"(?:code-block:: (?:py\w*|ipython)|plot::).*\n((?: +.*\n|\n)+)", text)
+    assert all(">>> " in block for block in blocks)
+    assert not re.search(r"^ +(?:import \w|from \w+ import )", text, re.MULTILINE)
 
 
 def test_version_is_the_same_everywhere():

@@ -1,11 +1,11 @@
 """The report is one page that needs nothing else, in a real browser, whatever its width."""
 
 import re
-import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import CHROMIUM
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.naive_bayes import GaussianNB
@@ -15,7 +15,6 @@ from skfashion._report._figures import best_network
 from skfashion.datasets import CLASS_NAMES, load_fashion_mini
 
 matplotlib = pytest.importorskip("matplotlib")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 class Broken(ClassifierMixin, BaseEstimator):
@@ -63,32 +62,14 @@ def page(path):
     return path.read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def visit(browser, path):
-    pages = []
-
+def visit(open_tab, path):
     def visit(width, **settings):
-        tab = browser.new_page(viewport={"width": width, "height": 900}, **settings)
-        pages.append(tab)
-        tab.requests, tab.complaints = [], []
-        tab.on("request", lambda request: tab.requests.append(request.url))
-        tab.on("console", lambda message: tab.complaints.append(message.text))
-        tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
+        tab = open_tab(width, **settings)
         tab.goto(path.as_uri())
         return tab
 
-    yield visit
-    for tab in pages:
-        tab.close()
+    return visit
 
 
 def test_tables_are_read_again_as_they_were(comparison, path):

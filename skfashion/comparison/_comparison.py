@@ -61,7 +61,7 @@ class Comparison:
 
     See Also
     --------
-    compare : Makes it.
+    skfashion.compare : Makes it.
     skfashion.plotting.ComparisonDisplay : Draws it.
 
     References

@@ -1,0 +1,239 @@
+"""Which promise holds for which classifier: the README's table, every cell of it tried out.
+
+Version 2 in the words of each library, on 300 of the bundled images; scikit-learn's own network has
+a hidden layer of 100. In a few minutes: ``python benchmarks/features.py``.
+"""
+
+import importlib.metadata
+import pickle
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+import peers
+import psutil
+from sklearn.base import clone, is_classifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils.estimator_checks import check_estimator
+
+from skfashion.datasets import load_fashion_mini
+
+LIBRARIES = ["scikit-learn", "tensorflow", "keras", "scikeras", "torch", "skorch"]
+
+
+def skfashion(epochs):
+    return peers.fashion_cnn("v2", epochs=epochs, random_state=0)
+
+
+def scikeras(epochs):
+    return peers.keras_classifier("v2", epochs=epochs, random_state=0)
+
+
+def network_for_wrapper(X, y, **parameters):
+    return peers.keras_network(**parameters)
+
+
+def keras_wrapper(epochs):
+    from keras.wrappers import SKLearnClassifier
+
+    return SKLearnClassifier(
+        network_for_wrapper,
+        model_kwargs={**peers.VERSIONS["v2"], "loss": "categorical_crossentropy"},
+        fit_kwargs={"epochs": epochs, "batch_size": peers.BATCH_SIZE, "verbose": 0},
+    )
+
+
+def skorch(epochs):
+    return peers.skorch_classifier("v2", max_epochs=epochs)
+
+
+def mlp(epochs):
+    return MLPClassifier((100,), max_iter=epochs, random_state=0)
+
+
+# In the layout that each wants.
+CONTENDERS = {
+    "skfashion": (skfashion, (-1, 784)),
+    "SciKeras": (scikeras, (-1, 28, 28, 1)),
+    "Keras' wrapper": (keras_wrapper, (-1, 28, 28, 1)),
+    "skorch": (skorch, (-1, 1, 28, 28)),
+    "MLPClassifier": (mlp, (-1, 784)),
+}
+
+
+# Questions: each takes a function that makes a classifier for a number of epochs, X and y.
+
+
+def is_a_classifier(make, X, y):
+    return is_classifier(make(1))
+
+
+def keeps_its_settings_when_cloned(make, X, y):
+    clf = make(1)
+    ours, theirs = clf.get_params(deep=False), clone(clf).get_params(deep=False)
+    return all(repr(ours[name]) == repr(theirs[name]) for name in ours)
+
+
+def dropout_and_epochs_are_parameters(make, X, y):
+    names = {name.rpartition("__")[2] for name in make(1).get_params()}
+    return bool(names & {"epochs", "max_epochs", "max_iter"}) and "dropout" in names
+
+
+def tells_probabilities(make, X, y):
+    clf = make(1).fit(X, y)
+    return hasattr(clf, "predict_proba") and clf.predict_proba(X[:1]).shape == (1, 10)
+
+
+def equal_seed_equal_predictions(make, X, y):
+    """By its own parameter, whatever was drawn before."""
+    found = []
+    for _ in range(2):
+        clf = make(2).fit(X, y)
+        found.append(getattr(clf, "predict_proba", clf.predict)(X[:50]))
+    return np.array_equal(*found)
+
+
+def leaves_global_randomness_alone(make, X, y):
+    import keras
+    import tensorflow as tf
+    import torch
+
+    def seed():
+        np.random.seed(1)  # noqa: NPY002 - the global one is meant
+        torch.manual_seed(1)
+        keras.utils.set_random_seed(1)
+
+    def draw():
+        return np.random.random(), float(torch.rand(1)), float(tf.random.uniform([1])[0])  # noqa: NPY002
+
+    seed()
+    expected = draw()
+    seed()
+    make(1).fit(X, y)
+    return draw() == expected
+
+
+def longer_training_goes_on(make, X, y):
+    """What a search over epochs asks for: four epochs, after two were trained."""
+    with tempfile.TemporaryDirectory() as folder:
+        for epochs in (2, 4):
+            clf = make(epochs)
+            if "memory" in clf.get_params():
+                clf.set_params(memory=folder)
+            clf.fit(X, y)
+    return getattr(clf, "n_epochs_trained_", 4) == 2
+
+
+def predicts_without_its_framework(make, X, y):
+    """Unpickled in a fresh process."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clf.pickle"
+        try:
+            path.write_bytes(pickle.dumps((make(1).fit(X, y), X[:5])))
+        except Exception:
+            return False
+        code = (
+            "import pickle, sys; clf, X = pickle.load(open(sys.argv[1], 'rb')); clf.predict(X); "
+            "sys.exit(bool({'tensorflow', 'torch'} & set(sys.modules)))"
+        )
+        done = subprocess.run([sys.executable, "-c", code, path], cwd=Path(__file__).parent)
+    return done.returncode == 0
+
+
+def memory_kept_by_a_fit(make, X, y):
+    """Mean growth over twenty fits, after five; negative growth is none."""
+    process, used = psutil.Process(), []
+    for _ in range(25):
+        make(1).fit(X, y)
+        used.append(process.memory_info().rss)
+    return f"{max(0, used[-1] - used[4]) / 20e6:.1f} MB"
+
+
+def estimator_checks_failed(make, X, y):
+    """scikit-learn's, of a network of dense layers that fits tables where it has to."""
+    clf = CHECKED.get(make, make)(1)
+    if clf is None:
+        return "not run"
+    results = check_estimator(clf, on_fail=None, on_skip=None)
+    status = [result["status"] for result in results]
+    return f"{status.count('failed')} of {len(status) - status.count('skipped')}"
+
+
+def dense_network(n_features, n_classes, loss):
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((n_features,)),
+            layers.Dense(20, activation="relu"),
+            layers.Dense(n_classes, activation="softmax"),
+        ]
+    )
+    model.compile(optimizer="adam", loss=loss)
+    return model
+
+
+def dense_for_scikeras(meta):
+    return dense_network(
+        meta["n_features_in_"], meta["n_classes_"], "sparse_categorical_crossentropy"
+    )
+
+
+def dense_for_wrapper(X, y):
+    return dense_network(X.shape[1], y.shape[1], "categorical_crossentropy")
+
+
+def scikeras_checked(epochs):
+    from scikeras.wrappers import KerasClassifier
+
+    return KerasClassifier(dense_for_scikeras, epochs=epochs, verbose=0, random_state=0)
+
+
+def wrapper_checked(epochs):
+    from keras.wrappers import SKLearnClassifier
+
+    return SKLearnClassifier(dense_for_wrapper, fit_kwargs={"epochs": epochs, "verbose": 0})
+
+
+CHECKED = {
+    skfashion: lambda epochs: peers.fashion_cnn("v1", dtype="float64", random_state=0),
+    scikeras: scikeras_checked,
+    keras_wrapper: wrapper_checked,
+    skorch: lambda epochs: None,  # its networks take float32 and a number of features
+}
+
+QUESTIONS = {
+    "scikit-learn takes it for a classifier": is_a_classifier,
+    "`clone` keeps all settings": keeps_its_settings_when_cloned,
+    "dropout and epochs are parameters": dropout_and_epochs_are_parameters,
+    "probabilities, of one image too": tells_probabilities,
+    "its own seed decides every bit": equal_seed_equal_predictions,
+    "global random states stay as they were": leaves_global_randomness_alone,
+    "a search over epochs trains none twice": longer_training_goes_on,
+    "unpickled, predicts without its framework": predicts_without_its_framework,
+    "memory kept by every fit": memory_kept_by_a_fit,
+    "scikit-learn's estimator checks that fail": estimator_checks_failed,
+}
+
+
+def main():
+    print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES))
+    X, y = load_fashion_mini(return_X_y=True)
+    X, y = peers.scaled(X[:300]), y[:300].astype(np.int64)
+    print("| |", " | ".join(CONTENDERS), "|")
+    print("|---" * (1 + len(CONTENDERS)) + "|")
+    for question, answer in QUESTIONS.items():
+        cells = []
+        for make, shape in CONTENDERS.values():
+            found = answer(make, X.reshape(shape), y)
+            cells.append({True: "yes", False: "no"}.get(found, found))
+        print("|", question, "|", " | ".join(cells), "|", flush=True)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    main()

@@ -1,0 +1,88 @@
+"""The built documentation, link by link and in a real browser: run by ``make docs``."""
+
+import functools
+import http.server
+import threading
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from helpers import CHROMIUM
+
+pytestmark = pytest.mark.site
+
+SITE = Path(__file__).parent.parent / "docs" / "_build" / "html"
+PAGES = sorted(
+    page
+    for path in SITE.rglob("*.html")
+    if not (page := path.relative_to(SITE).as_posix()).startswith("_static/")  # the theme's own
+)
+
+
+@functools.cache
+def parsed(page):
+    """Everything that a page links to or shows, and what in it can be linked to."""
+    bs4 = pytest.importorskip("bs4")
+    soup = bs4.BeautifulSoup((SITE / page).read_text(encoding="utf-8"), "html.parser")
+    links = {tag[key] for key in ("href", "src") for tag in soup.find_all(attrs={key: True})}
+    return links, {tag["id"] for tag in soup.find_all(id=True)}
+
+
+def test_the_site_has_its_pages():
+    expected = {"index.html", "install.html", "tutorial.html", "user_guide/fitting.html"}
+    expected |= {"auto_examples/plot_first_fit.html", "generated/skfashion.FashionCNN.html"}
+    assert expected <= set(PAGES), "make docs builds the site"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_internal_link_is_dead(page):
+    dead = []
+    for link in parsed(page)[0]:
+        parts = urlsplit(link)
+        if parts.scheme or parts.netloc:
+            continue
+        target = (SITE / page).parent / unquote(parts.path) if parts.path else SITE / page
+        if target.is_dir():
+            target /= "index.html"
+        if not target.is_file():
+            dead.append(link)
+        elif parts.fragment and target.suffix == ".html":
+            name = target.resolve().relative_to(SITE.resolve()).as_posix()
+            if unquote(parts.fragment) not in parsed(name)[1]:
+                dead.append(link)
+    assert dead == []
+
+
+@pytest.fixture(scope="module")
+def address():
+    """Serve the site on this machine."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=SITE)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, as Debian packages it")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_pages_show_whole_and_without_complaint(open_tab, address, width, scheme):
+    tab = open_tab(width, color_scheme=scheme)
+    failed, errors = [], []
+    tab.on("requestfailed", lambda request: failed.append(request.url))
+    tab.on("console", lambda said: said.type in ("error", "warning") and errors.append(said.text))
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    for page in PAGES:
+        tab.goto(f"{address}/{page}")
+        assert tab.evaluate("document.documentElement.dataset.theme") == scheme
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width, page
+        hollow = "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
+        assert tab.evaluate(hollow) == [], page
+        assert (errors, failed) == ([], []), page
+    elsewhere = [url for url in tab.requests if not url.startswith((address, "data:", "blob:"))]
+    assert elsewhere == []
