@@ -1,9 +1,11 @@
 # Everything from nothing but Python >= 3.11, make and a package index.
 PYTHON ?= python3
 BIN := .venv/bin
+BUILD := .venv-build/bin
 OLDEST := .venv-oldest/bin
+WHEEL := .venv-wheel/bin
 
-.PHONY: demo test test-slow test-oldest bench results lint format clean
+.PHONY: demo test test-slow test-oldest wheel bench results lint format clean
 
 demo: .venv/installed
 	$(BIN)/skfashion compare --output build/demo
@@ -17,6 +19,29 @@ test-slow: .venv/installed
 
 test-oldest: .venv-oldest/installed
 	$(OLDEST)/python -m pytest tests/test_estimator_checks.py
+
+# The wheel is built from the sdist, and used where no checkout can be imported in its stead.
+wheel: .venv-build/installed
+	rm -rf dist
+	$(BUILD)/python -m build
+	$(BUILD)/python -m twine check --strict dist/*
+	$(BUILD)/check-wheel-contents dist/*.whl
+	$(PYTHON) -m venv --clear .venv-wheel
+	$(WHEEL)/python -m pip install --quiet dist/*.whl
+	cd dist && ../$(WHEEL)/python -c "$$USE"
+	cd dist && ../$(WHEEL)/skfashion --help
+	cd dist && ../$(WHEEL)/skfashion reproduce v2 --epochs 1 --data mini
+
+define USE
+import skfashion
+from skfashion.datasets import load_fashion_mini
+
+assert "site-packages" in skfashion.__file__, skfashion.__file__
+X, y = load_fashion_mini(return_X_y=True)
+fitted = skfashion.FashionCNN(epochs=1, random_state=0).fit(X, y)
+assert fitted.score(X, y) > 0.6
+endef
+export USE
 
 bench: .venv/peers
 	$(BIN)/python benchmarks/run.py
@@ -47,6 +72,12 @@ format: .venv/linters
 	$(BIN)/python -m pip install --quiet --group bench
 	touch $@
 
+.venv-build/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-build
+	$(BUILD)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BUILD)/python -m pip install --quiet --group build
+	touch $@
+
 .venv-oldest/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-oldest
 	$(OLDEST)/python -m pip install --quiet --upgrade "pip>=25.1"
@@ -54,4 +85,4 @@ format: .venv/linters
 	touch $@
 
 clean:
-	rm -rf .venv .venv-oldest .pytest_cache .ruff_cache
+	rm -rf .venv .venv-build .venv-oldest .venv-wheel .pytest_cache .ruff_cache dist
