@@ -52,6 +52,11 @@ results: .venv/installed
 lint: .venv/linters
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/repo-review .
+	$(BIN)/codespell
+	$(BIN)/rumdl check --no-cache .
+	$(BIN)/zizmor --offline --no-progress .
 
 format: .venv/linters
 	$(BIN)/ruff check --fix .
@@ -85,4 +90,4 @@ format: .venv/linters
 	touch $@
 
 clean:
-	rm -rf .venv .venv-build .venv-oldest .venv-wheel .pytest_cache .ruff_cache dist
+	rm -rf .venv .venv-build .venv-oldest .venv-wheel .mypy_cache .pytest_cache .ruff_cache dist
