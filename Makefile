@@ -1,9 +1,11 @@
 # Everything from nothing but Python >= 3.11, make and a package index.
 PYTHON ?= python3
 BIN := .venv/bin
+BUILD := .venv-build/bin
 OLDEST := .venv-oldest/bin
+WHEEL := .venv-wheel/bin
 
-.PHONY: demo test test-slow test-oldest bench results lint format clean
+.PHONY: demo test test-slow test-oldest wheel docs bench results lint format clean
 
 demo: .venv/installed
 	$(BIN)/skfashion compare --output build/demo
@@ -18,6 +20,34 @@ test-slow: .venv/installed
 test-oldest: .venv-oldest/installed
 	$(OLDEST)/python -m pytest tests/test_estimator_checks.py
 
+# The wheel is built from the sdist, and used where no checkout can be imported in its stead.
+wheel: .venv-build/installed
+	rm -rf dist
+	$(BUILD)/python -m build
+	$(BUILD)/python -m twine check --strict dist/*
+	$(BUILD)/check-wheel-contents dist/*.whl
+	$(PYTHON) -m venv --clear .venv-wheel
+	$(WHEEL)/python -m pip install --quiet dist/*.whl
+	cd dist && ../$(WHEEL)/python -c "$$USE"
+	cd dist && ../$(WHEEL)/skfashion --help
+	cd dist && ../$(WHEEL)/skfashion reproduce v2 --epochs 1 --data mini
+
+define USE
+import skfashion
+from skfashion.datasets import load_fashion_mini
+
+assert "site-packages" in skfashion.__file__, skfashion.__file__
+X, y = load_fashion_mini(return_X_y=True)
+fitted = skfashion.FashionCNN(epochs=1, random_state=0).fit(X, y)
+assert fitted.score(X, y) > 0.6
+endef
+export USE
+
+# Into docs/_build/html; then every link is followed and every page looked at.
+docs: .venv/documenters
+	$(BIN)/sphinx-build --fail-on-warning --keep-going docs docs/_build/html
+	$(BIN)/python -m pytest -m site
+
 bench: .venv/peers
 	$(BIN)/python benchmarks/run.py
 
@@ -27,6 +57,11 @@ results: .venv/installed
 lint: .venv/linters
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/repo-review .
+	$(BIN)/codespell
+	$(BIN)/rumdl check --no-cache .
+	$(BIN)/zizmor --offline --no-progress .
 
 format: .venv/linters
 	$(BIN)/ruff check --fix .
@@ -43,8 +78,18 @@ format: .venv/linters
 	$(BIN)/python -m pip install --quiet --group lint
 	touch $@
 
+.venv/documenters: .venv/installed
+	$(BIN)/python -m pip install --quiet --group docs
+	touch $@
+
 .venv/peers: .venv/installed
 	$(BIN)/python -m pip install --quiet --group bench
+	touch $@
+
+.venv-build/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-build
+	$(BUILD)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BUILD)/python -m pip install --quiet --group build
 	touch $@
 
 .venv-oldest/installed: pyproject.toml
@@ -54,4 +99,5 @@ format: .venv/linters
 	touch $@
 
 clean:
-	rm -rf .venv .venv-oldest .pytest_cache .ruff_cache
+	rm -rf .venv .venv-build .venv-oldest .venv-wheel .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf docs/_build docs/auto_examples docs/generated docs/sg_execution_times.rst

@@ -111,6 +111,7 @@ html_theme_options = {
     "navbar_end": ["theme-switcher", "navbar-icon-links"],  # no version switcher: one version
     "show_prev_next": True,
     "secondary_sidebar_items": ["page-toc", "sg_download_links"],
+    "logo": {"text": "skfashion"},
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
 }

@@ -578,9 +578,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
                 f"training is known again, but random_state is {self.random_state!r}."
             )
 
-    def _name_run(
-        self, images: dict[str, _rows.Rows], shaping: dict[str, Any]
-    ) -> dict[str, str]:
+    def _name_run(self, images: dict[str, _rows.Rows], shaping: dict[str, Any]) -> dict[str, str]:
         """Where the epochs of this training are stored: plain values, which pickle."""
         assert self.memory is not None
         settings = {"architecture": self._architecture, **shaping, **_machine.fingerprint()}

@@ -2,9 +2,6 @@
 
 import doctest
 import re
-import runpy
-import subprocess
-import sys
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -114,40 +111,3 @@ def test_scikit_learn_below_the_oldest_supported_is_not_promised():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert "scikit-learn>=1.7" in project["dependencies"]
     assert "scikit-learn==1.7.0" in (ROOT / "Makefile").read_text()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "examples").glob("plot_*.py")), ids=lambda p: p.stem
-)
-def test_gallery_examples_run_and_end_in_a_picture(path, monkeypatch):
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("agg")
-    import matplotlib.pyplot as plt
-
-    runpy.run_path(str(path))
-    assert plt.get_fignums()
-    plt.close("all")
-
-
-def test_the_wheel_holds_data_licence_and_description_but_no_tests(tmp_path):
-    import zipfile
-
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    [wheel] = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
-    data = [name for name in names if name.startswith("skfashion/datasets/data/")]
-    assert len([name for name in data if name.endswith("-ubyte.gz")]) == 4
-    assert {"skfashion/datasets/data/LICENSE", "skfashion/datasets/data/make_mini.py"} <= set(data)
-    assert {
-        "skfashion/datasets/descr/fashion_mnist.rst",
-        "skfashion/_report/report.html",
-        "skfashion/py.typed",
-    } <= set(names)
-    assert not [name for name in names if name.startswith(("tests", "docs", "examples"))]
-    assert sum(zipfile.ZipFile(wheel).getinfo(name).compress_size for name in data) < 4e6

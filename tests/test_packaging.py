@@ -1,0 +1,64 @@
+"""What is shipped is whole."""
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def build(target, folder):
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    [path] = folder.iterdir()
+    return path
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    with zipfile.ZipFile(build("wheel", tmp_path_factory.mktemp("wheel"))) as archive:
+        yield archive
+
+
+def test_the_wheel_is_the_package_and_nothing_but_the_package(wheel):
+    package = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "skfashion").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert "skfashion/_report/report.html" in package
+    assert {name for name in wheel.namelist() if ".dist-info/" not in name} == package
+
+
+def test_the_wheel_holds_both_licences(wheel):
+    licences = [name.split("/licenses/")[1] for name in wheel.namelist() if "/licenses/" in name]
+    assert sorted(licences) == ["LICENSE", "skfashion/datasets/data/LICENSE"]
+
+
+def test_the_data_in_the_wheel_stay_below_four_megabytes(wheel):
+    sizes = [
+        entry.compress_size for entry in wheel.infolist() if entry.filename.endswith("-ubyte.gz")
+    ]
+    assert len(sizes) == 4
+    assert sum(sizes) < 4e6
+
+
+def test_the_sdist_holds_all_it_takes_to_build_and_test(tmp_path):
+    if not (ROOT / ".git").exists():
+        pytest.skip("needs a checkout: what is tracked is what has to be there")
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    tracked = {name for name in listing.stdout.split("\0") if name and (ROOT / name).exists()}
+    assert {"LICENSE", "Makefile", "README.md", "pyproject.toml", "tests/conftest.py"} <= tracked
+    with tarfile.open(build("sdist", tmp_path)) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames()}
+    assert tracked <= names
