@@ -64,9 +64,7 @@ def skfashion_predict(version, n):
 # Keras
 
 
-def keras_network(
-    filters, strides, dropout, steps_per_execution=1, loss="sparse_categorical_crossentropy"
-):
+def keras_network(filters, strides, dropout, steps_per_execution=1):
     """Compiled; `jit_compile` makes these convolutions many times slower on a CPU."""
     import keras
 
@@ -83,7 +81,7 @@ def keras_network(
     model = keras.Sequential(layers)
     model.compile(
         optimizer="adam",
-        loss=loss,
+        loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
         steps_per_execution=steps_per_execution,
         jit_compile=False,
@@ -96,6 +94,16 @@ def keras_fit(version, n, steps_per_execution):
     X = scaled(X)
     model = keras_network(**VERSIONS[version], steps_per_execution=steps_per_execution)
     return unanswered(model.fit, X, y, batch_size=BATCH_SIZE, verbose=0)
+
+
+def keras_wrapper_network(X, y, **parameters):
+    """The wrapper takes rows of pixels, and gives one-hot labels."""
+    import keras
+
+    layers = [keras.Input((784,)), keras.layers.Reshape((28, 28, 1))]
+    model = keras.Sequential([*layers, *keras_network(**parameters).layers])
+    model.compile(optimizer="adam", loss="categorical_crossentropy", jit_compile=False)
+    return model
 
 
 # SciKeras
@@ -150,7 +158,8 @@ def skorch_classifier(version, **parameters):
     from skorch import NeuralNetClassifier
 
     return NeuralNetClassifier(
-        torch_network(**VERSIONS[version]),
+        torch_network,
+        **{f"module__{name}": value for name, value in VERSIONS[version].items()},
         criterion=torch.nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,
         lr=1e-3,

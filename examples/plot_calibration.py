@@ -27,7 +27,7 @@ network = FashionCNN.v1(epochs=10, memory=folder.name, random_state=0)
 # %%
 # :class:`~sklearn.calibration.CalibratedClassifierCV` fits a network in each of three folds and,
 # on the rows left out, one number: the temperature that all logits are divided by. The order of
-# the classes stays as it was. Isotonic regression needs no logits, but many more rows.
+# the classes stays as it was. Isotonic regression needs no logits, but many more rows than these.
 
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV

@@ -40,14 +40,13 @@ comparison.table[["accuracy_mean", "accuracy_low", "accuracy_high", "accuracy_p_
 comparison.out_of_fold["network"].shape
 
 # %%
-# The same as pictures: on the left who is better, on the right at what price. Whoever lies on the
-# line is beaten by no other in both.
+# The same as pictures: who is better, and at what price. Whoever lies on the line is beaten by no
+# other in both.
 
 import matplotlib.pyplot as plt
 
 from skfashion.plotting import ComparisonDisplay
 
-_, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-ComparisonDisplay.from_comparison(comparison, ax=axes[0])
-ComparisonDisplay.from_comparison(comparison, kind="fit_time", ax=axes[1])
+ComparisonDisplay.from_comparison(comparison)
+ComparisonDisplay.from_comparison(comparison, kind="fit_time")
 plt.show()

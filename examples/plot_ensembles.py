@@ -60,7 +60,6 @@ import matplotlib.pyplot as plt
 
 from skfashion.plotting import ComparisonDisplay
 
-_, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
-ComparisonDisplay.from_comparison(comparison, ax=axes[0])
-ComparisonDisplay.from_comparison(comparison, kind="fit_time", ax=axes[1])
+ComparisonDisplay.from_comparison(comparison)
+ComparisonDisplay.from_comparison(comparison, kind="fit_time")
 plt.show()

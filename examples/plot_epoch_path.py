@@ -73,7 +73,7 @@ print(f"after 1, 4 and 16 epochs: {staged[0]:.3f}, {staged[3]:.3f}, {staged[15]:
 
 from skfashion.__main__ import main
 
-main(["cache", folder.name])
+exit_code = main(["cache", folder.name])
 
 # %%
 # The path of every setting, with a band of one standard deviation over the folds.

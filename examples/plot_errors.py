@@ -3,7 +3,7 @@
 The confusion matrix and worst errors
 =====================================
 
-Nine of ten are right. Which are the others, and can they be told apart at all? Cross-validation
+Four of five are right. Which are the others, and can they be told apart at all? Cross-validation
 gives a prediction for every image by a network that was not trained on it; scikit-learn's displays
 and :class:`~skfashion.plotting.ImageGridDisplay` show where these go wrong.
 """
@@ -33,7 +33,7 @@ from sklearn.metrics import classification_report
 print(classification_report(y, predicted, target_names=CLASS_NAMES, digits=3))
 
 # %%
-# Only the errors, as a share of the row's class.
+# Only the errors: each row tells where those of its class went.
 
 import matplotlib.pyplot as plt
 from sklearn.metrics import ConfusionMatrixDisplay
@@ -59,6 +59,7 @@ plt.show()
 
 from skfashion.plotting import ImageGridDisplay
 
+# sphinx_gallery_thumbnail_number = 2
 ImageGridDisplay.from_predictions(
     X,
     y,

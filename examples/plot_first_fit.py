@@ -59,6 +59,7 @@ pd.DataFrame(probabilities, columns=CLASS_NAMES, index=y_test[:5]).round(3)
 
 from skfashion.plotting import ImageGridDisplay
 
+# sphinx_gallery_thumbnail_number = 2
 ImageGridDisplay.from_estimator(
     clf, X_test, y_test, select="all", display_labels=CLASS_NAMES, n_images=15
 )

@@ -72,6 +72,7 @@ import pandas as pd
 
 results = pd.DataFrame(search.cv_results_).rename(columns=lambda name: name.removeprefix("param_"))
 score = "mean_test_accuracy"
+# sphinx_gallery_thumbnail_number = 2
 low, high = results[score].min(), results[score].max()
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.6), sharey=True, layout="constrained")

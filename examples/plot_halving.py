@@ -46,7 +46,7 @@ from skfashion.__main__ import main
 rungs = dict(zip(search.n_resources_, search.n_candidates_, strict=True))
 asked = sum(epochs * candidates for epochs, candidates in rungs.items())
 print(f"settings by epochs: {rungs}, {asked} epochs a fold")
-main(["cache", folder.name])  # in the shell: skfashion cache DIRECTORY
+exit_code = main(["cache", folder.name])  # in the shell: skfashion cache DIRECTORY
 
 # %%
 # Each line ends on the rung where its setting was given up.

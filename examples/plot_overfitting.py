@@ -9,8 +9,8 @@ overfits less. Does it?
 """
 
 # %%
-# Both learn from a thousand images and are scored, after every epoch and without dropout, on
-# these and on a thousand others. With ``memory`` one ``fit`` tells the whole path.
+# Both learn from a thousand images and are scored, after every epoch and without dropout, on these
+# and on a thousand others. With ``memory`` one ``fit`` tells the whole path.
 
 from tempfile import TemporaryDirectory
 
@@ -53,7 +53,7 @@ for name, clf in networks.items():
 
 import matplotlib.pyplot as plt
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
+fig, axes = plt.subplots(1, 2, figsize=(7.5, 3.6), sharey=True, layout="constrained")
 for ax, (name, accuracy) in zip(axes, paths.items(), strict=True):
     epochs = range(1, len(accuracy["unseen"]) + 1)
     ax.fill_between(epochs, accuracy["unseen"], accuracy["training"], alpha=0.15, label="the gap")
@@ -78,8 +78,8 @@ last["gap"] = last["training"] - last["unseen"]
 last.round(3)
 
 # %%
-# What would help version 1 is to stop in time, or a little dropout of its own: here both, against
-# the validation rows.
+# Would version 1 be better if it stopped in time, or with a little dropout of its own? Both narrow
+# the gap, and neither makes it better on unseen images: here its overfitting does no harm.
 
 variants = {
     "as it is": {},
@@ -95,4 +95,4 @@ for name, parameters in variants.items():
         "unseen": clf.score(X_test, y_test),
     }
 folder.cleanup()
-pd.DataFrame(rows).T.round(3)
+pd.DataFrame.from_dict(rows, orient="index").round(3)

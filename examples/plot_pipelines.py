@@ -3,9 +3,9 @@
 Networks and baselines, Pipelines
 =================================
 
-Classical classifiers want their pixels prepared: scaled, standardised, fewer. A network wants none
-of that. In a :class:`~sklearn.pipeline.Pipeline` each has what it needs, and everything that asks
-for a classifier takes the Pipeline.
+Classical classifiers are given prepared pixels: scaled, standardised, fewer. A network prepares
+its own. In a :class:`~sklearn.pipeline.Pipeline` each has what it needs, everything that asks for
+a classifier takes the Pipeline, and whether the preparation was worth it is a question for folds.
 """
 
 # %%
@@ -71,7 +71,9 @@ with sklearn.config_context(enable_metadata_routing=True):
 print(f"kept epoch {pipeline[-1].n_iter_} of {len(pipeline[-1].history_['loss'])}")
 
 # %%
-# What the preparation is worth, with intervals.
+# What the preparation is worth, with intervals: in accuracy nothing that a thousand rows could
+# show. A hundred components do for the SVC what all 784 pixels do, in less than half the time for
+# a prediction.
 
 import matplotlib.pyplot as plt
 
