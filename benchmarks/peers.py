@@ -198,15 +198,20 @@ def mlp_predict(n):
 # Memory and the checks
 
 
-def two_hundred_fits():
-    """Growth of memory in bytes, and programs compiled, from the 10th fit to the 200th.
-
-    Of the memory in use: what malloc keeps of freed arrays goes up and down by 40 MB.
-    """
+def memory_in_use():
+    """Bytes of this process, without what malloc keeps of freed arrays: that varies by 40 MB."""
     import ctypes
     import gc
 
     import psutil
+
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    return psutil.Process().memory_info().rss
+
+
+def two_hundred_fits():
+    """Growth of memory in bytes, and programs compiled, from the 10th fit to the 200th."""
     from tensorflow.python.eager.context import context
 
     X, y = full_images(300)
@@ -223,9 +228,7 @@ def two_hundred_fits():
         ).fit(X, y)
 
     def state():
-        gc.collect()
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-        return psutil.Process().memory_info().rss, len(context().list_function_names())
+        return memory_in_use(), len(context().list_function_names())
 
     def run():
         for number in range(10):

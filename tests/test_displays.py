@@ -6,7 +6,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -224,6 +226,11 @@ class TestImageGrid:
         wrong = probabilities.argmax(axis=1) != y
         assert len(display.images) == min(20, wrong.sum()) > 0
         assert display.confidence[0] == probabilities[wrong].max()
+
+    @pytest.mark.parametrize("estimator", [FashionCNN(), make_pipeline(GaussianNB())])
+    def test_of_an_estimator_that_is_not_fitted_says_so(self, images, estimator):
+        with pytest.raises(NotFittedError):
+            ImageGridDisplay.from_estimator(estimator, *images)
 
     def test_of_an_estimator_without_probabilities_shows_none(self, images):
         X, y = images

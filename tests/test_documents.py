@@ -100,6 +100,15 @@ def test_no_python_in_the_docs_escapes_the_tests(page):
     assert not re.search(r"^ +(?:import \w|from \w+ import )", text, re.MULTILINE)
 
 
+@pytest.mark.parametrize("module", ["skfashion", "skfashion.datasets", "skfashion.plotting"])
+def test_the_reference_has_every_public_name(module):
+    reference = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
+    part = reference[reference.index(f".. module:: {module}\n") :]
+    for name in import_module(module).__all__:
+        if not name.startswith("_"):
+            assert re.search(rf"^( +|.*:: (skfashion\.)?){name}$", part, re.MULTILINE), name
+
+
 def test_version_is_the_same_everywhere():
     from skfashion import __version__
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.validation import check_is_fitted
 
 from skfashion import _images
 from skfashion._typing import AnyArray, FloatArray, ImageShape
@@ -119,11 +120,12 @@ class ImageGridDisplay:
         ------
         ImportError
             Without matplotlib.
-        AttributeError
-            If the estimator has no `classes_`, since it is not fitted, say.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
         ValueError
             As `from_predictions`.
         """
+        check_is_fitted(estimator)
         classes = np.asarray(estimator.classes_)
         if hasattr(estimator, "predict_proba"):
             probabilities = estimator.predict_proba(X)
