@@ -100,6 +100,7 @@ plot_html_show_formats = False
 plot_formats = [("png", 150)]
 
 # Pages
+toc_object_entries_show_parents = "hide"  # of FashionCNN.fit() only fit() fits into the sidebar
 html_theme = "pydata_sphinx_theme"
 html_context = {"default_mode": "auto"}
 html_logo = html_favicon = "_static/logo.svg"

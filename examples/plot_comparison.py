@@ -40,13 +40,17 @@ comparison.table[["accuracy_mean", "accuracy_low", "accuracy_high", "accuracy_p_
 comparison.out_of_fold["network"].shape
 
 # %%
-# The same as pictures: who is better, and at what price. Whoever lies on the line is beaten by no
-# other in both.
+# The same as a picture.
 
 import matplotlib.pyplot as plt
 
 from skfashion.plotting import ComparisonDisplay
 
 ComparisonDisplay.from_comparison(comparison)
+plt.show()
+
+# %%
+# And at what price: whoever lies on the line is beaten by no other in both.
+
 ComparisonDisplay.from_comparison(comparison, kind="fit_time")
 plt.show()
