@@ -31,6 +31,7 @@ exclude_patterns = ["_build", "auto_examples/*.ipynb", "auto_examples/*.py*"]
 templates_path = ["templates"]
 nitpicky = True
 default_role = "literal"
+highlight_language = "none"  # what follows two colons is what a command prints
 
 # Docstrings
 autosummary_generate = True

@@ -1,9 +1,22 @@
-"""Small images that still exercise every path of the networks."""
+"""What tests are given: small images that still exercise every path, figures closed, a browser."""
+
+import os
+import sys
 
 import pytest
 from helpers import CHROMIUM, make_images
 
 from skfashion import FashionCNN
+
+os.environ["MPLBACKEND"] = "agg"  # draws without a screen
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    """Nothing that a test or an example draws is left."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
 
 
 @pytest.fixture

@@ -16,15 +16,7 @@ from skfashion import FashionCNN, compare
 from skfashion.plotting import ComparisonDisplay, HistoryDisplay, ImageGridDisplay
 from skfashion.plotting._comparison import pareto_front
 
-matplotlib = pytest.importorskip("matplotlib")
-matplotlib.use("agg")
 plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
 
 
 class Broken(ClassifierMixin, BaseEstimator):

@@ -18,15 +18,7 @@ from sklearn.preprocessing import MinMaxScaler, Normalizer
 from skfashion import FashionCNN
 from skfashion.plotting import HistoryDisplay
 
-matplotlib = pytest.importorskip("matplotlib")
-matplotlib.use("agg")
 plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture
