@@ -560,9 +560,9 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         architecture.check_continues(Architecture(**self._architecture))
         if self._optimizer_state["iterations"] is None:
             raise ValueError(
-                "This network was taken from memory, from the middle of a longer training and "
-                "without the optimizer's state: it cannot be trained further. Fit anew with "
-                "memory=None."
+                "This network cannot be trained further, for it has no optimizer's state: it was "
+                "taken from memory, from the middle of a longer training (fit anew with "
+                "memory=None), or was saved without include_optimizer=True."
             )
         return TrainingState(self.weights_, **self._optimizer_state)
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skfashion import _epochs, _forward, _images, _prediction
+from skfashion import _epochs, _forward, _images, _prediction, _saved
 from skfashion._architecture import Architecture
-from skfashion._typing import AnyArray, FloatArray, History, ImageShape
+from skfashion._typing import AnyArray, FloatArray, History, ImageShape, StrPath
 
 if TYPE_CHECKING:
     import keras
@@ -174,6 +174,59 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
                     "fit again."
                 )
             yield _forward.softmax(self._logits_of(images, found[0].weights))
+
+    def save(self, path: StrPath, *, include_optimizer: bool = False) -> None:
+        """Write the fitted network into one file, which `load` reads without TensorFlow.
+
+        A zip of plain arrays and a ``manifest.json`` with parameters, versions and the SHA-256 of
+        every array. Of `memory` the directory's name is kept, not what is in it.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file. One that is there is replaced as a whole or not at all.
+        include_optimizer : bool, default=False
+            Whether to keep the optimizer's state, which makes the file three times as large. Only
+            with it `partial_fit` and `warm_start` go on from what was loaded, bit for bit.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If a parameter or a label is no plain value, or there is no optimizer's state to
+            include.
+        OSError
+            If it cannot be written; then nothing has changed.
+        """
+        check_is_fitted(self)
+        _saved.save(self, path, include_optimizer=include_optimizer)
+
+    @classmethod
+    def load(cls, path: StrPath) -> Self:
+        """Read a fitted network from a file that `save` wrote.
+
+        Nothing in the file is run, and nothing is taken from it unseen: names, shapes, dtypes,
+        sizes, SHA-256 and finiteness are checked. It needs neither TensorFlow nor Keras.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file.
+
+        Returns
+        -------
+        FashionCNN
+            Fitted, with equal predictions. `staged_predict_proba` is not to be had from it.
+
+        Raises
+        ------
+        ValueError
+            If it is no such file, is damaged, was changed, or is of a newer version.
+        OSError
+            If it cannot be read.
+        """
+        return _saved.load(cls, path)
 
     def to_keras(self) -> keras.Sequential:
         """The trained network as a plain Keras model, independent of this estimator.

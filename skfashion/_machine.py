@@ -1,11 +1,12 @@
 """The machine and its settings: what decides how sums are rounded, and what readers are told."""
 
+import contextlib
 import os
 import platform
 import re
 import sys
 from functools import cache
-from importlib.metadata import requires, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +78,21 @@ def processor() -> str:
     return models[0] if models else platform.processor() or platform.machine()
 
 
+def versions() -> dict[str, str]:
+    """Of the libraries that have a say in what is trained, as far as they are installed."""
+    found = {}
+    for name in (*_LIBRARIES, "skfashion"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
 @cache
 def _machine() -> dict[str, Any]:
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
     return {
         "processor": [simd.get("baseline", []), simd.get("found", [])],
-        "versions": {name: version(name) for name in (*_LIBRARIES, "skfashion")},
+        "versions": versions(),
     }
 
 
