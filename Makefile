@@ -5,7 +5,7 @@ BUILD := .venv-build/bin
 OLDEST := .venv-oldest/bin
 WHEEL := .venv-wheel/bin
 
-.PHONY: demo test test-slow test-oldest wheel docs bench results lint format clean
+.PHONY: demo test test-slow test-oldest wheel docs bench features results lint format clean
 
 demo: .venv/installed
 	$(BIN)/skfashion compare --output build/demo
@@ -50,6 +50,9 @@ docs: .venv/documenters
 
 bench: .venv/peers
 	$(BIN)/python benchmarks/run.py
+
+features: .venv/peers
+	$(BIN)/python benchmarks/features.py
 
 results: .venv/installed
 	$(BIN)/python benchmarks/results.py
@@ -100,4 +103,4 @@ format: .venv/linters
 
 clean:
 	rm -rf .venv .venv-build .venv-oldest .venv-wheel .mypy_cache .pytest_cache .ruff_cache dist
-	rm -rf docs/_build docs/auto_examples docs/generated docs/sg_execution_times.rst
+	rm -rf docs/_build docs/auto_examples docs/generated

@@ -1,7 +1,7 @@
 """Which promise holds for which classifier: the README's table, every cell of it tried out.
 
 Version 2 in the words of each library, on 300 of the bundled images; scikit-learn's own network has
-a hidden layer of 100. In a few minutes: ``python benchmarks/features.py``.
+a hidden layer of 100. In a few minutes: ``make features``.
 """
 
 import importlib.metadata

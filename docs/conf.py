@@ -92,6 +92,7 @@ sphinx_gallery_conf = {
     "reference_url": {"skfashion": None},
     "backreferences_dir": "generated/backreferences",
     "remove_config_comments": True,
+    "write_computation_times": False,  # each page says its own
     "show_memory": False,
     "abort_on_example_error": True,
     "matplotlib_animations": False,

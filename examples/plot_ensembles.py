@@ -60,7 +60,7 @@ ComparisonDisplay.from_comparison(comparison)
 plt.show()
 
 # %%
-# And what it costs: every step to the right is more networks to train.
+# And what it costs. The first time to train a network includes TensorFlow's start.
 
 ComparisonDisplay.from_comparison(comparison, kind="fit_time")
 plt.show()

@@ -144,19 +144,8 @@ def _at_least(minimum: int) -> Callable[[str], int]:
     return parse
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command of the shell.
-
-    Parameters
-    ----------
-    argv : list of str or None, default=None
-        Arguments; None takes those of the process.
-
-    Returns
-    -------
-    int
-        0; 1 when the data cannot be read or trained on, or an estimator failed; 130 after Ctrl-C.
-    """
+def build_parser() -> argparse.ArgumentParser:
+    """What each command takes."""
     parser = argparse.ArgumentParser(prog="skfashion", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -201,7 +190,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             "--seed", type=_at_least(0), default=0, help="random_state; default: 0"
         )
 
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command of the shell.
+
+    Parameters
+    ----------
+    argv : list of str or None, default=None
+        Arguments; None takes those of the process.
+
+    Returns
+    -------
+    int
+        0; 1 when the data cannot be read or trained on, or an estimator failed; 130 after Ctrl-C.
+    """
+    arguments = build_parser().parse_args(argv)
     arguments.argv = sys.argv[1:] if argv is None else argv
     try:
         return arguments.run(arguments)

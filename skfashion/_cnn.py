@@ -211,7 +211,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
     def __init__(
         self,
         *,
-        filters: Sequence[int] = (8, 24, 48),
+        filters: Sequence[int] | AnyArray = (8, 24, 48),
         kernel_size: int = 3,
         strides: int = 1,
         dropout: float = 0.0,

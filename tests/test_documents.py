@@ -4,6 +4,7 @@ import doctest
 import re
 import tomllib
 from importlib import import_module
+from inspect import ismodule
 from pathlib import Path
 
 import pytest
@@ -43,12 +44,16 @@ def test_the_readme_shows_the_table_of_the_demo():
     assert not re.search(r"^[A-Z_]+$", README, re.MULTILINE)
 
 
+SHELL_IN_RST = re.compile(r"^\.\. code-block:: shell\n\n((?: +.*\n|\n)+)", re.MULTILINE)
+PLOT_IN_RST = re.compile(r"^\.\. plot::\n((?: +.*\n|\n)+)", re.MULTILINE)
+
+
 def shell_blocks():
     """Every line that a reader would type into a shell, with its document."""
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES]:
         text = path.read_text(encoding="utf-8")
         blocks = re.findall(r"```shell\n(.*?)```", text, re.DOTALL)
-        blocks += re.findall(r"code-block:: shell\n\n((?: +.*\n|\n)+)", text)
+        blocks += SHELL_IN_RST.findall(text)
         for line in "\n".join(blocks).splitlines():
             if command := line.partition("#")[0].strip():
                 yield pytest.param(command, id=f"{path.name}: {command}")
@@ -56,7 +61,7 @@ def shell_blocks():
 
 @pytest.mark.parametrize("command", list(shell_blocks()))
 def test_commands_of_the_documents_exist(command):
-    from skfashion.__main__ import main
+    from skfashion.__main__ import build_parser
 
     words = [word for word in command.split() if "=" not in word or word.startswith("-")]
     program, *arguments = words
@@ -64,16 +69,14 @@ def test_commands_of_the_documents_exist(command):
         targets = (ROOT / "Makefile").read_text()
         assert all(f"\n{target}:" in targets for target in arguments)
     elif program in (".venv/bin/skfashion", "skfashion"):
-        with pytest.raises(SystemExit) as stop:
-            main([*arguments, "--help"])
-        assert stop.value.code == 0
+        assert callable(build_parser().parse_args(arguments).run)
     elif arguments[0].startswith("benchmarks/"):
         assert (ROOT / arguments[0]).is_file()
     else:
         assert (program, arguments[0]) in {
             ("git", "clone"),
             ("cd", "skfashion"),
-            ("python", "-m"),
+            ("python3", "-m"),
             (".venv/bin/python", "-m"),
         }
 
@@ -93,19 +96,35 @@ def test_examples_in_the_docs_run(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_no_python_in_the_docs_escapes_the_tests(page):
+def test_no_code_of_a_page_escapes_the_tests(page):
     text = page.read_text(encoding="utf-8")
-    blocks = re.findall(r"(?:code-block:: (?:py\w*|ipython)|plot::).*\n((?: +.*\n|\n)+)", text)
-    assert all(">>> " in block for block in blocks)
-    assert not re.search(r"^ +(?:import \w|from \w+ import )", text, re.MULTILINE)
+    directives = r"^ *\.\. ((?:code|code-block|sourcecode|ipython|plot|doctest|testcode)::.*)$"
+    blocks = re.findall(directives, text, re.MULTILINE)
+    assert set(blocks) <= {"code-block:: shell", "plot::"}
+    assert blocks.count("code-block:: shell") == len(SHELL_IN_RST.findall(text))
+    assert blocks.count("plot::") == len(PLOT_IN_RST.findall(text))
+    assert all(">>> " in block for block in PLOT_IN_RST.findall(text))
+    # What follows two colons is what a command printed.
+    assert not re.search(r"^ +(import [\w.]+|from [\w.]+ import .*|\w+ = .*)$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"), [("README.md", {"", "python", "shell"}), ("CONTRIBUTING.md", {"", "shell"})]
+)
+def test_no_code_of_a_readme_escapes_the_tests(name, kinds):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    fences = re.findall(r"^ *(?:```|~~~)(.*)$", text, re.MULTILINE)
+    assert set(fences) <= kinds
 
 
 @pytest.mark.parametrize("module", ["skfashion", "skfashion.datasets", "skfashion.plotting"])
 def test_the_reference_has_every_public_name(module):
     reference = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
-    part = reference[reference.index(f".. module:: {module}\n") :]
+    part = reference.partition(f".. module:: {module}\n")[2].partition(".. module::")[0]
     for name in import_module(module).__all__:
-        if not name.startswith("_"):
+        if ismodule(getattr(import_module(module), name)):
+            assert f".. module:: {module}.{name}\n" in reference
+        elif not name.startswith("_"):
             assert re.search(rf"^( +|.*:: (skfashion\.)?){name}$", part, re.MULTILINE), name
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from skfashion import FashionCNN, __version__
+from skfashion import FashionCNN, __version__, make_baselines
 from skfashion.__main__ import main
 from skfashion._reproduction import PUBLISHED, latest, train_epochs
 from skfashion.datasets import load_fashion_mini
@@ -29,13 +29,13 @@ def test_compare_prints_a_row_for_all_and_writes_a_report(csv, tmp_path, capsys)
     assert main(["compare", "--data", str(csv), "--cv", "2", "--output", str(folder)]) == 0
     out, err = capsys.readouterr()
     rows = out.splitlines()
-    names = "FashionCNN v1|FashionCNN v2|logistic regression|linear SVC|kNN|RBF SVC|random forest"
-    names += "|histogram gradient boosting|MLP|dummy|naive Bayes"
+    estimators = ["FashionCNN v1", "FashionCNN v2", *make_baselines()]
+    names = "|".join(estimators)
     pattern = re.compile(rf"^({names})\s+0\.\d{{3}} \[-?0\.\d{{3}}, [01]\.\d{{3}}\] .*\d$")
-    assert len([row for row in rows if pattern.match(row)]) == 11
+    assert len([row for row in rows if pattern.match(row)]) == len(estimators)
     assert rows[-1] == f"Report: {folder / 'report.html'}"
     assert err.splitlines()[0] == "120 images, 2 stratified folds"
-    assert len(err.splitlines()) == 1 + 22
+    assert len(err.splitlines()) == 1 + 2 * len(estimators)
 
     assert sorted(path.name for path in folder.iterdir()) == [
         "report.html",
@@ -44,7 +44,7 @@ def test_compare_prints_a_row_for_all_and_writes_a_report(csv, tmp_path, capsys)
     ]
     table = pd.read_csv(folder / "table.csv", index_col="estimator")
     scores = pd.read_csv(folder / "scores.csv")
-    assert len(scores) == 22
+    assert len(scores) == 2 * len(estimators)
     means = scores.groupby("estimator")["score"].mean()
     assert_allclose(table["accuracy_mean"], means[table.index])
     page = (folder / "report.html").read_text(encoding="utf-8")

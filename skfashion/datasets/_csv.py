@@ -116,10 +116,15 @@ def load_fashion_csv(path: StrPath, *, return_X_y: bool = False, as_frame: bool 
 
     Examples
     --------
-    >>> from skfashion.datasets import load_fashion_csv
-    >>> X, y = load_fashion_csv(  # doctest: +SKIP
-    ...     "fashion-mnist_train.csv.zip", return_X_y=True
-    ... )
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> from skfashion.datasets import load_fashion_csv, load_fashion_mini
+    >>> frame = load_fashion_mini(as_frame=True).frame.head(3)
+    >>> path = Path(mkdtemp()) / "fashion-mnist_train.csv"
+    >>> frame[["label", *frame.columns.drop("label")]].to_csv(path, index=False)  # as Kaggle's is
+    >>> X, y = load_fashion_csv(path, return_X_y=True)
+    >>> X.shape, y.shape
+    ((3, 784), (3,))
     """
     path = Path(os.path.expanduser(path))  # noqa: PTH111 (does not fail where there is no home)
     with _opened(path) as stream:
