@@ -110,6 +110,7 @@ html_title = f"skfashion {version}"
 html_static_path = ["_static"]
 html_css_files = ["skfashion.css"]
 html_show_sourcelink = False
+html_use_index = html_domain_indices = False  # the reference and the search do better
 html_theme_options = {
     "navbar_end": ["theme-switcher", "navbar-icon-links"],  # no version switcher: one version
     "show_prev_next": True,
