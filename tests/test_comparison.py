@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import run_python
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, is_classifier
 from sklearn.dummy import DummyClassifier
@@ -465,3 +466,15 @@ def test_bad_input_is_refused_before_any_fit(mini, changes, error, message):
     arguments = {"estimators": {"untouched": Untouched()}, "X": X, "y": y, **changes}
     with pytest.raises(error, match=message):
         compare(**arguments)
+
+
+def test_the_workers_of_joblib_are_left_in_peace():
+    """With two lokys in a process joblib's tracker of shared files complains of each."""
+    assert run_python("""
+        import numpy as np
+        import pandas as pd
+        from joblib import Parallel, delayed
+        from skfashion import compare
+        frame = pd.DataFrame(np.ones((1000, 784)))
+        print(sum(Parallel(n_jobs=2)(delayed(len)(frame) for _ in range(8))))
+    """).split() == ["8000"]

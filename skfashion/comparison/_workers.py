@@ -7,7 +7,9 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
 
 from joblib import cpu_count, effective_n_jobs
-from loky import ProcessPoolExecutor
+
+# joblib's own copy: another loky in the process breaks joblib's count of the files it shares.
+from joblib.externals.loky import ProcessPoolExecutor
 from sklearn.utils.parallel import Parallel, delayed
 
 from skfashion.comparison._runs import Data, Job, Run, failed, place_in_words, run
