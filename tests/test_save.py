@@ -284,10 +284,18 @@ FORGED = {
 }
 
 
-@pytest.fixture
-def members(fitted, path):
-    fitted.save(path)
-    with zipfile.ZipFile(path) as archive:
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """A network, trained once, and the file that holds it."""
+    path = tmp_path_factory.mktemp("good") / "clf.skfashion"
+    clf = FashionCNN(filters=(4, 6), dense_units=12, epochs=8, batch_size=20, random_state=0)
+    clf.fit(*make_images()).save(path)
+    return clf, path
+
+
+@pytest.fixture(scope="module")
+def members(good):
+    with zipfile.ZipFile(good[1]) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
@@ -300,9 +308,9 @@ def refused(path):
 
 
 class TestForgedFiles:
-    def test_members_alone_would_be_taken(self, members, path, fitted, images):
+    def test_members_alone_would_be_taken(self, good, members, path, images):
         path.write_bytes(pack(members))
-        assert_same(FashionCNN.load(path), fitted, images[0])
+        assert_same(FashionCNN.load(path), good[0], images[0])
 
     @pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)
     def test_are_refused(self, members, path, forge):
@@ -339,15 +347,14 @@ class TestForgedFiles:
         path.write_bytes(pack({**members, twice: members["weights/0.npy"]}))
         assert "twice" in refused(path)
 
-    def test_are_refused_wherever_they_end(self, members, path):
-        whole = path.read_bytes()
+    def test_are_refused_wherever_they_end(self, good, path):
+        whole = good[1].read_bytes()
         for end in [*range(0, len(whole), len(whole) // 60), len(whole) - 1]:
             path.write_bytes(whole[:end])
             refused(path)
 
-    def test_are_refused_or_the_same_whichever_byte_is_another(self, path, fitted, images):
-        fitted.save(path)
-        whole = path.read_bytes()
+    def test_are_refused_or_the_same_whichever_byte_is_another(self, good, path, images):
+        whole = good[1].read_bytes()
         rng = np.random.default_rng(0)
         refusals = 0
         for place in rng.integers(len(whole), size=400):
@@ -359,7 +366,7 @@ class TestForgedFiles:
             except ValueError:
                 refusals += 1
             else:
-                assert_same(loaded, fitted, images[0])
+                assert_same(loaded, good[0], images[0])
         assert refusals > 300
 
     def test_no_file_at_all_is_told_as_such(self, path):
