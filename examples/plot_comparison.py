@@ -22,7 +22,7 @@ X_test, y_test = load_fashion_mini(subset="test", return_X_y=True)
 baselines = make_baselines(random_state=0)
 del baselines["histogram gradient boosting"]
 network = FashionCNN.v1(epochs=6, random_state=0)
-comparison = compare({"network": network, **baselines}, X, y, cv=5, X_test=X_test, y_test=y_test)
+comparison = compare({"network": network, **baselines}, X, y, cv=3, X_test=X_test, y_test=y_test)
 comparison
 
 # %%
