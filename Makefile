@@ -74,7 +74,7 @@ format: .venv/linters
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[plot,report]" --group test
+	$(BIN)/python -m pip install --quiet --editable ".[onnx,plot,report,skops]" --group test
 	touch $@
 
 .venv/linters: .venv/installed
