@@ -1,0 +1,56 @@
+"""Options that several commands share, and the data they name."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, overload
+
+from skfashion.datasets import fetch_fashion_mnist, load_fashion_csv, load_fashion_mini
+from skfashion.datasets._bunch import Arrays
+from skfashion.datasets._fetch import read_folder
+
+
+def add_data(command: argparse.ArgumentParser, *, default: str) -> None:
+    """``--data``, which `load_data` reads."""
+    command.add_argument(
+        "--data",
+        default=default,
+        help="mini (the 7,000 images of the package), full (Fashion-MNIST: a copy on this machine, "
+        "else a download), or the path of a folder with its four files or of Kaggle's CSV or zip; "
+        f"default: {default}",
+    )
+
+
+def add_seed(command: argparse.ArgumentParser) -> None:
+    """``--seed``."""
+    command.add_argument("--seed", type=at_least(0), default=0, help="random_state; default: 0")
+
+
+def at_least(minimum: int) -> Callable[[str], int]:
+    """Return the type of an option that takes whole numbers from `minimum` upwards."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = minimum - 1
+        if value < minimum:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {minimum} upwards")
+        return value
+
+    return parse
+
+
+@overload
+def load_data(data: str, subset: Literal["train"]) -> Arrays: ...
+@overload
+def load_data(data: str, subset: Literal["test"]) -> Arrays | None: ...
+def load_data(data: str, subset: Literal["train", "test"]) -> Arrays | None:
+    """X and y of a subset; None for the test images of a CSV, which has none."""
+    if data == "mini":
+        return load_fashion_mini(subset=subset, return_X_y=True)
+    if data == "full":
+        return fetch_fashion_mnist(subset=subset, return_X_y=True, progress=True)
+    if Path(data).is_dir():
+        return read_folder(data, subset=subset)
+    return load_fashion_csv(data, return_X_y=True) if subset == "train" else None
