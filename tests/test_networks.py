@@ -53,46 +53,6 @@ def test_version_2_has_a_dropout_after_each_of_three_convolutions(fashion):
     assert {layer.rate for layer in model.layers[2:7:2]} == {0.5}
 
 
-@pytest.mark.parametrize("version", [FashionCNN.v1, FashionCNN.v2])
-def test_the_keras_model_predicts_the_same_from_raw_pixels_and_is_independent(fashion, version):
-    X, y = fashion
-    clf = version(epochs=1, random_state=0).fit(X, y)
-    model = clf.to_keras()
-    probabilities = clf.predict_proba(X)
-    pixels = X.reshape(-1, 28, 28, 1)
-    assert_allclose(model.predict(pixels, verbose=0), probabilities, atol=1e-5)
-    shapes = [array.shape for array in model.get_weights()]
-    assert shapes == [array.shape for array in clf.weights_]
-    model.set_weights([np.zeros(shape) for shape in shapes])
-    assert_array_equal(clf.predict_proba(X), probabilities)
-    assert clf.to_keras() is not model
-
-
-def test_the_keras_model_survives_its_own_file_format_without_our_classes(fashion, tmp_path):
-    import keras
-
-    X, y = fashion
-    clf = FashionCNN.v2(epochs=1, random_state=0).fit(X, y)
-    clf.to_keras().save(tmp_path / "v2.keras")
-    loaded = keras.saving.load_model(tmp_path / "v2.keras", safe_mode=True)
-    assert_allclose(
-        loaded.predict(X.reshape(-1, 28, 28, 1), verbose=0), clf.predict_proba(X), atol=1e-5
-    )
-
-
-def test_the_keras_model_has_the_dropout_that_was_trained(images, small):
-    clf = FashionCNN(**small, dropout=0.25).fit(*images).set_params(dropout=0.75)
-    assert [layer.rate for layer in clf.to_keras().layers if "dropout" in layer.name] == [0.25] * 2
-
-
-def test_small_images_are_padded_in_the_keras_model_too(images):
-    X, y = images
-    clf = FashionCNN.v2(epochs=1, random_state=0).fit(X, y)
-    model = clf.to_keras()
-    assert model.input_shape == (None, 8, 8, 1)
-    assert_allclose(model.predict(X[..., np.newaxis], verbose=0), clf.predict_proba(X), atol=1e-5)
-
-
 @pytest.mark.parametrize("strides", [1, 2])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-6), ("float32", 1e-4)])
