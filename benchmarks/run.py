@@ -11,6 +11,7 @@ import platform
 import sys
 import time
 
+import deployment_rows
 import joblib
 import peers
 import search_rows
@@ -165,6 +166,7 @@ ROWS = {
     "checks": checks,
     "peak": peak,
     **search_rows.ROWS,
+    **deployment_rows.ROWS,
 }
 
 
