@@ -8,10 +8,21 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from skfashion._machine import threads_given
 
 __all__ = ["check_not_forked", "keras", "runs_here", "tf"]
+
+
+def _check_installed() -> None:
+    missing = [name for name in ("tensorflow", "keras") if find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"{' and '.join(missing)} must be installed for this: without them a FashionCNN can be "
+            "loaded, saved and asked for predictions, but neither trained nor turned into a Keras "
+            "model. A usual installation of skfashion brings both."
+        )
 
 
 def _check_backend() -> None:
@@ -102,6 +113,7 @@ def _share_the_machine() -> None:
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
+_check_installed()
 _check_backend()
 if "tensorflow" in sys.modules:
     import keras

@@ -93,6 +93,13 @@ class TestPromise2FittedStateIsArraysAndPlainValues:
                 sys.modules[name] = None  # importing it is an ImportError
             import joblib
             clf, X = joblib.load({str(tmp_path / "clf.joblib")!r})
+            for refused in (clf.to_keras, lambda: clf.partial_fit(X, clf.predict(X))):
+                try:
+                    refused()
+                except ImportError as error:
+                    assert "tensorflow and keras must be installed" in str(error)
+                else:
+                    raise AssertionError
             print(clf.predict(X).tolist())
         """)
         assert json.loads(out) == clf.predict(X).tolist()
