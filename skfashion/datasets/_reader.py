@@ -57,7 +57,7 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         [0, 1): the root of the mean square over red, green and blue, as a share of that between
         black and white. With "auto", of transparent pictures, the opacity up to which it does.
     sharpen : bool, default=True
-        Whether images are sharpened.
+        Whether images are sharpened. False suits pictures that were made small and sharp before.
     max_pixels : int, default=50_000_000
         Pictures of more pixels are refused, files before they are decoded; at least 1. Decoding
         takes up to 8 bytes of memory for each. Pillow has a limit of its own besides,
@@ -110,13 +110,13 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
     >>> from PIL import Image, ImageDraw
     >>> from skfashion.datasets import ImageFileReader
     >>> photo = Image.new("RGB", (300, 400), "#fdfdfd")
-    >>> ImageDraw.Draw(photo).rectangle((100, 50, 199, 349), fill="navy")
+    >>> ImageDraw.Draw(photo).rectangle((75, 50, 224, 349), fill="navy")
     >>> [row] = ImageFileReader().transform([photo])
     >>> row.shape, row.dtype
     ((784,), dtype('uint8'))
     >>> row.reshape(28, 28)[14]
-    array([  0,   0,   0,   0,   0,   0,   0,   0,   0, 240, 240, 240, 240,
-           240, 240, 240, 240, 240,   0,   0,   0,   0,   0,   0,   0,   0,
+    array([  0,   0,   0,   0,   0,   0,   0, 240, 240, 240, 240, 240, 240,
+           240, 240, 240, 240, 240, 240, 240, 240,   0,   0,   0,   0,   0,
              0,   0], dtype=uint8)
     """
 
@@ -147,12 +147,12 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         self.max_pixels = max_pixels
 
     @keeps_types(_fit_context(prefer_skip_nested_validation=True))
-    def fit(self, X: Any = None, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters, and no more.
 
         Parameters
         ----------
-        X : sequence of pictures or None, default=None
+        X : sequence of pictures
             Not used.
         y : array-like or None, default=None
             Not used.
@@ -160,6 +160,7 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         Returns
         -------
         self : ImageFileReader
+            As it was.
 
         Raises
         ------
