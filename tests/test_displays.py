@@ -4,15 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skfashion import FashionCNN, compare
+from skfashion.datasets import ImageFileReader
 from skfashion.plotting import ComparisonDisplay, HistoryDisplay, ImageGridDisplay
 from skfashion.plotting._comparison import pareto_front
 
@@ -218,6 +220,41 @@ class TestImageGrid:
         wrong = probabilities.argmax(axis=1) != y
         assert len(display.images) == min(20, wrong.sum()) > 0
         assert display.confidence[0] == probabilities[wrong].max()
+
+    def test_without_truth_shows_the_first_images_and_what_they_are_taken_for(self, images, fitted):
+        X, _ = images
+        display = ImageGridDisplay.from_estimator(
+            fitted, X, n_images=3, display_labels=["hat", "shoe", "tie"]
+        )
+        assert_array_equal(display.images, X[:3])
+        assert display.true is None
+        names = np.array(["hat", "shoe", "tie"])[fitted.predict(X[:3])]
+        confidence = fitted.predict_proba(X[:3]).max(axis=1)
+        texts = [text.get_text() for text in display.ax_.texts]
+        assert texts == [f"{a} {b:.2f}" for a, b in zip(names, confidence, strict=True)]
+        plain = ImageGridDisplay.from_predictions(X, None, fitted.predict(X), select="all")
+        assert_array_equal(plain.images, X[:20])
+
+    def test_errors_without_truth_cannot_be_shown(self, images):
+        with pytest.raises(ValueError, match="select='errors' without true labels"):
+            ImageGridDisplay.from_predictions(images[0], None, images[1], select="errors")
+
+    def test_of_a_pipeline_of_pictures_shows_what_the_classifier_sees(self, images, fitted):
+        X, y = images
+        photos = [np.pad(255 - image, 8, constant_values=255).repeat(3, axis=0) for image in X[:12]]
+        reader = ImageFileReader(image_shape=(8, 8))
+        pipeline = make_pipeline(reader, fitted)
+        expected = reader.transform(photos)
+        display = ImageGridDisplay.from_estimator(pipeline, photos)
+        assert_array_equal(display.images, expected.reshape(-1, 8, 8))
+        assert_allclose(display.confidence, pipeline.predict_proba(photos).max(axis=1))
+        pipeline = make_pipeline(reader, GaussianNB())
+        framed = clone(pipeline).set_output(transform="pandas")
+        for estimator in (GridSearchCV(pipeline, {}, cv=2), framed):
+            estimator.fit(photos, y[:12])
+            display = ImageGridDisplay.from_estimator(estimator, photos, y[:12], select="all")
+            assert_array_equal(display.images, expected.reshape(-1, 8, 8))
+            assert display.predicted == [str(label) for label in estimator.predict(photos)]
 
     @pytest.mark.parametrize("estimator", [FashionCNN(), make_pipeline(GaussianNB())])
     def test_of_an_estimator_that_is_not_fitted_says_so(self, images, estimator):

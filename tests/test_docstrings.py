@@ -11,7 +11,12 @@ from numpydoc.validate import validate
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skfashion import FashionCNN
-from skfashion.datasets import fetch_fashion_mnist, load_fashion_csv, load_fashion_mini
+from skfashion.datasets import (
+    ImageFileReader,
+    fetch_fashion_mnist,
+    load_fashion_csv,
+    load_fashion_mini,
+)
 
 IGNORED = {
     "ES01",  # an extended summary: where one sentence says it all, a second would fill
@@ -51,7 +56,10 @@ def _own(cls):
 NAMES = public_names()
 WITH_PARAMETERS = {name: value for name, value in NAMES.items() if not isinstance(value, property)}
 VALIDATED = {
-    "FashionCNN": (FashionCNN, FashionCNN._parameter_constraints),
+    **{
+        estimator.__name__: (estimator, estimator._parameter_constraints)
+        for estimator in (FashionCNN, ImageFileReader)
+    },
     **{
         loader.__name__: (loader, loader._skl_parameter_constraints)
         for loader in (fetch_fashion_mnist, load_fashion_csv, load_fashion_mini)

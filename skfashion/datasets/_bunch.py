@@ -32,9 +32,9 @@ CLASS_NAMES = (
 PARTS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 
-def feature_names() -> list[str]:
-    """Return the column names of the images, those of Kaggle's CSV."""
-    return [f"pixel{i}" for i in range(1, 785)]
+def feature_names(n_pixels: int = 784) -> list[str]:
+    """Return the column names of images, those of Kaggle's CSV."""
+    return [f"pixel{i}" for i in range(1, n_pixels + 1)]
 
 
 def read_subset(

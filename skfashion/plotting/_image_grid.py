@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from skfashion import _images
 from skfashion._typing import AnyArray, FloatArray, ImageShape
+from skfashion.datasets import ImageFileReader
 from skfashion.plotting._style import COLORS, check_choice, pyplot
 
 if TYPE_CHECKING:
@@ -21,11 +23,13 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-_TEXT_HEIGHT = 0.42  # of a tile, in heights of an image
+_LINE_HEIGHT, _GAP_HEIGHT = 0.17, 0.08  # of the text above an image, in heights of an image
+
+Select: TypeAlias = Literal["errors", "all"] | None
 
 
 class ImageGridDisplay:
-    """A grid of images, each with its class and the class that was predicted.
+    """A grid of images, each with the class that was predicted and, where it is known, its class.
 
     Made by `from_estimator` or `from_predictions`; all parameters are stored as attributes.
 
@@ -34,8 +38,10 @@ class ImageGridDisplay:
     images : ndarray of shape (n, rows, columns)
         Their smallest value is drawn in the first colour of the colormap, their largest in the
         last.
-    true, predicted : list of str of length n
-        Names of the classes.
+    true : list of str of length n or None
+        Names of the classes. None where nobody knows them.
+    predicted : list of str of length n
+        Names of the predicted classes.
     confidence : ndarray of shape (n,) or None, default=None
         Probability of the predicted class. None writes none.
 
@@ -65,7 +71,7 @@ class ImageGridDisplay:
         self,
         *,
         images: AnyArray,
-        true: Sequence[str],
+        true: Sequence[str] | None,
         predicted: Sequence[str],
         confidence: FloatArray | None = None,
     ) -> None:
@@ -78,10 +84,10 @@ class ImageGridDisplay:
     def from_estimator(
         cls,
         estimator: Any,
-        X: ArrayLike,
-        y: ArrayLike,
+        X: Any,
+        y: ArrayLike | None = None,
         *,
-        select: Literal["errors", "all"] = "errors",
+        select: Select = None,
         n_images: int = 20,
         display_labels: ArrayLike | None = None,
         image_shape: ImageShape | None = None,
@@ -94,19 +100,22 @@ class ImageGridDisplay:
         ----------
         estimator : classifier
             Fitted. If it has `predict_proba`, its probabilities are shown and order the errors.
+            Of a Pipeline, or a search of one, that begins with an ImageFileReader the pictures are
+            shown as the reader makes them: what the classifier sees.
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images; of two dimensions where the estimator is not a FashionCNN.
-        y : array-like of shape (n,)
-            True labels.
-        select : {"errors", "all"}, default="errors"
+            Images; of two dimensions where the estimator is not a FashionCNN. What the
+            ImageFileReader takes where there is one.
+        y : array-like of shape (n,) or None, default=None
+            True labels. None where nobody knows them.
+        select : {"errors", "all"} or None, default=None
             As in `from_predictions`.
         n_images : int, default=20
             Images at the most, at least 1.
         display_labels : array-like of shape (n_classes,) or None, default=None
             Names of the classes, in the order of the estimator's `classes_`. None takes the labels.
         image_shape : tuple of two int or None, default=None
-            Rows and columns, at least 1. None takes what the layout tells, else the smallest
-            square.
+            Rows and columns, at least 1. None takes those of the ImageFileReader, or what the
+            layout tells, else the smallest square.
         ax : matplotlib Axes or None, default=None
             None makes a figure.
         **kwargs
@@ -126,6 +135,11 @@ class ImageGridDisplay:
             As `from_predictions`.
         """
         check_is_fitted(estimator)
+        estimator = getattr(estimator, "best_estimator_", estimator)
+        if isinstance(estimator, Pipeline) and isinstance(estimator[0], ImageFileReader):
+            reader, estimator = estimator[0], estimator[1:]
+            X = reader.transform(X)
+            image_shape = reader.image_shape if image_shape is None else image_shape
         classes = np.asarray(estimator.classes_)
         if hasattr(estimator, "predict_proba"):
             probabilities = estimator.predict_proba(X)
@@ -150,11 +164,11 @@ class ImageGridDisplay:
     def from_predictions(
         cls,
         X: ArrayLike,
-        y_true: ArrayLike,
+        y_true: ArrayLike | None,
         y_pred: ArrayLike,
         *,
         confidence: ArrayLike | None = None,
-        select: Literal["errors", "all"] = "errors",
+        select: Select = None,
         n_images: int = 20,
         labels: ArrayLike | None = None,
         display_labels: ArrayLike | None = None,
@@ -168,13 +182,16 @@ class ImageGridDisplay:
         ----------
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
             Images.
-        y_true, y_pred : array-like of shape (n,)
-            True and predicted labels.
+        y_true : array-like of shape (n,) or None
+            True labels. None where nobody knows them.
+        y_pred : array-like of shape (n,)
+            Predicted labels.
         confidence : array-like of shape (n,) or None, default=None
             Probability of the predicted class. None writes none and orders nothing.
-        select : {"errors", "all"}, default="errors"
+        select : {"errors", "all"} or None, default=None
             "errors" takes the images whose label was not found, with `confidence` the most
-            confident first; "all" takes the first images.
+            confident first; "all" takes the first images. None takes the errors where there are
+            true labels, else all.
         n_images : int, default=20
             Images at the most, at least 1.
         labels : array-like of shape (n_classes,) or None, default=None
@@ -199,15 +216,24 @@ class ImageGridDisplay:
             Without matplotlib.
         ValueError
             If images, labels and confidence are not of one length, `display_labels` are not as
-            many as the labels, `n_images` is below 1, or there is no error to show.
+            many as the labels, `n_images` is below 1, errors are asked for without true labels, or
+            there is no error to show.
         """
+        if select is None:
+            select = "all" if y_true is None else "errors"
         check_choice("select", select, ["errors", "all"])
         if n_images < 1:
             raise ValueError(f"n_images={n_images}: expected at least 1.")
-        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
         check_consistent_length(X, y_true, y_pred, confidence)
-        rows = np.arange(len(y_true))
+        y_pred = np.asarray(y_pred)
+        y_true = None if y_true is None else np.asarray(y_true)
+        rows = np.arange(len(y_pred))
         if select == "errors":
+            if y_true is None:
+                raise ValueError(
+                    "select='errors' without true labels: nobody knows which are wrong. "
+                    "select='all' shows the first images."
+                )
             rows = np.flatnonzero(y_true != y_pred)
             if not len(rows):
                 raise ValueError(
@@ -217,10 +243,10 @@ class ImageGridDisplay:
             if confidence is not None:
                 rows = rows[np.argsort(-np.asarray(confidence)[rows], kind="stable")]
         rows = rows[:n_images]
-        names = _names(y_true, y_pred, labels, display_labels)
+        names = _names(y_pred if y_true is None else y_true, y_pred, labels, display_labels)
         return cls(
             images=_as_images(X, rows, image_shape),
-            true=[names[label] for label in y_true[rows].tolist()],
+            true=None if y_true is None else [names[label] for label in y_true[rows].tolist()],
             predicted=[names[label] for label in y_pred[rows].tolist()],
             confidence=None if confidence is None else np.asarray(confidence)[rows],
         ).plot(ax, **kwargs)
@@ -264,7 +290,9 @@ class ImageGridDisplay:
         n_columns = min(n_columns, len(self.images))
         n_rows = math.ceil(len(self.images) / n_columns)
         height, width = self.images.shape[1:]
-        tile_height = (1 + _TEXT_HEIGHT) * height
+        n_lines = 1 if self.true is None else 2
+        text_height = (n_lines * _LINE_HEIGHT + _GAP_HEIGHT) * height
+        tile_height = text_height + height
         if ax is None:
             inches = 1.15
             size = (inches * n_columns, inches * n_rows * tile_height / width)
@@ -275,17 +303,12 @@ class ImageGridDisplay:
         for number, image in enumerate(self.images):
             row, column = divmod(number, n_columns)
             left, top = column * (width + gap), row * tile_height
-            extent = (left, left + width, top + tile_height, top + _TEXT_HEIGHT * height)
+            extent = (left, left + width, top + tile_height, top + text_height)
             ax.imshow(image, cmap=cmap, extent=extent, interpolation="nearest", **limits)
-            wrong = self.true[number] != self.predicted[number]
-            share = "" if self.confidence is None else f" {self.confidence[number]:.2f}"
-            for line, text, color in (
-                (0, self.true[number], {}),
-                (1, f"→ {self.predicted[number]}{share}", {"color": COLORS[1]} if wrong else {}),
-            ):
+            for line, (text, color) in enumerate(self._texts(number)):
                 ax.text(
                     left,
-                    top + (0.16 + 0.17 * line) * height,
+                    top + ((0.5 + line) * _LINE_HEIGHT + _GAP_HEIGHT) * height,
                     text,
                     **{
                         "fontsize": 7,
@@ -299,6 +322,16 @@ class ImageGridDisplay:
         ax.set_ylim(n_rows * tile_height, 0)
         ax.set_axis_off()
         return self
+
+    def _texts(self, number: int) -> list[tuple[str, dict[str, Any]]]:
+        """What stands above an image, line by line, and in which colour."""
+        predicted = self.predicted[number]
+        if self.confidence is not None:
+            predicted = f"{predicted} {self.confidence[number]:.2f}"
+        if self.true is None:
+            return [(predicted, {})]
+        wrong = self.true[number] != self.predicted[number]
+        return [(self.true[number], {}), (f"→ {predicted}", {"color": COLORS[1]} if wrong else {})]
 
 
 def _names(y_true: AnyArray, y_pred: AnyArray, labels: Any, display_labels: Any) -> dict[Any, str]:

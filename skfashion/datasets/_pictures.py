@@ -1,0 +1,286 @@
+"""Any one picture, from a file or from memory, as bytes in grey, RGB or RGBA.
+
+Files come from strangers. Only formats whose decoders run no other program are tried, the size that
+the header tells is checked before a pixel is decoded, and whatever decoders raise is one error.
+"""
+
+import io
+import logging
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms, ImageFile, UnidentifiedImageError
+from PIL.Image import Transpose
+
+from skfashion._typing import AnyArray
+
+from ._bunch import Bytes
+from ._errors import open_file, problem
+
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+_OPENED = tuple(name for name in FORMATS if name != "MPO")  # begins as JPEG, is opened as such
+_KINDS = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+_REMEDY = f"Give a picture in one of the formats {_KINDS}."
+_SAVE_AGAIN = "Save it again from a program that can show it, e.g. as PNG."
+_SHAPES = "(rows, columns), (rows, columns, 1), (rows, columns, 3) or (rows, columns, 4)"
+
+# What turns a picture upright, by the value of its EXIF tag. Not ImageOps.exif_transpose, which
+# copies upright pictures, too, and fails where the rest of the EXIF block is damaged.
+_TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+# Filters of warnings belong to the whole process: two threads that set them and put them back in
+# turn would leave the wrong ones behind.
+_WARNINGS = threading.Lock()
+_LOG, _NOBODY = logging.getLogger("PIL"), logging.NullHandler()
+
+
+class Unusable(Exception):  # noqa: N818 (never leaves this room)
+    """What is wrong with a picture and what to do about it, said by who need not know its name."""
+
+    def __init__(self, finding: str, remedy: str) -> None:
+        super().__init__(finding, remedy)
+        self.finding = finding
+        self.remedy = remedy
+
+
+@contextmanager
+def naming(item: Any, index: int) -> Iterator[None]:
+    """Turn `Unusable` into the error of its kind of picture, with its name.
+
+    Raises
+    ------
+    DatasetError
+        Of a path or a file object.
+    ValueError
+        Of a picture in memory.
+    """
+    try:
+        yield
+    except Unusable as error:
+        name = f"X[{index}]"
+        if isinstance(item, (str, os.PathLike)):
+            raise problem(_path(item), error.finding, error.remedy) from error.__cause__
+        if not isinstance(item, (Image.Image, np.ndarray)):
+            if isinstance(called := getattr(item, "name", None), str):
+                name = f"{name} ({called})"
+            raise problem(name, error.finding, error.remedy) from error.__cause__
+        raise ValueError(f"{name}: {error.finding}. {error.remedy}") from error.__cause__
+
+
+def read_picture(item: Any, index: int, max_pixels: int) -> Bytes:
+    """Read one picture, of whatever kind.
+
+    Parameters
+    ----------
+    item : str, path-like, binary file object, PIL image or ndarray
+        A file object is read from where it stands and, where it can be, set back to there.
+    index : int
+        Its place in X, for messages.
+    max_pixels : int
+        Larger pictures are refused, files before a pixel is decoded.
+
+    Returns
+    -------
+    pixels : ndarray of uint8, shape (rows, columns, channels)
+        In 1 channel (grey), 3 (RGB) or 4 (RGBA), upright. It may be read-only.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such file.
+    Unusable
+        If it holds no picture that can be read, or too large a one.
+    TypeError
+        If it is nothing that could be a picture.
+    """
+    if isinstance(item, (str, os.PathLike)):
+        with open_file(_path(item), _REMEDY) as file:
+            _check_bytes(os.fstat(file.fileno()).st_size, max_pixels)
+            return _decode(file, max_pixels)
+    if isinstance(item, Image.Image):
+        return _from_image(item, max_pixels)
+    if isinstance(item, np.ndarray):
+        return _from_array(item, index, max_pixels)
+    if hasattr(item, "read"):
+        return _decode(_buffered(item, index, max_pixels), max_pixels)
+    advice = "; put the bytes of a file into io.BytesIO" if isinstance(item, bytes) else ""
+    raise TypeError(
+        f"X[{index}] is of type {type(item).__name__}: expected a path, a binary file object, "
+        f"a PIL image or a NumPy array{advice}."
+    )
+
+
+def _path(item: str | os.PathLike[str]) -> str:
+    return os.path.expanduser(os.fsdecode(item))  # noqa: PTH111 (does not fail without a home)
+
+
+def _check_bytes(size: int, max_pixels: int) -> None:
+    # Some decoders take a whole file into memory, whatever it holds. No pixel takes more than the
+    # 8 bytes of 16-bit RGBA; the rest is for what else is in the file.
+    if size > 8 * max_pixels + (1 << 24):
+        raise Unusable(
+            f"is a file of more bytes ({size:,}) than a picture of {max_pixels:,} pixels takes",
+            "Save it as a smaller picture, or give a larger max_pixels.",
+        )
+
+
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise Unusable(f"has no pixels: it is {width} x {height}", _SAVE_AGAIN)
+    if width * height > max_pixels:
+        raise Unusable(
+            f"is of {width} x {height} = {width * height:,} pixels, more than "
+            f"max_pixels={max_pixels:,}",
+            "Make it smaller, or give a larger max_pixels.",
+        )
+
+
+def _buffered(file: Any, index: int, max_pixels: int) -> io.BytesIO:
+    """The rest of a file object, which need not be able to seek, as Pillow wants to."""
+    try:
+        start = file.tell() if hasattr(file, "seekable") and file.seekable() else None
+        content = file.read(8 * max_pixels + (1 << 24) + 1)
+        if start is not None:
+            file.seek(start)
+    except Exception as error:
+        raise Unusable(f"cannot be read ({error})", "Give an open, binary file.") from error
+    if not isinstance(content, (bytes, bytearray)):
+        raise TypeError(
+            f"X[{index}] gives {type(content).__name__}, not bytes: open files in the mode 'rb'."
+        )
+    _check_bytes(len(content), max_pixels)
+    return io.BytesIO(content)
+
+
+def _decode(file: IO[bytes], max_pixels: int) -> Bytes:
+    start = file.read(12)
+    if not start:
+        raise Unusable("is empty: there is nothing to read", _REMEDY)
+    with _decoding():
+        try:
+            image = Image.open(file, formats=_OPENED)
+        except UnidentifiedImageError:
+            raise Unusable(
+                f"is no picture, or damaged from the start: it begins with {start!r}", _REMEDY
+            ) from None
+        _check_size(image.size, max_pixels)
+        return _upright_pixels(image)
+
+
+def _from_image(image: Image.Image, max_pixels: int) -> Bytes:
+    _check_size(image.size, max_pixels)
+    if isinstance(image, ImageFile.ImageFile) and image.tile and image.format not in FORMATS:
+        # Opened, not yet decoded: to do so might run a program.
+        raise Unusable(f"is in the format {image.format}, which is not read here", _REMEDY)
+    with _decoding():
+        return _upright_pixels(image)
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """Turn whatever Pillow raises into `Unusable`, and keep what it warns of from the user."""
+    try:
+        with _WARNINGS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Where nobody listens to a log, Python prints what is written into it.
+            _LOG.addHandler(_NOBODY)
+            try:
+                yield
+            finally:
+                _LOG.removeHandler(_NOBODY)
+    except Unusable:
+        raise
+    except Image.DecompressionBombError as error:
+        raise Unusable(
+            f"has more pixels than Pillow reads, whatever max_pixels is ({error})",
+            "Make it smaller, or, if you trust it, set PIL.Image.MAX_IMAGE_PIXELS.",
+        ) from error
+    except Exception as error:
+        said = str(error) or type(error).__name__
+        raise Unusable(f"is damaged: Pillow says {said!r}", _SAVE_AGAIN) from error
+
+
+def _upright_pixels(image: Image.Image) -> Bytes:
+    image.load()  # TIFF files are turned by this
+    turn = None
+    with suppress(Exception):  # an EXIF block that cannot be read turns nothing
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    if turn is not None:
+        image = image.transpose(turn)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _deep_pixels(image)
+    if image.mode == "LAB":
+        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
+        assert converted is not None  # as not in place
+        image = converted
+    elif image.mode == "La":
+        image = image.convert("LA")
+    # A single colour may be the transparent one, as an entry of `info`.
+    keyed = image.mode in ("1", "L", "P", "RGB") and image.has_transparency_data
+    if keyed or image.mode in ("LA", "PA", "RGBA", "RGBa"):
+        mode = "RGBA"
+    else:
+        mode = "L" if image.mode in ("1", "L") else "RGB"
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _deep_pixels(image: Image.Image) -> Bytes:
+    """Grey of more than 8 bits, which Pillow's own conversion would cut off at 255."""
+    values: AnyArray = np.asarray(image)
+    if image.mode == "I" and values.min() >= 0 and values.max() <= 0xFFFF:
+        values = values.astype(np.uint16)  # how 16-bit PGM files are opened
+    grey = _to_bytes(values)[..., None]
+    key = image.info.get("transparency")
+    if not isinstance(key, int):
+        return grey
+    alpha = np.where(values == key, 0, 255).astype(np.uint8)[..., None]
+    return np.concatenate([grey, grey, grey, alpha], axis=2)
+
+
+def _from_array(array: AnyArray, index: int, max_pixels: int) -> Bytes:
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"X[{index}] is an array of dtype {array.dtype}: expected real numbers.")
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise Unusable(f"is an array of shape {array.shape}", f"Give pictures of shape {_SHAPES}.")
+    height, width = array.shape[:2]
+    _check_size((width, height), max_pixels)
+    return _to_bytes(array.reshape(height, width, -1))
+
+
+def _to_bytes(values: AnyArray) -> Bytes:
+    """Pixel values of any numeric type on the scale 0 to 255."""
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype.kind == "b":
+        return np.where(values, 255, 0).astype(np.uint8)
+    smallest, largest = float(values.min()), float(values.max())
+    if values.dtype.kind == "f":
+        if not 0 <= smallest <= largest <= 1:  # nor where one is NaN
+            raise Unusable(
+                f"holds real numbers from {smallest:g} to {largest:g}",
+                "Give them from 0 to 1, or integers from 0 to 255.",
+            )
+        return np.rint(values * 255.0).astype(np.uint8)
+    is_deep = values.dtype.kind == "u" and values.dtype.itemsize == 2
+    if smallest < 0 or largest > (0xFFFF if is_deep else 0xFF):
+        raise Unusable(
+            f"holds integers from {smallest:g} to {largest:g}",
+            "Give them from 0 to 255, or as uint16 from 0 to 65535.",
+        )
+    # Of 16 bits by what is there: a picture in which nothing passes 255 of 65535 would be black.
+    return np.rint(values / 257).astype(np.uint8) if largest > 0xFF else values.astype(np.uint8)
