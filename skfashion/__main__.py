@@ -6,11 +6,13 @@ import sys
 from collections.abc import Sequence
 
 from skfashion import __version__
-from skfashion._shell import _cache, _compare, _reproduce
+from skfashion._shell import _cache, _compare, _predict, _reproduce, _train
 
 _COMMANDS = {
     "compare": _compare,
     "reproduce": _reproduce,
+    "train": _train,
+    "predict": _predict,
     "cache": _cache,
 }
 
@@ -41,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0; 1 when the data cannot be read or trained on, or an estimator failed; 130 after Ctrl-C.
+        0; 1 when the data cannot be read or trained on, or an estimator or an image failed; 130
+        after Ctrl-C.
     """
     arguments = build_parser().parse_args(argv)
     arguments.argv = sys.argv[1:] if argv is None else argv

@@ -1,0 +1,209 @@
+"""``skfashion train`` and ``skfashion predict``: from data to a file, from photos to labels."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import run_python
+from PIL import Image
+
+from skfashion import FashionCNN
+from skfashion.__main__ import main
+from skfashion.datasets import CLASS_NAMES, load_fashion_mini
+
+NAMES = np.array(CLASS_NAMES)
+
+
+@pytest.fixture(scope="module")
+def fashion():
+    X, y = load_fashion_mini(return_X_y=True)
+    return X[:120], y[:120]
+
+
+@pytest.fixture(scope="module")
+def clf(fashion):
+    X, y = fashion
+    return FashionCNN.v2(epochs=3, random_state=0).fit(X, NAMES[y])
+
+
+@pytest.fixture
+def model(clf, tmp_path):
+    path = tmp_path / "clothes.skfashion"
+    clf.save(path)
+    return str(path)
+
+
+@pytest.fixture
+def photos(fashion, tmp_path):
+    """Files of images, dark on white like photos, of the size of those trained on."""
+    paths = []
+    for number, row in enumerate(fashion[0][:3]):
+        path = tmp_path / f"photo {number}.png"
+        Image.fromarray(255 - row.reshape(28, 28)).save(path)
+        paths.append(str(path))
+    return paths
+
+
+def expected(clf, rows):
+    """Label, probability, runner-up and its probability of each image."""
+    for probabilities in clf.predict_proba(rows):
+        second, best = probabilities.argsort()[-2:]
+        yield clf.classes_[best], probabilities[best], clf.classes_[second], probabilities[second]
+
+
+class TestPredict:
+    def test_prints_label_probability_and_runner_up_of_each_image(
+        self, clf, model, photos, fashion, capsys
+    ):
+        assert main(["predict", model, *photos]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert out.splitlines() == [
+            f"{path}: {label} {p:.3f}, or {second} {q:.3f}"
+            for path, (label, p, second, q) in zip(
+                photos, expected(clf, fashion[0][:3]), strict=True
+            )
+        ]
+
+    def test_prints_json_that_holds_the_same(self, clf, model, photos, fashion, capsys):
+        assert main(["predict", "--json", model, *photos]) == 0
+        answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        for path, answer, (label, p, second, q) in zip(
+            photos, answers, expected(clf, fashion[0][:3]), strict=True
+        ):
+            assert answer == {
+                "image": path,
+                "label": label,
+                "probability": pytest.approx(p),
+                "runner_up": {"label": second, "probability": pytest.approx(q)},
+            }
+
+    @pytest.mark.parametrize("flags", [[], ["--json"]])
+    def test_answers_the_others_where_one_file_fails(self, model, photos, tmp_path, capsys, flags):
+        text = tmp_path / "text.png"
+        text.write_text("no picture")
+        files = [photos[0], str(text), "nowhere.png", photos[1]]
+        assert main(["predict", *flags, model, *files]) == 1
+        out, err = capsys.readouterr()
+        told = out if flags else err
+        for name in (str(text), "nowhere.png"):
+            assert name in told
+        answered = [line for line in out.splitlines() if "error" not in line]
+        assert len(answered) == 2
+        assert len(out.splitlines()) == (4 if flags else 2)
+        assert len(err.splitlines()) == (0 if flags else 2)
+
+    def test_reads_standard_input(self, model, photos):
+        with Path(photos[0]).open("rb") as photo:
+            done = subprocess.run(
+                [sys.executable, "-m", "skfashion", "predict", model, "-", photos[0]],
+                stdin=photo,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+        piped, named = done.stdout.splitlines()
+        assert piped.removeprefix("-: ") == named.removeprefix(f"{photos[0]}: ")
+
+    def test_says_that_standard_input_is_no_picture(self, model, capsys, monkeypatch):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"text")))
+        assert main(["predict", model, "-"]) == 1
+        assert "standard input" in capsys.readouterr().err
+
+    def test_takes_labels_that_are_numbers_and_pixels_from_0_to_1(
+        self, fashion, photos, tmp_path, capsys
+    ):
+        X, y = fashion
+        clf = FashionCNN.v2(epochs=1, random_state=0).fit(X / 255, y)
+        clf.save(tmp_path / "numbers.skfashion")
+        assert main(["predict", "--json", str(tmp_path / "numbers.skfashion"), photos[0]]) == 0
+        answer = json.loads(capsys.readouterr().out)
+        [(label, p, second, _)] = expected(clf, X[:1] / 255)
+        assert (answer["label"], answer["runner_up"]["label"]) == (label, second)
+        assert answer["probability"] == pytest.approx(p)
+
+    def test_takes_images_as_large_as_those_trained_on(self, images, small, tmp_path, capsys):
+        X, y = images
+        FashionCNN(**small).fit(X, y).save(tmp_path / "small.skfashion")
+        Image.fromarray(X[0]).save(tmp_path / "image.png")
+        command = ["predict", "--invert", "no", "--json", str(tmp_path / "small.skfashion")]
+        assert main([*command, str(tmp_path / "image.png")]) == 0
+        assert json.loads(capsys.readouterr().out)["label"] == y[0]
+
+    @pytest.mark.parametrize("flags", [["--background", "no colour"], ["--background", "#12"]])
+    def test_refuses_a_background_that_is_no_colour(self, model, photos, capsys, flags):
+        assert main(["predict", *flags, model, photos[0]]) == 1
+        assert "background" in capsys.readouterr().err
+
+    def test_says_in_one_line_what_is_wrong_with_a_model(self, photos, tmp_path, capsys):
+        for path in (tmp_path / "nowhere.skfashion", photos[0]):
+            assert main(["predict", str(path), photos[0]]) == 1
+            out, err = capsys.readouterr()
+            assert out == ""
+            assert err.startswith("skfashion: ")
+            assert str(path) in err
+            assert len(err.splitlines()) == 1
+
+    def test_never_loads_tensorflow_nor_what_else_it_does_not_need(self, model, photos):
+        out = run_python(f"""
+            import sys
+            from skfashion.__main__ import main
+            assert main(["predict", {model!r}, {photos[0]!r}]) == 0
+            heavy = {{"tensorflow", "keras", "scikeras", "matplotlib", "pooch", "jinja2"}}
+            print(sorted(heavy & set(sys.modules)))
+        """)
+        assert out.splitlines()[1] == "[]"
+
+
+class TestTrain:
+    @pytest.fixture
+    def csv(self, fashion, tmp_path):
+        """Kaggle's format."""
+        X, y = fashion
+        header = ",".join(["label", *(f"pixel{number}" for number in range(1, 785))])
+        path = tmp_path / "fashion-mnist_train.csv"
+        np.savetxt(path, np.column_stack([y, X]), "%d", ",", header=header, comments="")
+        return str(path)
+
+    def test_writes_a_model_whose_labels_are_names(self, clf, csv, fashion, tmp_path, capsys):
+        path = tmp_path / "model"
+        command = ["train", "--data", csv, "--network", "v2", "--epochs", "3"]
+        assert main([*command, "--output", str(path)]) == 0
+        out, _ = capsys.readouterr()
+        assert out.splitlines()[-1] == f"{path}: 0.36 MB"
+        assert len(out.splitlines()) == 4
+        loaded = FashionCNN.load(path)
+        X, y = fashion
+        np.testing.assert_array_equal(loaded.predict_proba(X), clf.predict_proba(X))
+        assert set(loaded.classes_) == set(NAMES[y])
+
+    def test_goes_on_from_stored_epochs_and_tells_the_test_accuracy(self, tmp_path, capsys):
+        memory, path = tmp_path / "epochs", tmp_path / "model"
+        command = ["train", "--data", "mini", "--network", "v2", "--memory", str(memory)]
+        for epochs in ("1", "2"):
+            assert main([*command, "--epochs", epochs, "--output", str(path)]) == 0
+        out, _ = capsys.readouterr()
+        clf = FashionCNN.load(path)
+        assert (clf.n_iter_, clf.n_epochs_trained_, clf.memory) == (2, 1, None)
+        X, y = load_fashion_mini(subset="test", return_X_y=True)
+        assert f"test accuracy on 1000 images: {clf.score(X, NAMES[y]):.4f}\n" in out
+
+    def test_tells_before_training_where_nothing_can_be_written(self, csv, tmp_path, capsys):
+        for path in (tmp_path, tmp_path / "nowhere" / "model"):
+            assert main(["train", "--data", csv, "--output", str(path)]) == 1
+            out, err = capsys.readouterr()
+            assert out == ""
+            assert err.startswith("skfashion: --output ")
+            assert str(path) in err
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    def test_tells_before_training_that_it_may_not_write(self, csv, tmp_path, capsys):
+        tmp_path.chmod(0o500)
+        assert main(["train", "--data", csv, "--output", str(tmp_path / "model")]) == 1
+        tmp_path.chmod(0o700)
+        assert "nothing may be written" in capsys.readouterr().err
