@@ -2,10 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BUILD := .venv-build/bin
+DEPLOYMENT := .venv-deployment/bin
 OLDEST := .venv-oldest/bin
 WHEEL := .venv-wheel/bin
 
-.PHONY: demo test test-slow test-oldest wheel docs bench features results lint format clean
+.PHONY: demo test test-slow test-oldest test-deployment wheel docs bench features results lint
+.PHONY: format clean
 
 demo: .venv/installed
 	$(BIN)/skfashion compare --output build/demo
@@ -19,6 +21,10 @@ test-slow: .venv/installed
 
 test-oldest: .venv-oldest/installed
 	$(OLDEST)/python -m pytest tests/test_estimator_checks.py
+
+# Where TensorFlow was never installed.
+test-deployment: .venv-deployment/installed
+	$(DEPLOYMENT)/python -m pytest -m deployment tests/test_deployment.py
 
 # The wheel is built from the sdist, and used where no checkout can be imported in its stead.
 wheel: .venv-build/installed
@@ -101,6 +107,12 @@ format: .venv/linters
 	$(OLDEST)/python -m pip install --quiet --editable . --group test "scikit-learn==1.7.0"
 	touch $@
 
+.venv-deployment/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-deployment
+	$(DEPLOYMENT)/python -m pip install --quiet --no-deps --editable .
+	$(DEPLOYMENT)/python -m pip install --quiet scikit-learn pillow pytest
+	touch $@
+
 clean:
-	rm -rf .venv .venv-build .venv-oldest .venv-wheel .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf .venv .venv-build .venv-deployment .venv-oldest .venv-wheel .mypy_cache .pytest_cache .ruff_cache dist
 	rm -rf docs/_build docs/auto_examples docs/generated

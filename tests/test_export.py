@@ -61,8 +61,6 @@ def test_small_images_are_padded_in_the_keras_model_too(images):
     assert_allclose(model.predict(X[..., np.newaxis], verbose=0), clf.predict_proba(X), atol=1e-5)
 
 
-# Of Keras 3.15 and tf2onnx: NumPy's old names.
-@pytest.mark.filterwarnings("ignore:In the future `np.object`:FutureWarning")
 class TestOnnx:
     @pytest.mark.parametrize("version", [FashionCNN.v1, FashionCNN.v2])
     def test_gives_equal_labels_and_probabilities(self, fashion, tmp_path, version):

@@ -1,0 +1,84 @@
+"""Where TensorFlow was never installed a network still answers, by the ways that README shows."""
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import make_images
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
+from sklearn.pipeline import make_pipeline
+
+from skfashion import FashionCNN
+from skfashion.datasets import ImageFileReader, load_fashion_mini
+
+pytestmark = pytest.mark.deployment
+
+MODEL = Path(__file__).parent / "data" / "format_1.skfashion"
+NAMES = np.array(["bag", "coat", "shirt"])  # of its labels
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """The file of an image and its label."""
+    X, y = make_images()
+    Image.fromarray(X[0]).save(tmp_path / "photo.png")
+    return str(tmp_path / "photo.png"), NAMES[y[0]]
+
+
+def test_nothing_is_installed_that_only_training_needs():
+    for name in ("tensorflow", "keras", "scikeras", "pandas", "pooch", "matplotlib"):
+        assert find_spec(name) is None, name
+
+
+def test_a_network_is_loaded_and_answers():
+    X, y = make_images()
+    clf = FashionCNN.load(MODEL)
+    assert clf.score(X, NAMES[y]) > 0.9
+
+
+def test_a_network_is_saved_as_it_was_loaded(tmp_path):
+    clf = FashionCNN.load(MODEL)
+    clf.save(tmp_path / "copy.skfashion", include_optimizer=True)
+    copy = FashionCNN.load(tmp_path / "copy.skfashion")
+    X, _ = make_images()
+    assert_array_equal(copy.predict_proba(X), clf.predict_proba(X))
+
+
+def test_photos_are_classified_in_a_pipeline(photo):
+    path, label = photo
+    clf = FashionCNN.load(MODEL)
+    model = make_pipeline(ImageFileReader(image_shape=clf.image_shape_, invert=False), clf)
+    assert model.predict([path]).tolist() == [label]
+
+
+def test_the_shell_answers(photo):
+    path, label = photo
+    command = [sys.executable, "-m", "skfashion", "predict", "--invert", "no", "--json"]
+    done = subprocess.run(
+        [*command, str(MODEL), path], capture_output=True, text=True, check=True, timeout=60
+    )
+    answer = json.loads(done.stdout)
+    assert (answer["image"], answer["label"]) == (path, label)
+    clf = FashionCNN.load(MODEL)
+    assert_allclose(answer["probability"], clf.predict_proba(make_images()[0][:1]).max())
+
+
+def test_the_bundled_images_are_there():
+    X, _ = load_fashion_mini(return_X_y=True)
+    assert X.shape == (6000, 784)
+
+
+def test_training_says_what_is_missing():
+    X, y = make_images()
+    for clf in (FashionCNN(epochs=1), FashionCNN.load(MODEL)):
+        with pytest.raises(ImportError, match="tensorflow and keras must be installed"):
+            clf.partial_fit(X, NAMES[y], classes=NAMES)
+    with pytest.raises(ImportError, match="tensorflow and keras must be installed"):
+        FashionCNN(epochs=1).fit(X, y)
+    with pytest.raises(ImportError, match="tensorflow and keras must be installed"):
+        FashionCNN.load(MODEL).to_keras()
