@@ -173,3 +173,5 @@ on_black = make_pipeline(ImageFileReader(background="black"), clf)
 for pipeline, photo in ((classify, on_carpet), (classify, boot), (on_black, white)):
     [row] = pipeline.predict_proba([photo])
     print(f"{CLASS_NAMES[row.argmax()]:12} {row.max():.2f}")
+
+temporary.cleanup()
