@@ -84,6 +84,7 @@ sphinx_gallery_conf = {
             "plot_overfitting.py",
             "plot_comparison.py",
             "plot_errors.py",
+            "plot_photo.py",
             "plot_calibration.py",
             "plot_ensembles.py",
         ]

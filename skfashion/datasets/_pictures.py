@@ -9,13 +9,12 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageFile, UnidentifiedImageError
-from PIL.Image import Transpose
 
 from skfashion._typing import AnyArray
 
@@ -29,16 +28,18 @@ _REMEDY = f"Give a picture in one of the formats {_KINDS}."
 _SAVE_AGAIN = "Save it again from a program that can show it, e.g. as PNG."
 _SHAPES = "(rows, columns), (rows, columns, 1), (rows, columns, 3) or (rows, columns, 4)"
 
-# What turns a picture upright, by the value of its EXIF tag. Not ImageOps.exif_transpose, which
+_STRIP = 1 << 20  # pixels that are converted in one go
+
+# What turns pixels upright, by the value of the EXIF tag: views, where ImageOps.exif_transpose
 # copies upright pictures, too, and fails where the rest of the EXIF block is damaged.
-_TURNS = {
-    2: Transpose.FLIP_LEFT_RIGHT,
-    3: Transpose.ROTATE_180,
-    4: Transpose.FLIP_TOP_BOTTOM,
-    5: Transpose.TRANSPOSE,
-    6: Transpose.ROTATE_270,
-    7: Transpose.TRANSVERSE,
-    8: Transpose.ROTATE_90,
+_TURNS: dict[int, Callable[[Bytes], Bytes]] = {
+    2: np.fliplr,
+    3: lambda pixels: np.rot90(pixels, 2),
+    4: np.flipud,
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
+    8: np.rot90,
 }
 # Filters of warnings belong to the whole process: two threads that set them and put them back in
 # turn would leave the wrong ones behind.
@@ -218,25 +219,34 @@ def _upright_pixels(image: Image.Image) -> Bytes:
     turn = None
     with suppress(Exception):  # an EXIF block that cannot be read turns nothing
         turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    if turn is not None:
-        image = image.transpose(turn)
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _deep_pixels(image)
-    if image.mode == "LAB":
-        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
-        assert converted is not None  # as not in place
-        image = converted
-    elif image.mode == "La":
-        image = image.convert("LA")
+    is_deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
+    pixels = _deep_pixels(image) if is_deep else _flat_pixels(image)
+    return pixels if turn is None else turn(pixels)
+
+
+def _flat_pixels(image: Image.Image) -> Bytes:
+    """Grey, RGB or RGBA of 8 bits, strip by strip: as a whole, it would take twice the memory."""
     # A single colour may be the transparent one, as an entry of `info`.
     keyed = image.mode in ("1", "L", "P", "RGB") and image.has_transparency_data
-    if keyed or image.mode in ("LA", "PA", "RGBA", "RGBa"):
+    if keyed or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
         mode = "RGBA"
     else:
         mode = "L" if image.mode in ("1", "L") else "RGB"
-    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-    return pixels.reshape(*pixels.shape[:2], -1)
+    pixels = np.empty((image.height, image.width, len(mode)), dtype=np.uint8)
+    step = max(1, _STRIP // image.width)
+    for top in range(0, image.height, step):
+        strip = image.crop((0, top, image.width, min(top + step, image.height)))
+        if strip.mode == "LAB":
+            strip = cast(Image.Image, ImageCms.applyTransform(strip, _from_lab()))
+        elif strip.mode == "La":
+            strip = strip.convert("LA")
+        pixels[top : top + step] = np.asarray(strip.convert(mode)).reshape(*strip.size[::-1], -1)
+    return pixels
+
+
+def _from_lab() -> ImageCms.ImageCmsTransform:
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    return ImageCms.buildTransform(lab, srgb, "LAB", "RGB")
 
 
 def _deep_pixels(image: Image.Image) -> Bytes:
@@ -283,4 +293,7 @@ def _to_bytes(values: AnyArray) -> Bytes:
             "Give them from 0 to 255, or as uint16 from 0 to 65535.",
         )
     # Of 16 bits by what is there: a picture in which nothing passes 255 of 65535 would be black.
-    return np.rint(values / 257).astype(np.uint8) if largest > 0xFF else values.astype(np.uint8)
+    if largest <= 0xFF:
+        return values.astype(np.uint8)
+    # To the nearest, without real numbers, which take four times the memory.
+    return ((np.minimum(values, 0xFFFF - 128) + np.uint16(128)) // 257).astype(np.uint8)

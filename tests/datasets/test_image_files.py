@@ -286,7 +286,7 @@ def test_paths_come_in_any_column(tmp_path):
         make_column_transformer((ImageFileReader(), "file")).fit_transform(series.to_frame("file")),
         expected,
     )
-    frame = ImageFileReader().set_output(transform="pandas").transform(series)
+    frame = ImageFileReader().set_output(transform="pandas").transform(series.to_frame())
     assert frame.index.tolist() == [5, 6, 7]
     assert_array_equal(frame, expected)
 
