@@ -84,6 +84,7 @@ sphinx_gallery_conf = {
             "plot_overfitting.py",
             "plot_comparison.py",
             "plot_errors.py",
+            "plot_occlusion.py",
             "plot_calibration.py",
             "plot_ensembles.py",
         ]
