@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -20,8 +18,6 @@ from skfashion._typing import AnyArray, FloatArray, ImageShape
 # Pixels that are handed to the estimator at a time: all 1,024 covered images of 28x28 pixels, and
 # 32 MB of the largest dtype.
 _PIXELS_AT_A_TIME = 2**22
-
-_Patch = tuple[slice, slice]
 
 
 @validate_params(
@@ -81,7 +77,7 @@ def occlusion_map(
 
     Returns
     -------
-    falls : ndarray of shape (rows, columns), float64
+    means : ndarray of shape (rows, columns), float64
         Between -1 and 1. A square's pixels beyond the features are 0.
 
     Raises
@@ -132,26 +128,22 @@ def occlusion_map(
     grid = np.zeros(math.prod(shape), dtype=pixels.dtype)
     grid[: pixels.size] = pixels
     grid = grid.reshape(shape)
-    sums, counts = np.zeros(shape), np.zeros(shape)
-    changing = []
-    for patch in _patches(shape, patch_size, stride):
-        counts[patch] += 1
-        if (grid[patch] != filling).any():
-            changing.append(patch)
+    down, across = (_places(length, patch_size, stride) for length in shape)
+    changes = down @ (grid != filling) @ across.T  # of each patch, whether it changes the image
+    changing = np.argwhere(changes)
 
+    falls = np.zeros(changes.shape)
     n_rows = max(1, _PIXELS_AT_A_TIME // grid.size - 1)
     for start in range(0, max(1, len(changing)), n_rows):
-        batch = changing[start : start + n_rows]
-        rows = _cover(grid, batch, filling)[:, : pixels.size]
+        i, j = changing[start : start + n_rows].T
+        rows = _cover(grid, down[i], across[j], filling)[:, : pixels.size]
         probabilities = _probabilities(estimator, _like(frame, rows), classes)
         if chosen is None:
             chosen = int(probabilities[0].argmax())
-        falls = probabilities[0, chosen] - probabilities[1:, chosen]
-        for patch, fall in zip(batch, falls, strict=True):
-            sums[patch] += fall
-    falls = sums / counts
-    falls.flat[pixels.size :] = 0
-    return falls
+        falls[i, j] = probabilities[0, chosen] - probabilities[1:, chosen]
+    means = (down.T @ falls @ across) / np.outer(down.sum(axis=0), across.sum(axis=0))
+    means.flat[pixels.size :] = 0
+    return means
 
 
 def own_shape(estimator: Any) -> ImageShape | None:
@@ -260,30 +252,27 @@ def class_index(label: Any, classes: AnyArray) -> int:
         ) from None
 
 
-def _patches(shape: ImageShape, patch_size: int, stride: int) -> Iterator[_Patch]:
-    """All places where a patch meets the image, cut off at its border.
+def _places(length: int, patch_size: int, stride: int) -> NDArray[np.bool_]:
+    """For all places of a patch along one side (rows) the pixels that it covers (columns).
 
     One begins at the first pixel. The others stand at every stride from there that leaves a pixel
     covered, on either side.
     """
-    first = -((patch_size - 1) // stride) * stride
-    sides: list[Sequence[slice]] = [
-        [slice(max(start, 0), start + patch_size) for start in range(first, length, stride)]
-        for length in shape
-    ]
-    yield from itertools.product(*sides)
+    starts = np.arange(-((patch_size - 1) // stride) * stride, length, stride)[:, np.newaxis]
+    pixels = np.arange(length)
+    return (starts <= pixels) & (pixels < starts + patch_size)
 
 
-def _cover(grid: AnyArray, patches: Sequence[_Patch], filling: Any) -> AnyArray:
+def _cover(
+    grid: AnyArray, down: NDArray[np.bool_], across: NDArray[np.bool_], filling: Any
+) -> AnyArray:
     """The image as it is, then once for every patch, in rows.
 
     As it is it stands in every batch: what it is compared with then went the same way through the
     estimator, and no batch is too dark as a whole for what FashionCNN expects of its scale.
     """
-    covered = np.repeat(grid[np.newaxis], 1 + len(patches), axis=0)
-    for image, patch in zip(covered[1:], patches, strict=True):
-        image[patch] = filling
-    return covered.reshape(len(covered), -1)
+    covered = np.where(down[:, :, np.newaxis] & across[:, np.newaxis, :], filling, grid)
+    return np.concatenate([grid[np.newaxis], covered]).reshape(1 + len(covered), -1)
 
 
 def _like(frame: Any, rows: AnyArray) -> Any:
