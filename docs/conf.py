@@ -85,6 +85,7 @@ sphinx_gallery_conf = {
             "plot_comparison.py",
             "plot_errors.py",
             "plot_photo.py",
+            "plot_occlusion.py",
             "plot_calibration.py",
             "plot_ensembles.py",
         ]

@@ -3,13 +3,14 @@
 Saved, and safe to be loaded
 ============================
 
-A network is trained once and answers for years, on other machines. What does it take there? Here it is
-written into files of six kinds, read in a process that cannot have TensorFlow, and tampered with.
+A network is trained once and answers for years, on other machines. What does it take there? Here
+it is written into files of six kinds, read in a process that cannot have TensorFlow, and tampered
+with.
 """
 
 # %%
-# Trained on names instead of numbers, it needs nobody to say what 9 means. ``save`` writes one file: a zip of
-# plain arrays and a manifest.
+# Trained on names instead of numbers, it needs nobody to say what 9 means. ``save`` writes one
+# file: a zip of plain arrays and a manifest.
 
 from pathlib import Path
 from tempfile import mkdtemp
@@ -39,8 +40,8 @@ print({name: manifest[name] for name in ("format", "format_version", "versions")
 print(len(manifest["members"]), "arrays, the first of them", manifest["members"]["weights/0"])
 
 # %%
-# A new process, in which TensorFlow and Keras cannot be imported, answers all the same. (On a machine of its
-# own it would not even have them: see :doc:`/user_guide/deploying`.)
+# A new process, in which TensorFlow and Keras cannot be imported, answers all the same. (On a
+# machine of its own it would not even have them: see :doc:`/user_guide/deploying`.)
 
 import subprocess
 import sys
@@ -59,8 +60,8 @@ print("there:", done.stdout.strip())
 print("here: ", ", ".join(clf.predict(X_test[:4])))
 
 # %%
-# A file that somebody has changed is refused, whatever it was. Here one weight of 88,198 is another: a
-# different bit in a zip with a new checksum, which any zip reader would take.
+# A file that somebody has changed is refused, whatever it was. Here one weight of 88,198 is
+# another: a different bit in a zip with a new checksum, which any zip reader would take.
 
 with zipfile.ZipFile(folder / "clothes.skfashion") as archive:
     members = {name: bytearray(archive.read(name)) for name in archive.namelist()}
@@ -75,9 +76,10 @@ except ValueError as error:
 
 # %%
 # How do other kinds of files compare? :mod:`pickle` and joblib run what is in a file. `skops
-# <https://skops.readthedocs.io>`__ does not, asks which types to trust, and takes whole Pipelines.
-# ``to_keras()`` opens the way to ONNX and to Keras' own files, which are not meant to run anything either,
-# though Keras' safe mode has been got past several times. Each is read nine times; the median counts.
+# <https://skops.readthedocs.io>`__ does not, asks which types to trust, and takes whole
+# Pipelines. ``to_keras()`` opens the way to ONNX and to Keras' own files, which are not meant to
+# run anything either, though Keras' safe mode has been got past several times. Each is read nine
+# times; the median counts.
 
 import pickle
 import warnings
@@ -120,9 +122,10 @@ table["runs code of the file"] = [kind in ("pickle", "joblib") for kind in rows]
 table.round(2)
 
 # %%
-# Pickles and skops' file hold the optimizer's state as well, three times the weights, with which the training
-# could go on; ``save(path, include_optimizer=True)`` keeps it, too. None of the times counts the imports: in a
-# process that has not loaded them yet, Keras and TensorFlow take seconds.
+# Pickles and skops' file hold the optimizer's state as well, three times the weights, with which
+# the training could go on; ``save(path, include_optimizer=True)`` keeps it, too. None of the
+# times counts the imports: in a process that has not loaded them yet, Keras and TensorFlow take
+# seconds.
 
 import matplotlib.pyplot as plt
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import datasets, plotting
+    from . import datasets, inspection, plotting
     from ._cnn import FashionCNN
     from .comparison import compare, make_baselines
 
@@ -19,9 +19,17 @@ _HOMES = {
     "compare": "skfashion.comparison",
     "make_baselines": "skfashion.comparison",
 }
-_MODULES = ("datasets", "plotting")
+_MODULES = ("datasets", "inspection", "plotting")
 
-__all__ = ["FashionCNN", "__version__", "compare", "datasets", "make_baselines", "plotting"]
+__all__ = [
+    "FashionCNN",
+    "__version__",
+    "compare",
+    "datasets",
+    "inspection",
+    "make_baselines",
+    "plotting",
+]
 
 
 if not TYPE_CHECKING:  # to a type checker every name would be an attribute

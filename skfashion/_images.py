@@ -50,7 +50,9 @@ def flatten(X: Any, name: str = "X") -> tuple[Any, ImageShape | None]:
     return X.reshape(X.shape[0], math.prod(X.shape[1:])), X.shape[1:3]
 
 
-def choose_image_shape(image_shape: Any, layout: ImageShape | None, n_features: int) -> ImageShape:
+def choose_image_shape(
+    image_shape: Any, layout: ImageShape | None, n_features: int, name: str = "X"
+) -> ImageShape:
     """Rows and columns of an image of `n_features` pixels.
 
     The parameter `image_shape` if given, else what the layout says, else the smallest square
@@ -74,10 +76,10 @@ def choose_image_shape(image_shape: Any, layout: ImageShape | None, n_features: 
     rows, columns = map(int, shape)
     if rows * columns != n_features:
         raise ValueError(
-            f"image_shape={image_shape!r} means {rows * columns} pixels, but X has {n_features} "
-            "features."
+            f"image_shape={image_shape!r} means {rows * columns} pixels, but {name} has "
+            f"{n_features} features."
         )
-    check_layout((rows, columns), layout)
+    check_layout((rows, columns), layout, name)
     return rows, columns
 
 

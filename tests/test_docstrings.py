@@ -17,6 +17,7 @@ from skfashion.datasets import (
     load_fashion_csv,
     load_fashion_mini,
 )
+from skfashion.inspection import occlusion_map
 
 IGNORED = {
     "ES01",  # an extended summary: where one sentence says it all, a second would fill
@@ -26,7 +27,13 @@ IGNORED = {
 IGNORED_IN_METHODS = {
     "EX01",  # an example: that of the class shows its methods
 }
-MODULES = ("skfashion", "skfashion.comparison", "skfashion.datasets", "skfashion.plotting")
+MODULES = (
+    "skfashion",
+    "skfashion.comparison",
+    "skfashion.datasets",
+    "skfashion.inspection",
+    "skfashion.plotting",
+)
 
 
 def public_names():
@@ -61,8 +68,8 @@ VALIDATED = {
         for estimator in (FashionCNN, ImageFileReader)
     },
     **{
-        loader.__name__: (loader, loader._skl_parameter_constraints)
-        for loader in (fetch_fashion_mnist, load_fashion_csv, load_fashion_mini)
+        function.__name__: (function, function._skl_parameter_constraints)
+        for function in (fetch_fashion_mnist, load_fashion_csv, load_fashion_mini, occlusion_map)
     },
 }
 
@@ -99,6 +106,7 @@ def test_the_public_names_are_all_found():
         "skfashion.FashionCNN.v2",
         "skfashion.comparison.Comparison.failures",
         "skfashion.datasets.DatasetError",
+        "skfashion.inspection.OcclusionDisplay.from_estimator",
         "skfashion.plotting.HistoryDisplay.from_search",
     ):
         assert name in NAMES

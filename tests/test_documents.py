@@ -117,7 +117,9 @@ def test_no_code_of_a_readme_escapes_the_tests(name, kinds):
     assert set(fences) <= kinds
 
 
-@pytest.mark.parametrize("module", ["skfashion", "skfashion.datasets", "skfashion.plotting"])
+@pytest.mark.parametrize(
+    "module", ["skfashion", "skfashion.datasets", "skfashion.inspection", "skfashion.plotting"]
+)
 def test_the_reference_has_every_public_name(module):
     reference = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
     part = reference.partition(f".. module:: {module}\n")[2].partition(".. module::")[0]

@@ -245,7 +245,7 @@ class ImageGridDisplay:
         rows = rows[:n_images]
         names = _names(y_pred if y_true is None else y_true, y_pred, labels, display_labels)
         return cls(
-            images=_as_images(X, rows, image_shape),
+            images=as_images(X, rows, image_shape),
             true=None if y_true is None else [names[label] for label in y_true[rows].tolist()],
             predicted=[names[label] for label in y_pred[rows].tolist()],
             confidence=None if confidence is None else np.asarray(confidence)[rows],
@@ -349,7 +349,8 @@ def _names(y_true: AnyArray, y_pred: AnyArray, labels: Any, display_labels: Any)
     return {label: str(label) for label in others} | names
 
 
-def _as_images(X: ArrayLike, rows: AnyArray, image_shape: ImageShape | None) -> AnyArray:
+def as_images(X: ArrayLike, rows: AnyArray, image_shape: ImageShape | None) -> AnyArray:
+    """Some rows of X as images to draw."""
     X, layout = _images.flatten(X)
     X = np.asarray(X)[rows]
     height, width = _images.choose_image_shape(image_shape, layout, X.shape[1])

@@ -1,0 +1,445 @@
+"""occlusion_map says which pixels carry a decision, OcclusionDisplay draws it."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from helpers import make_images
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+from skfashion import FashionCNN
+from skfashion.inspection import OcclusionDisplay, _occlusion, occlusion_map
+
+PLACE = 19  # row 2, column 3 of 8 x 8 pixels
+
+
+def flat(X):
+    return X.reshape(len(X), -1)
+
+
+@pytest.fixture(scope="module")
+def data():
+    """60 images of 8 x 8 bytes in rows, in three classes."""
+    X, y = make_images(60)
+    return flat(X), y
+
+
+@pytest.fixture(scope="module")
+def network(data):
+    clf = FashionCNN(
+        filters=(4, 6), dense_units=12, epochs=20, batch_size=20, learning_rate=5e-3, random_state=0
+    )
+    return clf.fit(*data)
+
+
+@pytest.fixture(scope="module")
+def forest(data):
+    return RandomForestClassifier(20, random_state=0).fit(*data)
+
+
+@pytest.fixture(scope="module")
+def linear(data):
+    return LogisticRegression(C=1e-6).fit(*data)
+
+
+@pytest.fixture(scope="module")
+def one_pixel():
+    """A tree that looks at one pixel only, and an image in which that is bright."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (200, 64), dtype=np.uint8)
+    return DecisionTreeClassifier(max_depth=1).fit(X, X[:, PLACE] > 127), X[X[:, PLACE] > 200][0]
+
+
+def by_the_book(estimator, image, label, patch_size, stride, fill):
+    """The definition: for every pixel the mean over all patches on it, one prediction for each."""
+    rows, columns = image.shape
+    index = list(estimator.classes_).index(label)
+    falls = [[[] for _ in range(columns)] for _ in range(rows)]
+    before = estimator.predict_proba(image.reshape(1, -1))[0, index]
+    # Far beyond the border; what meets no pixel changes nothing.
+    for top in range(-10 * stride, rows, stride):
+        for left in range(-10 * stride, columns, stride):
+            patch = [
+                (row, column)
+                for row in range(top, top + patch_size)
+                for column in range(left, left + patch_size)
+                if 0 <= row < rows and 0 <= column < columns
+            ]
+            if not patch:
+                continue
+            covered = image.copy()
+            for place in patch:
+                covered[place] = fill
+            fall = before - estimator.predict_proba(covered.reshape(1, -1))[0, index]
+            for row, column in patch:
+                falls[row][column].append(float(fall))
+    return np.array([[np.mean(found) for found in row] for row in falls])
+
+
+class TestOcclusionMap:
+    @pytest.mark.parametrize(
+        ("shape", "patch_size", "stride", "fill"),
+        [
+            ((8, 8), 5, 1, 0),
+            ((8, 8), 5, 3, 77),
+            ((8, 8), 1, 1, 0),
+            ((8, 8), 8, 8, 0),
+            ((4, 16), 5, 2, 0),
+            ((16, 4), 3, 3, 0),
+            ((1, 64), 5, 2, 0),
+        ],
+    )
+    def test_is_the_mean_fall_over_all_patches_on_a_pixel(
+        self, linear, data, shape, patch_size, stride, fill
+    ):
+        image, label = data[0][1].reshape(shape), data[1][1]
+        falls = occlusion_map(
+            linear, image, patch_size=patch_size, stride=stride, fill=fill, image_shape=shape
+        )
+        assert falls.dtype == np.float64
+        assert_allclose(
+            falls, by_the_book(linear, image, label, patch_size, stride, fill), atol=1e-12
+        )
+
+    def test_of_a_network_is_the_same_mean(self, network, data):
+        image, label = data[0][1].reshape(8, 8), data[1][1]
+        falls = occlusion_map(network, image, patch_size=3)
+        assert_allclose(falls, by_the_book(network, image, label, 3, 1, 0), atol=1e-6)
+
+    @pytest.mark.parametrize("patch_size", [1, 3])
+    def test_of_a_tree_that_looks_at_one_pixel_peaks_on_it(self, one_pixel, patch_size):
+        tree, image = one_pixel
+        falls = occlusion_map(tree, image, patch_size=patch_size)
+        assert falls.argmax() == PLACE
+        assert falls.flat[PLACE] == 1
+        # Only pixels that a patch covers together with that one.
+        row, column = np.indices((8, 8)) - np.array([2, 3])[:, None, None]
+        near = np.maximum(abs(row), abs(column)) < patch_size
+        assert_array_equal(falls > 0, near)
+
+    def test_of_another_class_has_the_other_sign(self, one_pixel):
+        tree, image = one_pixel
+        assert_array_equal(
+            occlusion_map(tree, image, label=False), -occlusion_map(tree, image, label=True)
+        )
+
+    def test_follows_the_most_probable_class_unless_told(self, forest, data):
+        image = data[0][5]
+        default = occlusion_map(forest, image)
+        likely = forest.predict([image])[0]
+        assert_array_equal(occlusion_map(forest, image, label=likely), default)
+        others = sum(occlusion_map(forest, image, label=c) for c in range(3) if c != likely)
+        assert_allclose(others, -default, atol=1e-12)
+
+    def test_of_networks_and_baselines_peaks_on_the_stripe_on_one_scale(
+        self, network, forest, linear, data
+    ):
+        X, y = data
+        for estimator in (network, forest, linear):
+            for row in range(3):
+                falls = occlusion_map(estimator, X[row], patch_size=3)
+                assert 0.01 < abs(falls).max() <= 1
+                assert falls.sum(axis=1).argmax() == 1 + 2 * y[row]
+
+    def test_of_a_patch_that_covers_all_is_one_number(self, linear, data):
+        image = data[0][0]
+        before, after = linear.predict_proba([image, np.full(64, 9)])
+        falls = occlusion_map(linear, image, label=1, patch_size=8, stride=8, fill=9)
+        assert_allclose(falls, np.full((8, 8), before[1] - after[1]), atol=1e-12)
+        assert falls[0, 0] != 0
+
+    @pytest.mark.parametrize("stride", [1, 2, 3, 4, 5])
+    @pytest.mark.parametrize("shape", [(8, 8), (7, 9), (1, 6)])
+    def test_patches_cover_the_border_as_often_as_the_middle(self, shape, stride):
+        down, across = (_occlusion._places(length, 5, stride) for length in shape)
+        assert down.any(axis=1).all()  # no place is outside
+        counts = np.outer(down.sum(axis=0), across.sum(axis=0))
+        least, most = (5 // stride) ** 2, (-(-5 // stride)) ** 2
+        assert least <= counts.min()
+        assert counts.max() <= most
+        if stride in (1, 5):
+            assert counts.min() == counts.max() == most
+
+    @pytest.mark.parametrize("make", ["network", "pipeline", "search"])
+    def test_takes_any_layout_for_any_estimator(self, network, data, make):
+        X, y = data
+        estimator = {
+            "network": lambda: network,
+            "pipeline": lambda: make_pipeline(MinMaxScaler(), GaussianNB()).fit(X, y),
+            "search": lambda: GridSearchCV(
+                DecisionTreeClassifier(random_state=0), {"max_depth": [1, 2]}, cv=2
+            ).fit(X, y),
+        }[make]()
+        image = X[4]
+        expected = occlusion_map(estimator, image)
+        assert expected.shape == (8, 8)
+        for shape in ((8, 8), (8, 8, 1), (1, 64), (1, 8, 8), (1, 8, 8, 1)):
+            assert_array_equal(occlusion_map(estimator, image.reshape(shape)), expected)
+        assert_array_equal(occlusion_map(estimator, image.tolist()), expected)
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
+    def test_hands_on_the_dtype_and_reads_only(self, one_pixel, dtype):
+        _, image = one_pixel
+        seen = []
+
+        class Watched(DecisionTreeClassifier):
+            def predict_proba(self, X):
+                seen.append(X.dtype)
+                return super().predict_proba(X)
+
+        watched = Watched(max_depth=1).fit(np.array([image, 0 * image]), [1, 0])
+        image = image.astype(dtype)
+        image.flags.writeable = False
+        before = image.copy()
+        occlusion_map(watched, image)
+        assert set(seen) == {np.dtype(dtype)}
+        assert_array_equal(image, before)
+
+    @pytest.mark.parametrize("library", [pd, pl])
+    def test_hands_on_the_names_of_a_dataframe(self, data, library):
+        X, y = data
+        names = [f"pixel{number}" for number in range(64)]
+        frame = library.DataFrame(X, **{"columns" if library is pd else "schema": names})
+        forest = RandomForestClassifier(5, random_state=0).fit(frame, y)
+        expected = occlusion_map(RandomForestClassifier(5, random_state=0).fit(X, y), X[0])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert_array_equal(occlusion_map(forest, frame[:1]), expected)
+            if library is pd:
+                assert_array_equal(occlusion_map(forest, frame.iloc[0]), expected)
+
+    def test_takes_string_labels(self, data):
+        X, y = data
+        names = np.array(["hat", "shoe", "tie"])
+        clf = RandomForestClassifier(5, random_state=0)
+        of_strings = occlusion_map(clf.fit(X, names[y]), X[0], label="shoe")
+        assert_array_equal(of_strings, occlusion_map(clf.fit(X, y), X[0], label=1))
+
+    def test_in_small_batches_is_the_same(self, network, data, monkeypatch):
+        expected = occlusion_map(network, data[0][0])
+        monkeypatch.setattr(_occlusion, "_PIXELS_AT_A_TIME", 64 * 7)
+        assert_allclose(occlusion_map(network, data[0][0]), expected, atol=1e-6)
+
+    def test_takes_images_from_the_shape_of_the_network(self, data):
+        X, y = data
+        clf = FashionCNN(filters=(2,), dense_units=4, epochs=1, image_shape=(4, 16))
+        assert occlusion_map(clf.fit(X, y), X[0]).shape == (4, 16)
+
+    def test_of_pixels_that_no_square_holds_is_zero_beyond_them(self, data):
+        X, y = data[0][:, :60], data[1]
+        falls = occlusion_map(RandomForestClassifier(5, random_state=0).fit(X, y), X[0], fill=9)
+        assert falls.shape == (8, 8)
+        assert not falls.flat[60:].any()
+        assert falls.any()
+        clf = FashionCNN(filters=(2,), dense_units=4, epochs=1).fit(X, y)
+        assert occlusion_map(clf, X[0]).shape == (8, 8)
+
+    def test_of_an_image_that_is_all_fill_is_zero(self, network):
+        assert_array_equal(occlusion_map(network, np.zeros(64)), np.zeros((8, 8)))
+
+    def test_does_not_warn_of_what_it_covered(self, network, monkeypatch):
+        # One bright pixel: without it the rest is too dark for the scale of the training.
+        image = np.ones((8, 8))
+        image[3, 3] = 255
+        with pytest.warns(UserWarning, match="on one scale"):
+            network.predict(np.ones((1, 64)))
+        monkeypatch.setattr(_occlusion, "_PIXELS_AT_A_TIME", 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            occlusion_map(network, image)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"patch_size": 0}, "'patch_size' parameter of occlusion_map must be an int"),
+            ({"patch_size": 2.5}, "'patch_size'"),
+            ({"stride": 0}, "'stride'"),
+            ({"fill": "black"}, "'fill'"),
+            ({"patch_size": 9}, "patch_size=9: expected at most 8"),
+            ({"patch_size": 2, "stride": 3}, "stride=3: expected at most patch_size=2"),
+            ({"fill": 0.5}, r"fill=0\.5: .*uint8"),
+            ({"fill": 256}, r"fill=256: .*uint8"),
+            ({"fill": -1}, r"fill=-1: .*uint8"),
+            ({"fill": np.nan}, r"fill=nan: .*uint8"),
+            ({"label": 7}, r"label=7 is no class of the estimator: expected one of \[0, 1, 2\]"),
+            ({"label": "hat"}, "label='hat' is no class"),
+            ({"label": [0, 1]}, "is no class"),
+            ({"image_shape": (5, 5)}, "25 pixels, but image has 64"),
+            ({"image_shape": (0, 64)}, "two positive integers"),
+            ({"image": np.zeros((3, 64))}, r"image has shape \(3, 64\): expected one grey image"),
+            ({"image": np.zeros((3, 8, 8))}, r"image has shape \(3, 8, 8\)"),
+            ({"image": np.zeros((8, 8, 3))}, r"image has shape \(8, 8, 3\)"),
+            ({"image": np.zeros((2, 8, 8, 1))}, r"image has shape \(2, 8, 8, 1\)"),
+            ({"image": pd.DataFrame(np.zeros((2, 64)))}, r"image has shape \(2, 64\)"),
+            ({"image": np.zeros(60)}, "60 pixels, but RandomForestClassifier .* of 64"),
+            ({"image": np.full(64, np.nan)}, "image contains NaN"),
+            ({"image": np.full(64, np.inf)}, "image contains infinity"),
+            ({"image": ["a"] * 64}, "numeric"),
+            ({"image": 3}, "'image' parameter"),
+            ({"image": np.zeros((4, 16)), "image_shape": (8, 8)}, "do not agree"),
+        ],
+    )
+    def test_refuses_what_does_not_fit(self, forest, data, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            occlusion_map(forest, **{"image": data[0][0], **arguments})
+
+    def test_refuses_an_image_that_is_not_shaped_like_those_of_the_network(self, network):
+        with pytest.raises(ValueError, match=r"image comes in \(4, 16\), .* fitted to \(8, 8\)"):
+            occlusion_map(network, np.zeros((4, 16)))
+
+    def test_refuses_estimators_without_probabilities_or_without_fit(self, data):
+        X, y = data
+        with pytest.raises(TypeError, match=r"'estimator' .* implementing 'predict_proba'"):
+            occlusion_map(LinearSVC().fit(X, y), X[0])
+        for estimator in (FashionCNN(), make_pipeline(GaussianNB())):
+            with pytest.raises(NotFittedError):
+                occlusion_map(estimator, X[0])
+
+    def test_refuses_estimators_of_several_outputs(self, data):
+        X, y = data
+        forest = RandomForestClassifier(2).fit(X, np.column_stack([y, y]))
+        with pytest.raises(ValueError, match="2 outputs"):
+            occlusion_map(forest, X[0])
+
+
+class TestOcclusionDisplay:
+    @pytest.fixture(autouse=True)
+    def _needs_matplotlib(self):
+        self.plt = pytest.importorskip("matplotlib.pyplot")
+
+    @pytest.fixture
+    def display(self, network, forest, data):
+        X, y = data
+        return OcclusionDisplay.from_estimator(
+            {"network": network, "forest": forest}, X[:4], y[:4], display_labels=["a$^$", "b", "c"]
+        )
+
+    def test_stores_maps_classes_and_probabilities(self, display, network, forest, data):
+        X = data[0]
+        assert display.names == ["network", "forest"]
+        assert display.true == ["a$^$", "b", "c", "a$^$"]
+        assert_array_equal(display.images, X[:4].reshape(4, 8, 8))
+        for column, estimator in enumerate((network, forest)):
+            shares = estimator.predict_proba(X[:4])
+            assert_allclose(display.probabilities[:, column], shares.max(axis=1), atol=1e-6)
+            for row in range(4):
+                label = estimator.classes_[shares[row].argmax()]
+                assert display.explained[row][column] == ["a$^$", "b", "c"][label]
+                assert_array_equal(display.maps[row, column], occlusion_map(estimator, X[row]))
+
+    def test_draws_a_grid_on_one_symmetric_scale(self, display):
+        # The image alone, and twice under a map.
+        assert len(display.ax_.images) == 4 * 5
+        extents = {tuple(image.get_extent()) for image in display.ax_.images}
+        assert len(extents) == 4 * 3
+        left, right = display.ax_.get_xlim()
+        bottom, top = display.ax_.get_ylim()
+        for x0, x1, y0, y1 in extents:  # upright: the first row on top
+            assert left <= x0 < x1 <= right + 1e-9
+            assert top <= y1 < y0 <= bottom + 1e-9
+        norm = display.colorbar_.norm
+        assert norm.vmax == -norm.vmin == abs(display.maps).max()
+        assert "fall of the probability" in display.colorbar_.ax.get_xlabel()
+        texts = [text.get_text() for text in display.ax_.texts]
+        assert {"network", "forest", "a$^$"} <= set(texts)
+        assert f"a$^$ {display.probabilities[0, 0]:.2f}" in texts
+        display.figure_.canvas.draw()
+
+    def test_maps_have_the_colours_of_the_bar_on_white(self, display):
+        over = display.ax_.images[5].get_array()  # the second column begins with a pale image
+        rgb, alpha = over[..., :3], over[..., 3:]
+        expected = display.colorbar_.cmap(display.colorbar_.norm(display.maps[0, 0]))[..., :3]
+        assert_allclose(rgb * alpha + (1 - alpha), expected, atol=1e-9)
+        assert alpha.min() < 0.1  # white lets the image through
+
+    @pytest.mark.parametrize("n_images", [1, 2, 5])
+    @pytest.mark.parametrize("n_estimators", [1, 3])
+    def test_labels_hide_no_other_and_stay_inside(self, forest, data, n_images, n_estimators):
+        names = ["forest", "histogram gradient boosting", "c"][:n_estimators]
+        display = OcclusionDisplay.from_estimator(
+            dict.fromkeys(names, forest), *data, n_images=n_images, stride=5
+        )
+        assert len(display.maps) == n_images
+        display.figure_.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in display.ax_.texts]
+        assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+        boxes += [display.colorbar_.ax.get_tightbbox()]
+        width, height = display.figure_.bbox.size
+        assert all(box.x0 >= 0 and box.y0 >= 0 for box in boxes)
+        assert all(box.x1 <= width and box.y1 <= height for box in boxes)
+
+    def test_takes_one_estimator_and_any_layout(self, network, data):
+        X = data[0][:2]
+        expected = OcclusionDisplay.from_estimator(network, X)
+        assert expected.names == ["FashionCNN"]
+        assert expected.true is None
+        for other in (X.reshape(2, 8, 8), X.reshape(2, 8, 8, 1), pd.DataFrame(X)):
+            display = OcclusionDisplay.from_estimator(network, other)
+            assert_array_equal(display.maps, expected.maps)
+            assert_array_equal(display.images, expected.images)
+
+    def test_baselines_are_shaped_like_the_network(self, forest, data):
+        X, y = data
+        network = FashionCNN(filters=(2,), dense_units=4, epochs=1, image_shape=(4, 16)).fit(X, y)
+        display = OcclusionDisplay.from_estimator({"a": forest, "b": network}, X[:1])
+        assert display.maps.shape == (1, 2, 4, 16)
+        assert display.images.shape == (1, 4, 16)
+
+    def test_explains_the_labels_that_it_is_told(self, forest, data):
+        X, y = data
+        told = (y[:3] + 1) % 3
+        display = OcclusionDisplay.from_estimator(forest, X[:3], y[:3], label=told)
+        assert display.explained == [["1"], ["2"], ["0"]]
+        assert_array_equal(display.maps[1, 0], occlusion_map(forest, X[1], label=2))
+        assert_allclose(display.probabilities[:, 0], forest.predict_proba(X[:3])[range(3), told])
+        for_all = OcclusionDisplay.from_estimator(forest, X[:3], label=1)
+        assert for_all.explained == [["1"]] * 3
+
+    def test_draws_into_given_axes_and_again(self, display):
+        part, _ = self.plt.figure().subfigures(1, 2)
+        ax = part.subplots()
+        assert display.plot(ax, cmap="PuOr_r", text_kw={"fontsize": 5}).ax_ is ax
+        assert display.figure_ is part.figure
+        assert {text.get_fontsize() for text in ax.texts} == {5}
+
+    def test_draws_maps_in_which_nothing_falls(self, forest):
+        display = OcclusionDisplay.from_estimator(forest, np.zeros((1, 64)))
+        display.figure_.canvas.draw()
+        assert_array_equal(display.maps, 0)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"n_images": 0}, "n_images=0: expected at least 1"),
+            ({"display_labels": ["hat"]}, "display_labels has 1 names for 3 classes"),
+            ({"y": [0]}, "inconsistent numbers of samples"),
+            ({"label": [0]}, "inconsistent numbers of samples"),
+            ({"label": 9}, "label=9 is no class"),
+            ({"patch_size": 0}, "'patch_size'"),
+            ({"image_shape": (5, 5)}, "25 pixels"),
+            ({"estimator": {}}, "at least one classifier"),
+            ({"X": np.zeros((0, 64))}, "X holds no image"),
+        ],
+    )
+    def test_refuses_what_does_not_fit(self, forest, data, arguments, message):
+        arguments = {"estimator": forest, "X": data[0][:3], **arguments}
+        with pytest.raises(ValueError, match=message):
+            OcclusionDisplay.from_estimator(**arguments)
+
+    def test_refuses_what_has_no_probabilities_or_is_not_fitted(self, forest, data):
+        X, y = data
+        with pytest.raises(AttributeError, match="predict_proba"):
+            OcclusionDisplay.from_estimator(LinearSVC().fit(X, y), X)
+        with pytest.raises(NotFittedError):
+            OcclusionDisplay.from_estimator({"a": forest, "b": GaussianNB()}, X)
