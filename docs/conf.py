@@ -84,10 +84,11 @@ sphinx_gallery_conf = {
             "plot_overfitting.py",
             "plot_comparison.py",
             "plot_errors.py",
-            "plot_photo.py",
             "plot_occlusion.py",
             "plot_calibration.py",
             "plot_ensembles.py",
+            "plot_photo.py",
+            "plot_deploying.py",
         ]
     ),
     "doc_module": ("skfashion",),

@@ -171,7 +171,7 @@ class TestTrain:
         return str(path)
 
     def test_writes_a_model_whose_labels_are_names(self, clf, csv, fashion, tmp_path, capsys):
-        path = tmp_path / "model"
+        path = tmp_path / "new" / "folder" / "model"
         command = ["train", "--data", csv, "--network", "v2", "--epochs", "3"]
         assert main([*command, "--output", str(path)]) == 0
         out, _ = capsys.readouterr()
@@ -194,12 +194,12 @@ class TestTrain:
         assert f"test accuracy on 1000 images: {clf.score(X, NAMES[y]):.4f}\n" in out
 
     def test_tells_before_training_where_nothing_can_be_written(self, csv, tmp_path, capsys):
-        for path in (tmp_path, tmp_path / "nowhere" / "model"):
+        for path in (tmp_path, Path(csv) / "model"):
             assert main(["train", "--data", csv, "--output", str(path)]) == 1
             out, err = capsys.readouterr()
             assert out == ""
-            assert err.startswith("skfashion: --output ")
-            assert str(path) in err
+            assert err.startswith("skfashion: ")
+            assert str(path.parent) in err
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
     def test_tells_before_training_that_it_may_not_write(self, csv, tmp_path, capsys):

@@ -29,7 +29,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, print a line for each epoch, and write the file."""
-    _check_writable(arguments.output)
+    _prepare(arguments.output)
     names = np.array(CLASS_NAMES)
     X, y = load_data(arguments.data, "train")
     configure = getattr(FashionCNN, arguments.network)
@@ -49,11 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_writable(path: Path) -> None:
-    """Tell before minutes of training what would be told after them."""
+def _prepare(path: Path) -> None:
+    """Make the file's folder, and tell before minutes of training what would be told after them."""
     if path.is_dir():
         raise IsADirectoryError(f"--output {path} is a folder: expected the name of a file.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"--output {path}: the folder {path.parent} does not exist.")
+    path.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(f"--output {path}: nothing may be written into {path.parent}.")
