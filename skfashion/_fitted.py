@@ -211,7 +211,9 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         """Read a fitted network from a file that `save` wrote.
 
         Nothing in the file is run, and nothing is taken from it unseen: names, shapes, dtypes,
-        sizes, SHA-256 and finiteness are checked. It needs neither TensorFlow nor Keras.
+        sizes, SHA-256 and finiteness are checked. It needs neither TensorFlow nor Keras. The
+        parameters are those of the file: look at `memory`, a directory that `fit` writes into,
+        before you fit again what a stranger saved.
 
         Parameters
         ----------

@@ -159,7 +159,7 @@ def _opened(path: Path) -> Iterator[io.BufferedReader]:
         except DatasetError:
             raise
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            finding = f"is a damaged zip ({error})"
+            finding = f"is a damaged zip ({str(error)[:200]})"  # it may quote half the file
         except (OSError, NotImplementedError) as error:
             finding = f"cannot be read ({error})"
         raise problem(path, finding, _REMEDY)
@@ -173,20 +173,21 @@ def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
         finding = f"has {len(members)} members, not one: {_shown(names) or 'none'}"
         raise problem(path, finding, remedy)
     [member], [name] = members, names
+    shown = _shown(names)
     parts = name.replace("\\", "/").split("/")
     if ".." in parts or not parts[0] or parts[0].endswith(":"):
-        raise problem(path, f"has a member that points out of the zip, {name!r}", remedy)
+        raise problem(path, f"has a member that points out of the zip, {shown}", remedy)
     if not name.lower().endswith(".csv"):
-        raise problem(path, f"holds {name!r}, which is no CSV file", remedy)
+        raise problem(path, f"holds {shown}, which is no CSV file", remedy)
     if member.flag_bits & 1:
-        raise problem(path, f"is encrypted ({name!r})", remedy)
+        raise problem(path, f"is encrypted ({shown})", remedy)
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise problem(path, f"is compressed by method {member.compress_type}, not deflate", remedy)
     # zipfile reads no more than the declared size.
     if member.file_size > _LARGEST_MEMBER:
         finding = (
             f"expands to {member.file_size:,} bytes, more than the {_LARGEST_MEMBER:,} allowed "
-            f"({name!r})"
+            f"({shown})"
         )
         raise problem(path, finding, "If it is what it should be, unpack it first.")
     return member

@@ -309,6 +309,11 @@ def test_zip_bomb_of_blank_lines_costs_no_time(tmp_path):
 def test_names_are_told_in_short(tmp_path):
     assert len(error_of(save(tmp_path / "f.csv", f"{HEADER},{'x' * 50_000}\n{ROW},1"))) < 500
     assert len(error_of(zipped(tmp_path / "f.zip", {"x" * 50_000: "", "y": ""}))) < 500
+    assert len(error_of(zipped(tmp_path / "f.zip", {"x" * 50_000: ""}))) < 500
+    path = zipped(tmp_path / "f.zip", {"f.csv": bytes(99_999)}, compress_type=zipfile.ZIP_STORED)
+    content = bytearray(path.read_bytes())
+    content[26:28] = b"\xff\xff"  # so long is the name, says what stands before the member
+    assert len(error_of(save(path, bytes(content)))) < 500
 
 
 def test_zip_bomb_is_refused_by_its_declared_size(tmp_path):
