@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from math import prod
+from math import inf, prod
 from numbers import Integral
 from typing import Any, Self
 
@@ -18,11 +18,16 @@ _MAX_PADDED_PIXELS = 128 * 128
 _MAX_PARAMETERS = 10**9
 
 
-def smallest_side(n_convolutions: int, kernel_size: int, strides: int) -> int:
-    """Rows (and columns) an image must have so that the last convolution yields one pixel."""
+def smallest_side(n_convolutions: int, kernel_size: int, strides: int, *, most: float = inf) -> int:
+    """Rows (and columns) an image must have so that the last convolution yields one pixel.
+
+    Past `most` there is no need to know how many more they are: they grow exponentially.
+    """
     side = 1
     for _ in range(n_convolutions):
         side = (side - 1) * strides + kernel_size
+        if side > most:
+            break
     return side
 
 
@@ -93,7 +98,8 @@ class Architecture:
                 f"filters={filters!r}: expected a positive integer for each convolution, and at "
                 "least one."
             )
-        side = smallest_side(len(filters), kernel_size, strides)
+        most = max(_MAX_PADDED_PIXELS, *image_shape)
+        side = smallest_side(len(filters), kernel_size, strides, most=most)
         rows, columns = (max(length, side) for length in image_shape)
         if (rows, columns) != tuple(image_shape) and rows * columns > _MAX_PADDED_PIXELS:
             raise ValueError(

@@ -1,34 +1,32 @@
 """Model files: a zip of arrays and a manifest, read without running anything that is in it.
 
-Members are stored, not compressed, each a ``.npy`` that `numpy.load` reads as well. The manifest
-names them with shape, dtype and SHA-256. A reader says what it expects; whatever else is there, or
-is there otherwise, is refused before memory is taken for it.
+Members are not compressed, each a ``.npy`` that `numpy.load` reads as well. The manifest names them
+with shape, dtype and SHA-256. A reader says what it expects; whatever else is there, or is there
+otherwise, is refused before memory is taken for it.
 """
 
 import contextlib
 import hashlib
 import io
 import json
+import math
 import re
-import stat
-import struct
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, NamedTuple, Self
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from skfashion._files import write_atomically
-from skfashion._typing import AnyArray, StrPath
+from skfashion import _members
+from skfashion._typing import AnyArray
 
+FORMAT = "skfashion.FashionCNN"
+VERSION = 1
 _MANIFEST = "manifest.json"
-_MAX_MANIFEST_BYTES = 2**16  # parsed, it takes up to twenty times as much
+_MAX_MANIFEST_BYTES = 2**18  # parsed, it takes up to 45 times as much
 _MAX_NPY_HEADER = 1000
+_MAX_MESSAGE = 500  # of what a forged file can make a message say
 _CHUNK = 2**20
-_PLAIN_DTYPE = re.compile(r"[<>|][biufUSMm]\d{1,6}(\[\w{1,9}\])?")  # no objects, no structures
+_PLAIN_DTYPE = re.compile(r"[<>|][biufUMm]\d{1,6}(\[\w{1,9}\])?")  # no objects, no structures
 
 
 class ModelFileError(ValueError):
@@ -40,23 +38,49 @@ class Expected(NamedTuple):
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    finite: bool = True
 
 
-def write(path: StrPath, manifest: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
-    """Write a model file, whole or not at all.
+@contextlib.contextmanager
+def refusing(what: str) -> Iterator[None]:
+    """Whatever a damaged or forged file makes us or libraries raise is one error.
 
     Parameters
     ----------
-    path : str or path-like
+    what : str
+        What the message begins with.
+    """
+    try:
+        yield
+    except (OSError, MemoryError):  # the disk's and the machine's fault
+        raise
+    except ModelFileError as error:
+        raise ModelFileError(f"{what}: {_cut(error)}") from error.__cause__
+    except Exception as error:
+        raise ModelFileError(
+            f"{what}: it is no model file of skfashion, or is damaged: {_cut(error)}"
+        ) from error
+
+
+def _cut(error: Exception) -> str:
+    message = str(error)
+    return message if len(message) <= _MAX_MESSAGE else f"{message[:_MAX_MESSAGE]}…"
+
+
+def pack(manifest: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> bytes:
+    """The content of a model file.
+
+    Parameters
+    ----------
     manifest : dict
-        JSON-able. `members` is added.
+        JSON-able. Format and `members` are added.
     arrays : dict of str to ndarray
         Without objects.
 
     Raises
     ------
-    OSError
-        If it cannot be written.
+    ValueError
+        If they are too large.
     """
     members, content = {}, {}
     for name, array in arrays.items():
@@ -69,131 +93,70 @@ def write(path: StrPath, manifest: Mapping[str, Any], arrays: Mapping[str, AnyAr
             "dtype": array.dtype.str,
             "sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
         }
-    text = json.dumps({**manifest, "members": members}, indent=1, allow_nan=False)
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        # The date is that of no day: equal models make equal files.
-        for name, data in {_MANIFEST: text.encode(), **content}.items():
-            archive.writestr(zipfile.ZipInfo(name), data)
-    write_atomically(Path(path), packed.getvalue())
+    whole = {"format": FORMAT, "format_version": VERSION, **manifest, "members": members}
+    text = json.dumps(whole, indent=1, allow_nan=False)
+    return _members.pack({_MANIFEST: text.encode(), **content})
 
 
 class Archive:
-    """A model file opened for reading: a context manager.
+    """The content of a model file. What it raises is for `refusing`.
 
     Parameters
     ----------
-    path : str or path-like
+    file : binary file
+        Open for reading.
 
     Attributes
     ----------
     manifest : dict
-        As it was written, less the members.
+        As it was given to `pack`.
     listed : dict of str to Expected
         What the manifest says of each array.
 
     Raises
     ------
-    ModelFileError
+    ModelFileError, or whatever libraries raise
         If it is no model file or was changed.
-    OSError
-        If it cannot be read.
     """
 
-    def __init__(self, path: StrPath) -> None:
-        self.path = Path(path)
-        self._file = self.path.open("rb")
-        try:
-            with self.refusing():
-                self._zip = zipfile.ZipFile(self._file)
-                self._infos = self._check_directory()
-                self._read_manifest()
-        except BaseException:
-            self._file.close()
-            raise
+    def __init__(self, file: BinaryIO) -> None:
+        self._zip, self._infos = _members.unpack(file)
+        self.manifest = self._read_manifest()
+        members = take(self.manifest, "members", dict)
+        self.listed: dict[str, Expected] = {}
+        self._digests: dict[str, str] = {}
+        for name, member in members.items():
+            self.listed[name], self._digests[name] = _description(name, member)
+        strange = {_MANIFEST, *map(_file_name, self.listed)} ^ set(self._infos)
+        if strange:
+            raise ModelFileError(f"{_MANIFEST} and members disagree on {some(strange)}.")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._file.close()
-
-    @contextlib.contextmanager
-    def refusing(self) -> Iterator[None]:
-        """Whatever a damaged or forged file makes libraries raise is one error."""
-        try:
-            yield
-        except ModelFileError as error:
-            raise ModelFileError(f"{self.path}: {error}") from error.__cause__
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            struct.error,
-            EOFError,
-            LookupError,
-            MemoryError,
-            NotImplementedError,
-            OverflowError,
-            RecursionError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-        ) as error:
-            raise ModelFileError(
-                f"{self.path} is no model file of skfashion, or is damaged: {error}"
-            ) from error
-
-    def _check_directory(self) -> dict[str, zipfile.ZipInfo]:
-        infos = self._zip.infolist()
-        names = [info.filename for info in infos]
-        if len(set(names)) < len(names):
-            raise ModelFileError("a member stands twice in it.")
-        for info in infos:
-            kind = stat.S_IFMT(info.external_attr >> 16)
-            if kind not in (0, stat.S_IFREG) or info.is_dir():
-                raise ModelFileError(f"member {info.filename!r} is no plain file.")
-            if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
-                raise ModelFileError(f"member {info.filename!r} is compressed.")
-            if info.flag_bits & 1:
-                raise ModelFileError(f"member {info.filename!r} is encrypted.")
-        # Members that lie over one another would make much of little.
-        if sum(info.file_size for info in infos) > self.path.stat().st_size:
-            raise ModelFileError("its members are larger than the file.")
-        return dict(zip(names, infos, strict=True))
-
-    def _read_manifest(self) -> None:
+    def _read_manifest(self) -> dict[str, Any]:
         info = self._infos.get(_MANIFEST)
         if info is None:
             raise ModelFileError(f"it has no {_MANIFEST}.")
         if info.file_size > _MAX_MANIFEST_BYTES:
             raise ModelFileError(
-                f"{_MANIFEST} has {info.file_size:,} bytes: expected {_MAX_MANIFEST_BYTES:,} at "
-                "the most."
+                f"parameters and names take {info.file_size:,} bytes of {_MANIFEST}: expected "
+                f"{_MAX_MANIFEST_BYTES:,} at the most."
             )
-        manifest = json.loads(self._zip.read(info), parse_constant=_refuse_constant)
+        manifest = json.loads(
+            self._zip.read(info),
+            object_pairs_hook=_object,
+            parse_constant=_finite,
+            parse_float=_finite,
+        )
         if not isinstance(manifest, dict):
             raise ModelFileError(f"{_MANIFEST} holds no object.")
-        members = manifest.pop("members")
-        self.manifest = manifest
-        self.listed: dict[str, Expected] = {}
-        self._digests: dict[str, str] = {}
-        for name, member in members.items():
-            shape, dtype, digest = (member[key] for key in ("shape", "dtype", "sha256"))
-            if len(member) > 3 or not all(type(n) is int and n >= 0 for n in shape):
-                raise ModelFileError(f"{_MANIFEST} says of {name!r} what cannot be.")
-            if not (isinstance(dtype, str) and _PLAIN_DTYPE.fullmatch(dtype)):
-                raise ModelFileError(f"{name!r} is of dtype {dtype!r}: expected plain values.")
-            self.listed[name] = Expected(tuple(shape), np.dtype(dtype))
-            self._digests[name] = digest
-        files = {_MANIFEST, *(f"{name}.npy" for name in self.listed)}
-        if files != set(self._infos):
-            strange = sorted(files ^ set(self._infos))
-            raise ModelFileError(f"{_MANIFEST} and members disagree on {', '.join(strange[:5])}.")
+        if (found := manifest.pop("format", None)) != FORMAT:
+            raise ModelFileError(f"it holds {found!r}: expected {FORMAT!r}.")
+        version = manifest.pop("format_version", None)
+        if type(version) is not int or not 1 <= version <= VERSION:
+            raise ModelFileError(
+                f"it has format version {version!r}, written with {manifest.get('versions')!r}: "
+                f"this skfashion reads up to {VERSION}. A newer one may read it."
+            )
+        return manifest
 
     def read(self, expected: Mapping[str, Expected]) -> dict[str, AnyArray]:
         """Arrays by name: exactly the expected ones.
@@ -204,34 +167,31 @@ class Archive:
 
         Raises
         ------
-        ModelFileError
+        ModelFileError, or whatever libraries raise
             If one is missing, is too much, or is not what was expected or listed.
         """
-        with self.refusing():
-            if strange := sorted(set(expected) ^ set(self.listed)):
-                raise ModelFileError(f"missing or unknown: {', '.join(strange[:5])}.")
-            for name, wanted in expected.items():
-                if self.listed[name] != wanted:
-                    raise ModelFileError(
-                        f"{name} is {_described(self.listed[name])}: expected {_described(wanted)}."
-                    )
-                if not 0 <= self._payload(name) - _n_bytes(wanted) <= _MAX_NPY_HEADER:
-                    raise ModelFileError(
-                        f"{name} has {self._payload(name):,} bytes: expected those of "
-                        f"{_described(wanted)}."
-                    )
-            return {name: self._read_array(name, wanted) for name, wanted in expected.items()}
+        if strange := set(expected) ^ set(self.listed):
+            raise ModelFileError(f"missing or unknown: {some(strange)}.")
+        for name, wanted in expected.items():
+            listed = self.listed[name]
+            if (listed.shape, listed.dtype) != (wanted.shape, wanted.dtype):
+                raise ModelFileError(f"{name} is {_said(listed)}: expected {_said(wanted)}.")
+            if not 0 < self._payload(name) - _n_bytes(wanted) <= _MAX_NPY_HEADER:
+                raise ModelFileError(
+                    f"{name} has {self._payload(name):,} bytes: expected those of {_said(wanted)}."
+                )
+        return {name: self._read_array(name, wanted) for name, wanted in expected.items()}
 
     def _payload(self, name: str) -> int:
-        return self._infos[f"{name}.npy"].file_size
+        return self._infos[_file_name(name)].file_size
 
     def _read_array(self, name: str, wanted: Expected) -> AnyArray:
         digest = hashlib.sha256()
-        with self._zip.open(self._infos[f"{name}.npy"]) as member:
+        with self._zip.open(self._infos[_file_name(name)]) as member:
             header = member.read(self._payload(name) - _n_bytes(wanted))
             digest.update(header)
             if _npy_header(header) != (wanted.shape, False, wanted.dtype):
-                raise ModelFileError(f"{name}: its header is not that of {_described(wanted)}.")
+                raise ModelFileError(f"{name}: its header is not that of {_said(wanted)}.")
             array = np.empty(wanted.shape, wanted.dtype)
             flat = array.reshape(-1).view(np.uint8)
             filled = 0
@@ -245,9 +205,61 @@ class Archive:
             member.read(1)  # the end, where its checksum is compared
         if digest.hexdigest() != self._digests[name]:
             raise ModelFileError(f"{name} was changed: its SHA-256 is not that of the manifest.")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if array.dtype.kind == "f" and wanted.finite and not np.isfinite(array).all():
             raise ModelFileError(f"{name} holds values that are not finite.")
+        if not _is_sound(array):
+            raise ModelFileError(f"{name} holds values that {array.dtype} has not.")
         return array
+
+
+def take(container: dict[str, Any], key: str, kind: type[Any]) -> Any:
+    """Take out of a part of the manifest what must be of a type."""
+    if key not in container:
+        raise ModelFileError(f"{_MANIFEST} lacks {key!r}.")
+    value = container.pop(key)
+    if type(value) is not kind:
+        raise ModelFileError(f"{key} is {value!r}: expected {_JSON_NAMES[kind]}.")
+    return value
+
+
+_JSON_NAMES = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+
+
+def some(names: Iterable[str]) -> str:
+    """The first few of some names, for a message."""
+    return ", ".join(sorted(names)[:5])
+
+
+def _file_name(name: str) -> str:
+    return f"{name}.npy"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        raise ModelFileError(f"{_MANIFEST} says something twice.")
+    return result
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ModelFileError(f"{_MANIFEST} holds {text}: expected finite numbers.")
+    return value
+
+
+def _description(name: str, member: Any) -> tuple[Expected, str]:
+    """What the manifest says of an array, and its SHA-256."""
+    if not isinstance(member, dict):
+        raise ModelFileError(f"{name} is {member!r}: expected {_JSON_NAMES[dict]}.")
+    shape, dtype, digest = (
+        take(member, key, kind) for key, kind in (("shape", list), ("dtype", str), ("sha256", str))
+    )
+    if member or not all(type(length) is int and length >= 0 for length in shape):
+        raise ModelFileError(f"{_MANIFEST} says of {name} what cannot be.")
+    if not _PLAIN_DTYPE.fullmatch(dtype):
+        raise ModelFileError(f"{name} is of dtype {dtype!r}: expected plain values.")
+    return Expected(tuple(shape), np.dtype(dtype)), digest
 
 
 def _npy_header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -261,15 +273,18 @@ def _npy_header(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 def _n_bytes(wanted: Expected) -> int:
-    size = 1
-    for length in wanted.shape:
-        size *= length  # of Python's own integers, which do not overflow
-    return size * wanted.dtype.itemsize
+    return math.prod(wanted.shape) * wanted.dtype.itemsize  # of Python's integers: no overflow
 
 
-def _described(wanted: Expected) -> str:
+def _said(wanted: Expected) -> str:
     return f"{wanted.dtype.str} of shape {wanted.shape}"
 
 
-def _refuse_constant(name: str) -> None:
-    raise ModelFileError(f"{_MANIFEST} holds {name}, which is no number.")
+def _is_sound(array: AnyArray) -> bool:
+    """Whether these bytes are values of that dtype: not all are truth values or characters."""
+    if array.dtype.kind == "b":
+        return bool((array.view(np.uint8) <= 1).all())
+    if array.dtype.kind == "U" and array.size:
+        codes = array.reshape(-1).view(f"{array.dtype.str[0]}u4")
+        return bool((codes <= 0x10FFFF).all())
+    return True

@@ -19,7 +19,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         If it cannot be written; then nothing has changed.
     """
     # Not by `tempfile`, whose files nobody else may read: the directory may be shared.
-    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    part = path.parent / f"{path.name}.{uuid.uuid4().hex}.part"
     try:
         part.write_bytes(content)
         part.replace(path)

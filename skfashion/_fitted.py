@@ -179,12 +179,15 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         """Write the fitted network into one file, which `load` reads without TensorFlow.
 
         A zip of plain arrays and a ``manifest.json`` with parameters, versions and the SHA-256 of
-        every array. Of `memory` the directory's name is kept, not what is in it.
+        every array. Of `memory` the directory's name is kept, not what is in it. Of NumPy's numbers
+        and arrays among the parameters the values are kept; callbacks and requests of metadata are
+        not. What `load` would refuse is not written.
 
         Parameters
         ----------
         path : str or path-like
-            Of the file. One that is there is replaced as a whole or not at all.
+            Of the file. One that is there is replaced as a whole or not at all; a link is replaced
+            itself.
         include_optimizer : bool, default=False
             Whether to keep the optimizer's state, which makes the file three times as large. Only
             with it `partial_fit` and `warm_start` go on from what was loaded, bit for bit.
@@ -194,8 +197,9 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If a parameter or a label is no plain value, or there is no optimizer's state to
-            include.
+            If a parameter or a label is no plain value, a weight is not finite, a file of 2 GB
+            could not hold it, or there is no optimizer's state to include; then nothing has
+            changed.
         OSError
             If it cannot be written; then nothing has changed.
         """
@@ -207,7 +211,9 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         """Read a fitted network from a file that `save` wrote.
 
         Nothing in the file is run, and nothing is taken from it unseen: names, shapes, dtypes,
-        sizes, SHA-256 and finiteness are checked. It needs neither TensorFlow nor Keras.
+        sizes, SHA-256 and finiteness are checked. It needs neither TensorFlow nor Keras. The
+        parameters are those of the file: look at `memory`, a directory that `fit` writes into,
+        before you fit again what a stranger saved.
 
         Parameters
         ----------

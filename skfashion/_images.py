@@ -190,7 +190,8 @@ def to_network(
 
 def _is_exact(value: float, dtype: FloatName) -> bool:
     with np.errstate(over="ignore"):
-        return np.dtype(dtype).type(value) == value
+        # Not of NumPy's number and Python's: that would be compared in the precision of the first.
+        return float(np.dtype(dtype).type(value)) == value
 
 
 def _divide(X: AnyArray, pixel_max: float, dtype: FloatName, name: str) -> AnyArray:

@@ -164,6 +164,11 @@ class TestParameters:
         larger = cnn.set_params(batch_size=batch_size).fit(*images)
         assert_equal(larger.weights_, whole.weights_)
 
+    def test_layers_that_no_image_is_large_enough_for_are_refused_at_once(self, cnn, images):
+        cnn.set_params(filters=(1,) * 10_000, strides=10**18)
+        with pytest.raises(ValueError, match=r"need images of at least .* these have 8 x 8"):
+            cnn.fit(*images)
+
     def test_an_image_shape_unlike_that_of_the_images_is_refused(self, cnn, images):
         with pytest.raises(ValueError, match=r"X holds images of shape \(8, 8\).*\(4, 16\)"):
             cnn.set_params(image_shape=(4, 16)).fit(*images)

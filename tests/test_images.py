@@ -104,9 +104,10 @@ def test_going_on_and_validating_on_another_scale_warn(images, small, fitted):
         fitted.fit(X, y, X_val=X / 255, y_val=y)
 
 
-def test_bytes_and_floats_are_equal_bits_whatever_the_scale_of_the_training(images, small):
+@pytest.mark.parametrize("largest", [178.5, 200.7, 101.9])  # the last two fit no float32
+def test_bytes_and_floats_are_equal_bits_whatever_the_scale_of_the_training(images, small, largest):
     X, y = images
-    clf = FashionCNN(**small).fit(X * 0.7, y)  # 178.5, but not exactly
+    clf = FashionCNN(**small).fit(X * (largest / 255), y)
     assert_array_equal(clf.predict_proba(X), clf.predict_proba(X.astype(float)))
 
 

@@ -1,21 +1,28 @@
 """A model file holds a fitted network exactly, and nothing else gets out of one."""
 
-import hashlib
-import io
 import json
+import os
+import pickle
 import re
 import stat
+import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from forging import edited, pack, put, put_text, renamed, with_array, with_text, without
 from helpers import make_images, run_python, weights_equal
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from skfashion import FashionCNN
+from skfashion import FashionCNN, _members
+from skfashion._architecture import Architecture, TrainingState
 
 
 @pytest.fixture
@@ -63,6 +70,12 @@ class TestWhatIsLoaded:
             np.array(["shirt", "coat", "bag"], dtype=object),
             np.array([-1.0, 0, 7]),
             np.array([3, 1, 2], dtype=np.uint8),
+            np.array([3, 1, 2], dtype=">i8"),
+            np.array([2**63, 1, 2**63 + 1], dtype=np.uint64),
+            np.array([-0.0, 1, 2], dtype=np.float16),
+            np.array([True, False, True]),
+            np.array(["2021-03-01", "2020-02-29", "1969-01-01"], dtype="M8[D]"),
+            np.array(["", "\ud800", "long" * 9999], dtype=object),
         ],
         ids=lambda labels: labels.dtype.str,
     )
@@ -82,6 +95,33 @@ class TestWhatIsLoaded:
         assert_array_equal(loaded.feature_names_in_, clf.feature_names_in_)
         with pytest.raises(ValueError, match="feature names"):
             loaded.predict(frame.add_suffix("!"))
+
+    @pytest.mark.parametrize("n_features", [60, 48])
+    def test_may_have_features_that_fill_no_square(self, images, small, path, n_features):
+        X = images[0].reshape(len(images[0]), -1)[:, :n_features]
+        shape = (6, 8) if n_features == 48 else None
+        clf = FashionCNN(**small, image_shape=shape).fit(X, images[1])
+        clf.save(path)
+        assert_same(FashionCNN.load(path), clf, X)
+
+    def test_has_a_history_with_what_was_not_measured(self, images, small, path):
+        clf = FashionCNN(**small, validation_fraction=0.2).fit(*images)
+        clf.set_params(validation_fraction=0.0).partial_fit(*images)
+        assert np.isnan(clf.history_["val_loss"][-1])
+        clf.history_["loss"][0] = np.inf
+        clf.save(path)
+        loaded = FashionCNN.load(path)
+        assert list(loaded.history_) == list(clf.history_)
+        for name, values in clf.history_.items():
+            assert_array_equal(loaded.history_[name], values)
+
+    def test_may_be_of_very_many_layers(self, fitted, path, images):
+        layers = {**fitted._architecture, "filters": (1,) * 100, "kernel_size": 1}
+        state = TrainingState.initial(Architecture(**layers), seed=0)  # for to train it takes long
+        fitted.weights_, fitted._architecture = state.weights, layers
+        fitted._optimizer_state |= {"momentums": state.momentums, "velocities": state.velocities}
+        fitted.save(path, include_optimizer=True)
+        assert_same(FashionCNN.load(path), fitted, images[0])
 
     def test_draws_on_where_the_generator_stood(self, images, small, path):
         clf = FashionCNN(**{**small, "random_state": np.random.RandomState(3)}).fit(*images)
@@ -174,61 +214,167 @@ class TestTheFile:
             fitted.save(tmp_path / "nowhere" / "clf.skfashion")
         assert list(tmp_path.iterdir()) == []
 
+    def test_may_be_read_by_whom_other_files_may(self, fitted, path):
+        path.with_name("other").touch()
+        fitted.save(path)
+        assert path.stat().st_mode == path.with_name("other").stat().st_mode
+
+    def test_takes_the_place_of_a_link_and_leaves_what_it_points_to(self, fitted, path, tmp_path):
+        (tmp_path / "theirs").write_text("theirs")
+        path.symlink_to(tmp_path / "theirs")
+        fitted.save(path)
+        assert (tmp_path / "theirs").read_text() == "theirs"
+        assert weights_equal(FashionCNN.load(path), fitted)
+
+
+class BytesPath(os.PathLike):
+    def __fspath__(self):
+        return b"memory"
+
+
+# What can be made of a fitted network that no file could give back.
+UNSAVED = {
+    "weights that are not finite": (
+        lambda clf: clf.weights_[0].fill(np.nan),
+        "weights/0 holds values that are not finite",
+    ),
+    "moments that are not finite": (
+        lambda clf: clf._optimizer_state["momentums"][0].fill(np.inf),
+        "momentums/0 holds values that are not finite",
+    ),
+    "weights of another shape": (lambda clf: clf.weights_.pop(), "weights/7"),
+    "a history of something else": (
+        lambda clf: clf.history_.update(f1=[0.0] * 8),
+        "its history is of .*history/f1",
+    ),
+    "a history that is too short": (
+        lambda clf: clf.history_.update(loss=[0.0], accuracy=[0.0]),
+        "its history has",
+    ),
+    "labels in disorder": (
+        lambda clf: setattr(clf, "classes_", clf.classes_[::-1]),
+        "labels are not sorted",
+    ),
+    "a label that ends in NUL": (
+        lambda clf: setattr(clf, "classes_", np.array(["a", "b", "c\0"], object)),
+        r"label 'c\\x00' cannot be saved: it would become 'c'",
+    ),
+    "a label of a million letters": (
+        lambda clf: setattr(clf, "classes_", np.array(["a", "b", "c" * 10**6], object)),
+        "<U1000000",
+    ),
+    "a feature name that ends in NUL": (
+        lambda clf: setattr(clf, "feature_names_in_", np.array(["a\0"] * 64, object)),
+        r"feature name 'a\\x00' cannot be saved",
+    ),
+    "a wrong parameter": (
+        lambda clf: clf.set_params(dropout=5),
+        "refuse it: The 'dropout' parameter of FashionCNN must be",
+    ),
+    "an infinite parameter": (lambda clf: clf.set_params(tol=np.inf), "tol=inf cannot be saved"),
+    "a parameter of more digits than floats have": (
+        lambda clf: clf.set_params(learning_rate=Fraction(1, 3)),
+        "learning_rate=.* cannot be saved",
+    ),
+    "a parameter of no length": (
+        lambda clf: clf.set_params(filters=np.array(5)),
+        r"filters=array\(5\) cannot be saved",
+    ),
+    "a path of bytes": (
+        lambda clf: clf.set_params(memory=BytesPath()),
+        "memory=.* cannot be saved",
+    ),
+    "a generator of another kind": (
+        lambda clf: clf.set_params(random_state=np.random.RandomState(np.random.PCG64(0))),
+        "random_state=.* cannot be saved",
+    ),
+    "a giant parameter": (
+        lambda clf: clf.set_params(class_weight=dict.fromkeys(range(10_000), 1.0)),
+        "parameters and names take .* bytes .*: expected 262,144 at the most",
+    ),
+}
+
+
+class TestWhatCannotBeSaved:
+    @pytest.mark.parametrize(("change", "message"), UNSAVED.values(), ids=UNSAVED)
+    def test_is_told_at_once_and_the_old_file_stays(self, good, path, change, message):
+        clf = deepcopy(good[0])
+        change(clf)
+        path.write_text("old")
+        with warnings.catch_warnings(action="error"), pytest.raises(ValueError, match=message):
+            clf.save(path, include_optimizer=True)
+        assert path.read_text() == "old"
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_is_told_where_it_is_too_large(self, good, path, monkeypatch):
+        monkeypatch.setattr(_members, "_MAX_BYTES", 2**18 + 10_000)
+        with pytest.raises(ValueError, match="too large: expected 272,144 at the most"):
+            good[0].save(path)
+        assert not path.exists()
+
+    @pytest.mark.skipif(os.name != "posix", reason="limits of another kind")
+    def test_is_told_where_the_disk_is_full_and_the_old_file_stays(self, good, path):
+        path.write_bytes(good[1].read_bytes())
+        run_python(f"""
+            import resource
+            from skfashion import FashionCNN
+            clf = FashionCNN.load({str(path)!r})
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, -1))
+            try:
+                clf.save({str(path)!r})
+            except OSError:
+                pass
+            else:
+                raise AssertionError("saved")
+        """)
+        assert path.read_bytes() == good[1].read_bytes()
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_is_told_of_a_folder(self, good, tmp_path):
+        for folder in (tmp_path, "."):
+            with pytest.raises(OSError):
+                good[0].save(folder)
+        assert list(tmp_path.iterdir()) == []
+
+
+class TestWhileOthersSave:
+    def test_a_file_is_one_or_the_other(self, good, path):
+        """Two processes' worth of saving, and a reader that never finds half a file."""
+        one, other = deepcopy(good[0]), deepcopy(good[0])
+        other.weights_[-1] = other.weights_[-1] + 1
+        one.save(path)
+        with ThreadPoolExecutor(3) as threads:
+            saves = [threads.submit(clf.save, path) for clf in [one, other] * 30]
+            while not all(save.done() for save in saves):
+                loaded = FashionCNN.load(path)
+                assert weights_equal(loaded, one) or weights_equal(loaded, other)
+            assert [save.result() for save in saves] == [None] * 60
+        assert list(path.parent.iterdir()) == [path]
+
+
+class TestWhatWasLoaded:
+    def test_is_an_estimator_like_any(self, good, path, images):
+        X, y = images
+        loaded = FashionCNN.load(good[1])
+        assert clone(loaded).get_params() == loaded.get_params()
+        assert_same(pickle.loads(pickle.dumps(loaded)), good[0], X)
+        loaded.save(path)
+        assert path.read_bytes() == good[1].read_bytes()
+        assert weights_equal(loaded.fit(X, y), good[0])
+
+    def test_is_of_the_class_that_loads_it(self, good):
+        class Other(FashionCNN):
+            pass
+
+        assert type(Other.load(good[1])) is Other
+
+    def test_is_equal_in_many_threads(self, good, images):
+        with ThreadPoolExecutor(4) as threads:
+            for loaded in threads.map(FashionCNN.load, [str(good[1])] * 20):
+                assert_same(loaded, good[0], images[0])
+
 
 # Forged and damaged files: each takes the members of a good file and gives those that are written.
-
-
-def edited(change):
-    """Members with another manifest."""
-
-    def forge(members):
-        manifest = json.loads(members["manifest.json"])
-        change(manifest)
-        return {**members, "manifest.json": json.dumps(manifest).encode()}
-
-    return forge
-
-
-def put(*path, value):
-    """Members with another value in the manifest."""
-
-    def change(manifest):
-        for key in path[:-1]:
-            manifest = manifest[key]
-        manifest[path[-1]] = value
-
-    return edited(change)
-
-
-def with_array(name, array, **listed):
-    """Members with another array, whose entry in the manifest is as true as can be."""
-
-    def forge(members):
-        buffer = io.BytesIO()
-        np.save(buffer, array, allow_pickle=True)
-        content = buffer.getvalue()
-        manifest = json.loads(members["manifest.json"])
-        manifest["members"][name] = {
-            "shape": array.shape,
-            "dtype": array.dtype.str,
-            "sha256": hashlib.sha256(content).hexdigest(),
-            **listed,
-        }
-        text = json.dumps(manifest).encode()
-        return {**members, f"{name}.npy": content, "manifest.json": text}
-
-    return forge
-
-
-def without(name):
-    return lambda members: {key: value for key, value in members.items() if key != name}
-
-
-def renamed(name, other):
-    return lambda members: {
-        (other if key == name else key): value for key, value in members.items()
-    }
-
 
 WEIGHTS = np.ones((3, 3, 1, 4), np.float32)
 FORGED = {
@@ -239,14 +385,23 @@ FORGED = {
     "a missing member": without("weights/0.npy"),
     "no manifest": without("manifest.json"),
     "a renamed member": renamed("weights/0.npy", "weights/99.npy"),
-    "an empty manifest": lambda members: {**members, "manifest.json": b""},
-    "a manifest of no object": lambda members: {**members, "manifest.json": b"[]"},
-    "a manifest without end": lambda members: {**members, "manifest.json": b"[" * 60_000},
-    "a manifest of another encoding": lambda members: {**members, "manifest.json": b"\xff\xfe\x00"},
+    "an empty manifest": with_text(""),
+    "a manifest of no object": with_text("[]"),
+    "a manifest without end": with_text("[" * 60_000),
+    "a manifest of another encoding": with_text(b"\xff\xfe\x00"),
     "a large manifest": lambda members: {
         **members,
-        "manifest.json": members["manifest.json"] + b" " * 2**16,
+        "manifest.json": members["manifest.json"] + b" " * 2**18,
     },
+    "a manifest that says something twice": lambda members: {
+        **members,
+        "manifest.json": b'{"versions": {}, ' + members["manifest.json"].lstrip()[1:],
+    },
+    "members that are a list": put("members", value=[]),
+    "a member that is a list": put("members", "weights/0", value=["shape", "dtype", "sha256"]),
+    "parameters that are a list": put("parameters", value=[]),
+    "layers that are a list": put("architecture", value=[]),
+    "fitted values that are a list": put("fitted", value=[]),
     "a newer version": put("format_version", value=2),
     "a version that is no number": put("format_version", value="1"),
     "another class": put("format", value="sklearn.svm.SVC"),
@@ -255,13 +410,36 @@ FORGED = {
     "an unknown parameter": put("parameters", "alpha", value=1),
     "a wrong parameter": put("parameters", "dropout", value=2.0),
     "a parameter of an unknown kind": put("parameters", "memory", value={"object": "os.system"}),
+    "a parameter of two kinds": put("parameters", "filters", value={"tuple": [4], "dict": []}),
+    "a parameter of a kind that is a number": put("parameters", "filters", value={"tuple": 4}),
+    "an infinite parameter": put_text("parameters", "tol", value="1e999"),
+    "a generator that stands beyond its numbers": put(
+        "parameters", "random_state", value={"MT19937": [[0] * 624, 2**30, 0, 0.0]}
+    ),
+    "a generator of too few numbers": put(
+        "parameters", "random_state", value={"MT19937": [[0] * 623, 1, 0, 0.0]}
+    ),
+    "no steps": put("architecture", "strides", value=0),
+    "half a step": put("architecture", "strides", value=1.0),
+    "negative kernels": put("architecture", "kernel_size", value=-3),
+    "layers of an unknown dtype": put("architecture", "dtype", value="float16"),
+    "layers of one class": put("architecture", "n_classes", value=1),
+    "dropout in the layers alone": put("architecture", "dropout", value=True),
     "layers of another shape": put("architecture", "dense_units", value=13),
     "a giant layer": put("architecture", "dense_units", value=10**12),
     "another image shape": put("fitted", "image_shape_", value=[4, 16]),
     "a giant image": put("fitted", "image_shape_", value=[10**9, 10**9]),
+    "an image of floats": put("fitted", "image_shape_", value=[8.0, 8.0]),
+    "an image of other features": put("fitted", "n_features_in_", value=48),
     "a negative count": put("fitted", "n_iter_", value=-1),
     "a count that is text": put("fitted", "n_iter_", value="8"),
     "a pixel scale of NaN": put("fitted", "pixel_max_", value=float("nan")),
+    "an infinite pixel scale": put_text("fitted", "pixel_max_", value="1e999"),
+    "a pixel scale of zero": put("fitted", "pixel_max_", value=0.0),
+    "dropout of everything": put("fitted", "_dropout", value=1.5),
+    "a seed that none can be": put("fitted", "seed", value=2**40),
+    "no epochs at all": put("fitted", "n_iter_", value=0),
+    "more epochs trained than told": put("fitted", "n_epochs_trained_", value=9),
     "a pixel scale of none": put("fitted", "pixel_max_", value=None),
     "an unknown fitted value": put("fitted", "evil", value=1),
     "a wrong hash": put("members", "weights/0", "sha256", value="0" * 64),
@@ -278,6 +456,12 @@ FORGED = {
     "pickled weights": with_array("weights/0", np.array([print], dtype=object), dtype="<f4"),
     "one label twice": with_array("classes", np.array([0, 0, 1])),
     "labels that are not sorted": with_array("classes", np.array([2, 1, 0])),
+    "labels beyond Unicode": with_array("classes", np.array([1, 2, 2**31], "<u4").view("<U1")),
+    "labels of bytes": with_array("classes", np.array([b"a", b"b", b"c"])),
+    "dates that are none": with_array("classes", np.array(["2020", "2021", "NaT"], "M8[Y]")),
+    "numbers that were objects": put("fitted", "labels_are_objects", value=True),
+    "feature names that are numbers": with_array("feature_names", np.arange(64)),
+    "too few feature names": with_array("feature_names", np.array(["a", "b"])),
     "too many labels": with_array("classes", np.arange(4)),
     "a history of something else": with_array("history/evil", np.zeros(8)),
     "a history that is too short": with_array("history/loss", np.zeros(3)),
@@ -372,13 +556,3 @@ class TestForgedFiles:
     def test_no_file_at_all_is_told_as_such(self, path):
         with pytest.raises(FileNotFoundError):
             FashionCNN.load(path)
-
-
-def pack(members, method=zipfile.ZIP_STORED):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive:
-        for name, content in members.items():
-            info = name if isinstance(name, zipfile.ZipInfo) else zipfile.ZipInfo(name)
-            info.compress_type = method
-            archive.writestr(info, content)
-    return buffer.getvalue()

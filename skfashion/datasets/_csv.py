@@ -35,7 +35,9 @@ _REMEDY = (
     "https://www.kaggle.com/datasets/zalando-research/fashionmnist"
 )
 _BLOCK = 2048  # rows
+_PLAIN = b"0123456789,- \r\n"
 _LONGEST_LINE = 1 << 16  # bytes; a header has 6.2 KB, a row in quotes 4.7
+_MOST_BLANK_LINES = 10_000  # a zip of 1 MB can hold a thousand million, and take half an hour
 _LARGEST_MEMBER = 1 << 30  # bytes, eight times Kaggle's training file
 
 
@@ -157,7 +159,7 @@ def _opened(path: Path) -> Iterator[io.BufferedReader]:
         except DatasetError:
             raise
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            finding = f"is a damaged zip ({error})"
+            finding = f"is a damaged zip ({str(error)[:200]})"  # it may quote half the file
         except (OSError, NotImplementedError) as error:
             finding = f"cannot be read ({error})"
         raise problem(path, finding, _REMEDY)
@@ -168,23 +170,24 @@ def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     names = [member.filename for member in members]
     remedy = "Make a zip of the one CSV file and nothing else, or name the CSV file itself."
     if len(members) != 1:
-        shown = ", ".join(map(repr, names[:5])) + (", …" if len(names) > 5 else "")
-        raise problem(path, f"has {len(members)} members, not one: {shown or 'none'}", remedy)
+        finding = f"has {len(members)} members, not one: {_shown(names) or 'none'}"
+        raise problem(path, finding, remedy)
     [member], [name] = members, names
+    shown = _shown(names)
     parts = name.replace("\\", "/").split("/")
     if ".." in parts or not parts[0] or parts[0].endswith(":"):
-        raise problem(path, f"has a member that points out of the zip, {name!r}", remedy)
+        raise problem(path, f"has a member that points out of the zip, {shown}", remedy)
     if not name.lower().endswith(".csv"):
-        raise problem(path, f"holds {name!r}, which is no CSV file", remedy)
+        raise problem(path, f"holds {shown}, which is no CSV file", remedy)
     if member.flag_bits & 1:
-        raise problem(path, f"is encrypted ({name!r})", remedy)
+        raise problem(path, f"is encrypted ({shown})", remedy)
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise problem(path, f"is compressed by method {member.compress_type}, not deflate", remedy)
     # zipfile reads no more than the declared size.
     if member.file_size > _LARGEST_MEMBER:
         finding = (
             f"expands to {member.file_size:,} bytes, more than the {_LARGEST_MEMBER:,} allowed "
-            f"({name!r})"
+            f"({shown})"
         )
         raise problem(path, finding, "If it is what it should be, unpack it first.")
     return member
@@ -215,9 +218,11 @@ def _check_header(path: Path, stream: io.BufferedReader) -> None:
 
 
 def _some(what: str, names: Sequence[str]) -> str:
-    if not names:
-        return ""
-    return f"{what} {', '.join(map(repr, names[:5]))}{', …' if len(names) > 5 else ''};"
+    return f"{what} {_shown(names)};" if names else ""
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join([repr(name[:40]) for name in names[:5]] + ["…"] * (len(names) > 5))
 
 
 def _blocks(path: Path, stream: io.BufferedReader) -> Iterator[tuple[list[bytes], list[int]]]:
@@ -225,13 +230,17 @@ def _blocks(path: Path, stream: io.BufferedReader) -> Iterator[tuple[list[bytes]
     lines: list[bytes] = []
     numbers: list[int] = []
     number = 1
+    blank = 0
     while line := stream.readline(_LONGEST_LINE):
         number += 1
         fields = line.count(b",") + 1
         if fields != len(COLUMNS):
-            if not line.strip():
+            blank += not line.strip()
+            if not line.strip() and blank <= _MOST_BLANK_LINES:
                 continue  # blank lines, at the end above all, do no harm
             finding = f"line {number} has {fields} fields, the header {len(COLUMNS)}"
+            if blank > _MOST_BLANK_LINES:
+                finding = f"has more than {_MOST_BLANK_LINES:,} blank lines"
             if len(line) == _LONGEST_LINE:
                 finding = f"line {number} is longer than {_LONGEST_LINE:,} bytes"
             raise problem(path, finding, _REMEDY)
@@ -246,10 +255,8 @@ def _blocks(path: Path, stream: io.BufferedReader) -> Iterator[tuple[list[bytes]
 
 def _parsed(path: Path, lines: list[bytes], numbers: list[int]) -> tuple[Bytes, Bytes]:
     """Return the pixels and labels of a block as bytes."""
-    try:
-        with np.errstate(invalid="raise"):  # for 1e30 pandas would but warn
-            values = _read_csv(lines, dtype="int64")
-    except (ValueError, ArithmeticError):  # ParserError is a ValueError
+    values = _plain_numbers(lines)
+    if values is None:
         values = _whole_numbers(path, lines, numbers)
     upper = np.full(len(COLUMNS), 255)
     upper[0] = 9
@@ -260,17 +267,26 @@ def _parsed(path: Path, lines: list[bytes], numbers: list[int]) -> tuple[Bytes, 
     return values[:, 1:].astype(np.uint8), values[:, 0].astype(np.uint8)
 
 
-def _read_csv(lines: list[bytes], **options: Any) -> AnyArray:
+def _plain_numbers(lines: list[bytes]) -> AnyArray | None:
+    """Parse a block in which every cell is a plain integer, or return None."""
     import pandas as pd
 
-    return pd.read_csv(
-        io.BytesIO(b"".join(lines)),
-        header=None,
-        names=COLUMNS,
-        index_col=False,
-        low_memory=False,
-        **options,
-    ).to_numpy()
+    text = b"".join(lines)
+    # To pandas True is a number, and two lines are one where a quote opens and closes between.
+    if text.translate(None, _PLAIN):
+        return None
+    try:
+        with np.errstate(invalid="raise"):  # for numbers without end pandas might but warn
+            return pd.read_csv(
+                io.BytesIO(text),
+                header=None,
+                names=COLUMNS,
+                index_col=False,
+                low_memory=False,
+                dtype="int64",
+            ).to_numpy()
+    except (ValueError, ArithmeticError):  # ParserError is a ValueError
+        return None
 
 
 def _whole_numbers(path: Path, lines: list[bytes], numbers: list[int]) -> AnyArray:
@@ -296,6 +312,8 @@ def _whole_numbers(path: Path, lines: list[bytes], numbers: list[int]) -> AnyArr
 
 
 def _number(cell: str) -> float:
+    if not cell.isascii() or "_" in cell:  # which are digits to Python, and to nobody else
+        return np.nan
     try:
         return float(cell)
     except ValueError:

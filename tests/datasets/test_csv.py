@@ -1,6 +1,7 @@
 """Kaggle's CSV gives the same arrays, and a file that is not exactly so an error saying where."""
 
 import io
+import time
 import tracemalloc
 import warnings
 import zipfile
@@ -156,6 +157,8 @@ def with_cell(column, value):
         (7, "abc", "is 'abc'"),
         (7, "True", "is 'True'"),
         (7, "99999999999999999999", "is 1e+20"),
+        (7, "1_0", "is '1_0'"),
+        (7, "٣", "is '٣'"),
         (0, "10", "is 10"),
         (0, "-1", "is -1"),
         (0, "Bag", "is 'Bag'"),
@@ -169,6 +172,14 @@ def test_bad_cell_is_named_by_line_column_and_content(tmp_path, column, value, f
     highest = 255 if column else 9
     where = f"line {before + 2}, column '{name}'"
     assert f"{where} {finding}, not a whole number from 0 to {highest}" in message
+
+
+@pytest.mark.parametrize("cell", ["True", "False"])
+def test_a_whole_column_of_truth_values_is_no_column_of_numbers(tmp_path, cell):
+    lines = [HEADER, *[with_cell(7, cell)] * 3]
+    assert f"line 2, column 'pixel7' is '{cell}'" in error_of(
+        save(tmp_path / "f.csv", "\n".join(lines))
+    )
 
 
 def test_line_numbers_count_blank_lines(tmp_path):
@@ -217,6 +228,10 @@ BAD_TEXT = {
     "zeros": (bytes(1 << 20), "lacks the header"),
     "junk after the header": (f"{HEADER}\n".encode() + b"\xff" * 99, "line 2 has 1 fields"),
     "junk in a cell": (f"{HEADER}\n{ROW}".encode()[:-1] + b"\xff", "line 2 is not CSV text"),
+    "lines in quotes": (
+        f'{HEADER}\n{ROW[:-2]}"15\n"' + ",1" * 784,
+        "line 2 is not CSV text",
+    ),
     "line without end": (f"{HEADER}\n{'0' * 99_999}", "line 2 is longer than 65,536 bytes"),
 }
 
@@ -282,6 +297,23 @@ def test_zip_bomb_of_one_line_costs_no_memory(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < 20e6
+
+
+def test_zip_bomb_of_blank_lines_costs_no_time(tmp_path):
+    path = zipped(tmp_path / "f.zip", {"f.csv": HEADER + "\n" * 20_000_000 + ROW})
+    start = time.perf_counter()
+    assert "has more than 10,000 blank lines" in error_of(path)
+    assert time.perf_counter() - start < 1
+
+
+def test_names_are_told_in_short(tmp_path):
+    assert len(error_of(save(tmp_path / "f.csv", f"{HEADER},{'x' * 50_000}\n{ROW},1"))) < 500
+    assert len(error_of(zipped(tmp_path / "f.zip", {"x" * 50_000: "", "y": ""}))) < 500
+    assert len(error_of(zipped(tmp_path / "f.zip", {"x" * 50_000: ""}))) < 500
+    path = zipped(tmp_path / "f.zip", {"f.csv": bytes(99_999)}, compress_type=zipfile.ZIP_STORED)
+    content = bytearray(path.read_bytes())
+    content[26:28] = b"\xff\xff"  # so long is the name, says what stands before the member
+    assert len(error_of(save(path, bytes(content)))) < 500
 
 
 def test_zip_bomb_is_refused_by_its_declared_size(tmp_path):

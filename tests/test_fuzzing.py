@@ -1,0 +1,245 @@
+"""Whatever happens to a file, its reader gives a right answer or its own error, and soon."""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import random
+import struct
+import time
+import warnings
+import zipfile
+from pathlib import Path
+
+import forging
+import numpy as np
+import pytest
+from helpers import make_images
+
+from skfashion import FashionCNN
+from skfashion.datasets import DatasetError, load_fashion_csv
+from skfashion.datasets._idx import IdxFile, read_idx
+
+LONGEST = 5  # seconds
+NASTY = [
+    *(None, True, False, 0, -1, 1, 2, 3, 2**31, 2**63, 10**4000, 0.0, -0.5, 0.5, 1e308, 5e-324),
+    *("", "a", "..", "/etc", "\0", "\ud800", "x" * 5000, "float16", "<f4", "|O", "<U0", ">i8"),
+    *([], {}, [[]], [0], [8, 8], [1] * 3000, {"tuple": []}, {"tuple": 3}, {"dict": [[[], 1]]}),
+    *({"MT19937": [[0] * 624, 2**31 - 1, 0, 0.0]}, {"a": 1, "b": 2}, {"": {}}),
+    json.loads("[" * 300 + "]" * 300),
+]
+
+
+# Mutations of bytes.
+
+
+def flip_bits(rng, content):
+    content = bytearray(content)
+    for _ in range(rng.choice([1, 1, 2, 8])):
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    return bytes(content)
+
+
+def cut(rng, content):
+    return content[: rng.randrange(len(content))]
+
+
+def drop(rng, content):
+    start = rng.randrange(len(content))
+    return content[:start] + content[start + rng.choice([1, 2, 4, 100]) :]
+
+
+def insert(rng, content):
+    place = rng.randrange(len(content) + 1)
+    return content[:place] + rng.randbytes(rng.choice([1, 2, 4, 100])) + content[place:]
+
+
+def repeat(rng, content):
+    start, place = (rng.randrange(len(content)) for _ in range(2))
+    return content[:place] + content[start : start + rng.choice([1, 9, 99, 999])] + content[place:]
+
+
+def overwrite(rng, content):
+    place, n = rng.randrange(len(content)), rng.choice([1, 2, 4, 8, 64])
+    filling = rng.choice([bytes(n), b"\xff" * n, rng.randbytes(n), b"9" * n, b"," * n])
+    return content[:place] + filling + content[place + n :]
+
+
+def mutate(rng, content):
+    return rng.choice([flip_bits, flip_bits, cut, drop, insert, repeat, overwrite])(rng, content)
+
+
+def mutate_head(rng, content, n=64):
+    return mutate(rng, content[:n]) + content[n:]
+
+
+def mutate_end(rng, content, n=1500):
+    return content[:-n] + mutate(rng, content[-n:])
+
+
+# Mutations of what stands in model files. What surrounds it is true: sizes, checksums, hashes.
+
+
+def mutate_manifest(rng, content):
+    members = forging.unpack(content)
+    return forging.pack({**members, forging.MANIFEST: mutate(rng, members[forging.MANIFEST])})
+
+
+def places(value):
+    """All containers in a JSON value, with their keys."""
+    if isinstance(value, (dict, list)):
+        for key in list(value) if isinstance(value, dict) else range(len(value)):
+            yield value, key
+            yield from places(value[key])
+
+
+def mutate_values(rng, content):
+    members = forging.unpack(content)
+    manifest = json.loads(members[forging.MANIFEST])
+    for _ in range(rng.choice([1, 1, 1, 2])):
+        parts = [part for part in (manifest, *manifest.values()) if any(places(part))]
+        container, key = rng.choice(list(places(rng.choice(parts))))
+        action = rng.choice(["replace"] * 6 + ["delete", "add", "swap"])
+        if action == "replace":
+            container[key] = rng.choice(NASTY)
+        elif action == "delete":
+            del container[key]
+        elif action == "add" and isinstance(container, dict):
+            container[rng.choice(["", "evil", "weights/99", "seed"])] = rng.choice(NASTY)
+        elif action == "add":
+            container.insert(key, rng.choice(NASTY))
+        else:
+            other, its = rng.choice(list(places(manifest)))
+            container[key] = json.loads(json.dumps(other[its]))
+    return forging.pack({**members, forging.MANIFEST: json.dumps(manifest).encode()})
+
+
+def mutate_array(rng, content):
+    members = forging.unpack(content)
+    name = rng.choice([name for name in members if name != forging.MANIFEST])
+    mutated = rng.choice([mutate_head, mutate_head, mutate_end])(rng, members[name])
+    return forging.pack(forging.with_content(name.removesuffix(".npy"), mutated)(members))
+
+
+# Readers. Each takes a file and says whether what it gives is right.
+
+IMAGES = make_images(n=6)[0]
+MODEL = (Path(__file__).parent / "data" / "format_1.skfashion").read_bytes()
+
+
+def read_model(path):
+    clf = FashionCNN.load(path)
+    again = path.with_name("again")
+    clf.save(again)
+    assert FashionCNN.load(again).get_params().keys() == clf.get_params().keys()
+    again.unlink()
+    if clf.image_shape_ != IMAGES.shape[1:]:
+        return
+    try:
+        probabilities = clf.predict_proba(IMAGES)
+    except ValueError as error:
+        if "dtype='float" in str(error):  # what is finite in itself may lead to what is not
+            return
+        raise AssertionError("it cannot predict") from error
+    assert probabilities.shape == (len(IMAGES), len(clf.classes_))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert set(clf.predict(IMAGES).tolist()) <= set(clf.classes_.tolist())
+
+
+PIXELS = np.random.RandomState(0).randint(256, size=(3, 28, 28)).astype(np.uint8)
+IDX = struct.pack(">4I", 0x0803, *PIXELS.shape) + PIXELS.tobytes()
+EXPECTED = IdxFile("toy", PIXELS.shape, 5, hashlib.sha256(IDX).hexdigest(), "Do something.")
+
+
+def read_images(path):
+    out = np.empty(PIXELS.shape, np.uint8)
+    read_idx(path, EXPECTED, out)
+    np.testing.assert_array_equal(out, PIXELS)
+
+
+CSV = "\n".join(
+    [
+        ",".join(["label", *(f"pixel{i}" for i in range(1, 785))]),
+        *(",".join(map(str, [label, *row.ravel()])) for label, row in enumerate(PIXELS)),
+        "",
+    ]
+).encode()
+
+
+def read_csv(path):
+    X, y = load_fashion_csv(path, return_X_y=True)
+    content = path.read_bytes()
+    if content.startswith(b"PK"):
+        with zipfile.ZipFile(path) as archive:
+            content = archive.read(archive.namelist()[0])
+    lines = [line for line in content.decode("utf-8-sig").split("\n")[1:] if line.strip()]
+    rows = [[float(cell) for cell in row] for row in csv.reader(lines)]
+    np.testing.assert_array_equal(np.column_stack([y, X]), rows)
+
+
+def zipped(content):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("f.csv", content)
+    return buffer.getvalue()
+
+
+def mutate_zipped(rng, content):
+    return zipped(mutate(rng, content))
+
+
+# Reader, its error, name and content of a valid file, what is done to it, and how often.
+CASES = {
+    "model": (read_model, ValueError, "f.skfashion", MODEL, mutate, 200),
+    "model's end": (read_model, ValueError, "f.skfashion", MODEL, mutate_end, 200),
+    "manifest": (read_model, ValueError, "f.skfashion", MODEL, mutate_manifest, 250),
+    "values": (read_model, ValueError, "f.skfashion", MODEL, mutate_values, 500),
+    "array": (read_model, ValueError, "f.skfashion", MODEL, mutate_array, 250),
+    "idx": (read_images, DatasetError, "toy", IDX, mutate, 50),
+    "idx's head": (read_images, DatasetError, "toy", IDX, mutate_head, 50),
+    "gzip": (read_images, DatasetError, "toy.gz", gzip.compress(IDX), mutate, 50),
+    "gzip's head": (read_images, DatasetError, "toy.gz", gzip.compress(IDX), mutate_head, 100),
+    "csv": (read_csv, DatasetError, "f.csv", CSV, mutate, 100),
+    "zip": (read_csv, DatasetError, "f.zip", zipped(CSV), mutate, 50),
+    "zip's head": (read_csv, DatasetError, "f.zip", zipped(CSV), mutate_head, 50),
+    "zip's end": (read_csv, DatasetError, "f.zip", zipped(CSV), mutate_end, 100),
+    "zipped": (read_csv, DatasetError, "f.zip", CSV, mutate_zipped, 50),
+}
+
+
+def refusal(read, own_error, path):
+    """What the reader says of a file, None if it takes it. It must not warn either."""
+    try:
+        with warnings.catch_warnings(action="error"):
+            warnings.filterwarnings("ignore", "The images in X reach")  # on another scale: right
+            read(path)
+    except own_error as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_mutated_file_is_read_right_or_refused_by_the_readers_own_error(tmp_path, case):
+    read, own_error, name, content, mutation, times = CASES[case]
+    path = tmp_path / name
+    refusals = 0
+    for seed in range(times):
+        path.write_bytes(mutation(random.Random(f"{case} {seed}"), content))
+        start = time.monotonic()
+        try:
+            message = refusal(read, own_error, path)
+        except Exception as error:
+            error.add_note(f"{case}, seed {seed}")
+            raise
+        assert time.monotonic() - start < LONGEST, f"seed {seed}"
+        assert list(tmp_path.iterdir()) == [path], f"seed {seed}"
+        if message is not None:
+            refusals += 1
+            assert message.startswith(str(path)), f"seed {seed}"
+            assert len(message) < 2000, f"seed {seed}"
+    assert refusals > times / 4, "hardly anything was wrong with them"
+
+
+def test_there_are_two_thousand_of_them():
+    assert sum(times for *_, times in CASES.values()) == 2000
