@@ -5,12 +5,15 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import run_python
 from PIL import Image
+from sklearn.preprocessing import scale
 
 from skfashion import FashionCNN
 from skfashion.__main__ import main
@@ -126,6 +129,108 @@ class TestPredict:
         [(label, p, second, _)] = expected(clf, X[:1] / 255)
         assert (answer["label"], answer["runner_up"]["label"]) == (label, second)
         assert answer["probability"] == pytest.approx(p)
+
+    @pytest.mark.parametrize("pixel_max", [15, 65535, 0.5])
+    def test_brings_pictures_to_the_scale_trained_on(
+        self, clf, fashion, photos, tmp_path, capsys, pixel_max
+    ):
+        X, y = fashion
+        scaled = FashionCNN.v2(epochs=3, random_state=0).fit(X / 255 * pixel_max, NAMES[y])
+        scaled.save(tmp_path / "scaled.skfashion")
+        assert main(["predict", "--json", str(tmp_path / "scaled.skfashion"), photos[0]]) == 0
+        answer = json.loads(capsys.readouterr().out)
+        [(label, p, *_)] = expected(clf, X[:1])
+        assert (answer["label"], answer["probability"]) == (label, pytest.approx(p, abs=1e-4))
+
+    def test_refuses_a_model_whose_pixels_were_scaled_by_something_else(
+        self, fashion, photos, tmp_path, capsys
+    ):
+        X, y = fashion
+        path = str(tmp_path / "standard.skfashion")
+        FashionCNN.v2(epochs=1, random_state=0).fit(scale(X.astype(float)), y).save(path)
+        assert main(["predict", path, photos[0]]) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith(f"skfashion: {path}: ")
+        assert "negative" in err
+
+    def test_takes_a_model_whose_images_were_padded_to_a_square(
+        self, fashion, photos, tmp_path, capsys
+    ):
+        X, y = fashion
+        FashionCNN.v2(epochs=1, random_state=0).fit(X[:, :-9], y).save(tmp_path / "padded")
+        assert main(["predict", str(tmp_path / "padded"), photos[0]]) == 0
+        assert capsys.readouterr().err == ""
+
+    def test_warns_of_nothing_that_a_user_of_the_shell_cannot_mend(self, fashion, tmp_path):
+        X, y = fashion
+        frame = pd.DataFrame(X, columns=[f"column {number}" for number in range(784)])
+        FashionCNN.v2(epochs=1, random_state=0).fit(frame, y).save(tmp_path / "frame")
+        faint = Image.new("RGB", (60, 60), "white")
+        faint.paste((255, 255, 230), (20, 20, 40, 40))  # all but white, in grey
+        faint.save(tmp_path / "faint.png")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert main(["predict", str(tmp_path / "frame"), str(tmp_path / "faint.png")]) == 0
+
+    @pytest.mark.parametrize(
+        ("kind", "told"),
+        [("datetime64[ns]", "1970-01-01T00:00:00.00000000"), ("timedelta64[D]", "")],
+    )
+    def test_says_dates_in_words(self, fashion, photos, tmp_path, capsys, kind, told):
+        X, y = fashion
+        clf = FashionCNN.v2(epochs=1, random_state=0).fit(X, y.astype(kind))
+        clf.save(tmp_path / "dates")
+        for flags in ([], ["--json"]):
+            assert main(["predict", *flags, str(tmp_path / "dates"), photos[0]]) == 0
+        line, answer = capsys.readouterr().out.splitlines()
+        label = json.loads(answer)["label"]
+        assert label in {str(own) for own in clf.classes_}
+        assert label.startswith(told)
+        assert f": {label} 0." in line
+
+    def test_keeps_to_a_line_and_to_plain_characters_whatever_names_and_labels_are(
+        self, fashion, photos, tmp_path
+    ):
+        X, y = fashion
+        labels = np.array(["two\nlines", "\x1b[31mred", "\ud800", *"日本語àñôü"])
+        FashionCNN.v2(epochs=1, random_state=0).fit(X, labels[y]).save(tmp_path / "odd")
+        odd = tmp_path / os.fsdecode(b"\xff\n\x1b[31m.png")
+        odd.write_bytes(Path(photos[0]).read_bytes())
+        missing = f"{tmp_path}/nothing\n\x1b[31m.png"
+        for encoding in ("utf-8", "ascii"):
+            done = subprocess.run(
+                [sys.executable, "-m", "skfashion", "predict", "odd", odd.name, missing, photos[0]],
+                cwd=tmp_path,
+                env={**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"},
+                capture_output=True,
+                check=False,
+            )
+            assert done.returncode == 1
+            first, second = done.stdout.splitlines()
+            assert first.startswith(rb"\udcff\n\x1b[31m.png: ")
+            assert second.startswith(photos[0].encode())
+            assert len(done.stderr.splitlines()) == 1
+            assert b"\x1b" not in done.stdout + done.stderr
+
+    @pytest.mark.parametrize("piped", [b"", None])
+    def test_says_what_standard_input_lacks(self, model, photos, piped):
+        script = "import sys; from skfashion.__main__ import main; {}sys.exit(main(sys.argv[1:]))"
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                script.format("" if piped is not None else "sys.stdin = None; "),
+                *("predict", model, "-", photos[0]),
+            ],
+            input=piped,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert len(done.stdout.splitlines()) == 1
+        assert len(done.stderr.splitlines()) == 1
+        assert b"standard input" in done.stderr
 
     def test_takes_images_as_large_as_those_trained_on(self, images, small, tmp_path, capsys):
         X, y = images
