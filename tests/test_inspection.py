@@ -19,6 +19,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from skfashion import FashionCNN
+from skfashion.datasets import ImageFileReader
 from skfashion.inspection import OcclusionDisplay, _occlusion, occlusion_map
 
 PLACE = 19  # row 2, column 3 of 8 x 8 pixels
@@ -306,6 +307,17 @@ class TestOcclusionMap:
             with pytest.raises(NotFittedError):
                 occlusion_map(estimator, X[0])
 
+    @pytest.mark.parametrize("explain", [occlusion_map, OcclusionDisplay.from_estimator])
+    def test_says_what_of_a_pipeline_of_photos_can_be_explained(self, forest, data, explain):
+        X, y = data
+        pictures = list(X.reshape(-1, 8, 8))
+        pipeline = make_pipeline(ImageFileReader(image_shape=(8, 8)), GaussianNB())
+        search = GridSearchCV(pipeline, {"imagefilereader__sharpen": [False]}, cv=2)
+        for estimator in (pipeline, search):
+            with pytest.raises(ValueError, match=r"begins with an ImageFileReader.*pipeline\[1:\]"):
+                explain(estimator.fit(pictures, y), pictures[:1])
+        explain(pipeline[1:], pipeline[:1].transform(pictures[:1]))
+
     def test_refuses_estimators_of_several_outputs(self, data):
         X, y = data
         forest = RandomForestClassifier(2).fit(X, np.column_stack([y, y]))
@@ -430,6 +442,7 @@ class TestOcclusionDisplay:
             ({"image_shape": (5, 5)}, "25 pixels"),
             ({"estimator": {}}, "at least one classifier"),
             ({"X": np.zeros((0, 64))}, "X holds no image"),
+            ({"X": np.zeros(64)}, r"X has shape \(64,\): expected several images"),
         ],
     )
     def test_refuses_what_does_not_fit(self, forest, data, arguments, message):

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import _safe_indexing, check_consistent_length
-from sklearn.utils.validation import check_is_fitted
 
 from skfashion import _images
 from skfashion._typing import AnyArray, FloatArray, ImageShape
-from skfashion.inspection._occlusion import class_index, occlusion_map, own_shape
+from skfashion.inspection._occlusion import (
+    check_takes_rows,
+    class_index,
+    occlusion_map,
+    own_shape,
+)
 from skfashion.plotting._image_grid import as_images
 from skfashion.plotting._style import COLORS, pyplot
 
@@ -176,8 +180,13 @@ class OcclusionDisplay:
         if not named:
             raise ValueError("estimator={}: expected at least one classifier.")
         for classifier in named.values():
-            check_is_fitted(classifier)
+            check_takes_rows(classifier)
         pixels, layout = _images.flatten(X)
+        if pixels.ndim < 2:
+            raise ValueError(
+                f"X has shape {pixels.shape}: expected several images, (n, features), "
+                "(n, rows, columns) or (n, rows, columns, 1). Write [X] for one."
+            )
         labels = None if label is None or np.ndim(label) == 0 else np.asarray(label).tolist()
         check_consistent_length(pixels, y, labels)
         rows = np.arange(min(n_images, pixels.shape[0]))

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from skfashion import _images
 from skfashion._typing import AnyArray, FloatArray, ImageShape
+from skfashion.datasets import ImageFileReader
 
 # Pixels that are handed to the estimator at a time: all 1,024 covered images of 28x28 pixels, and
 # 32 MB of the largest dtype.
@@ -54,7 +56,9 @@ def occlusion_map(
     Parameters
     ----------
     estimator : classifier
-        Fitted, with `predict_proba`: a FashionCNN, a Pipeline, a search, or any other.
+        Fitted, with `predict_proba`: a FashionCNN, a Pipeline, a search, or any other. Of a
+        Pipeline that begins with an ImageFileReader what comes after it, ``pipeline[1:]``, whose
+        images are the rows that it made, ``pipeline[:1].transform(pictures)``.
     image : array-like of shape (features,), (rows, columns), (rows, columns, 1) or (1, features)
         One image, in numbers as the estimator was fitted to, or a DataFrame of one row. The
         estimator is given rows of the same dtype, and of the same names where there are any.
@@ -85,8 +89,9 @@ def occlusion_map(
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
     ValueError
-        If a parameter is out of its range, there are several images, a pixel is not finite, or the
-        image is not of the size that the estimator was fitted to.
+        If a parameter is out of its range, there are several images, a pixel is not finite, the
+        image is not of the size that the estimator was fitted to, or that begins with an
+        ImageFileReader.
     TypeError
         If the estimator has no `predict_proba`, or a parameter is of another type.
 
@@ -118,7 +123,7 @@ def occlusion_map(
     >>> occlusion_map(forest, X[1000]).shape
     (28, 28)
     """
-    check_is_fitted(estimator)
+    check_takes_rows(estimator)
     pixels, shape, frame = _read(image, estimator, image_shape)
     _check_patches(patch_size, stride, shape)
     filling = _as_pixel(fill, pixels.dtype)
@@ -144,6 +149,17 @@ def occlusion_map(
     means = (down.T @ falls @ across) / np.outer(down.sum(axis=0), across.sum(axis=0))
     means.flat[pixels.size :] = 0
     return means
+
+
+def check_takes_rows(estimator: Any) -> None:
+    """Refuse what is not fitted, and what reads pictures, of which no pixel can be covered."""
+    check_is_fitted(estimator)
+    pipeline = getattr(estimator, "best_estimator_", estimator)
+    if isinstance(pipeline, Pipeline) and isinstance(pipeline[0], ImageFileReader):
+        raise ValueError(
+            "estimator begins with an ImageFileReader: expected what comes after it, pipeline[1:], "
+            "and images that it made, pipeline[:1].transform(pictures)."
+        )
 
 
 def own_shape(estimator: Any) -> ImageShape | None:
