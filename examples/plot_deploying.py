@@ -60,8 +60,10 @@ print("there:", done.stdout.strip())
 print("here: ", ", ".join(clf.predict(X_test[:4])))
 
 # %%
-# A file that somebody has changed is refused, whatever it was. Here one weight of 88,198 is
-# another: a different bit in a zip with a new checksum, which any zip reader would take.
+# A file that is not as it was written is refused. Here one weight of 88,198 is another: a different
+# bit in a zip with a new checksum, which any zip reader would take. Whoever changes the SHA-256 in
+# the manifest, too, gets it loaded: that still runs nothing, but answers as they want. So ask who
+# trained a network before you believe it.
 
 with zipfile.ZipFile(folder / "clothes.skfashion") as archive:
     members = {name: bytearray(archive.read(name)) for name in archive.namelist()}

@@ -213,7 +213,8 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         Nothing in the file is run, and nothing is taken from it unseen: names, shapes, dtypes,
         sizes, SHA-256 and finiteness are checked. It needs neither TensorFlow nor Keras. The
         parameters are those of the file: look at `memory`, a directory that `fit` writes into,
-        before you fit again what a stranger saved.
+        before you fit again what a stranger saved. The SHA-256 stand in the file: they find damage,
+        but not weights that somebody put there with theirs.
 
         Parameters
         ----------
@@ -228,7 +229,8 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If it is no such file, is damaged, was changed, or is of a newer version.
+            If it is no such file, is damaged, was changed without its SHA-256, or is of a newer
+            version.
         OSError
             If it cannot be read.
         """

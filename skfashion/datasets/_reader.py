@@ -82,6 +82,7 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
     stand, set back to there if they can be, and not closed.
 
     Nothing is learned: `transform` needs no `fit`. Only one decoded picture is in memory at a time.
+    The `memory` of a Pipeline knows files by their paths alone: clear it when they have changed.
 
     What differs from the paper, and why:
 
