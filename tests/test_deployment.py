@@ -82,3 +82,17 @@ def test_training_says_what_is_missing():
         FashionCNN(epochs=1).fit(X, y)
     with pytest.raises(ImportError, match="tensorflow and keras must be installed"):
         FashionCNN.load(MODEL).to_keras()
+
+
+def test_the_shell_says_so_before_it_looks_for_data(tmp_path):
+    command = [sys.executable, "-m", "skfashion", "train", "--data", str(tmp_path / "nowhere.csv")]
+    done = subprocess.run(
+        [*command, "--output", str(tmp_path / "folder" / "model")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("skfashion: tensorflow and keras must be installed")
+    assert list(tmp_path.iterdir()) == []
