@@ -555,6 +555,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
     def _first_state(self, architecture: Architecture, rows: _rows.Rows) -> TrainingState:
         """What the training goes on from, or starts with: then its rows tell the pixel scale."""
         if self.n_iter_ == 0:
+            self._signed = bool(rows.X.min() < 0)
             self.pixel_max_, self._typical_max = _images.measure_scale(rows.X)
             return TrainingState.initial(architecture, [self._seed, 0])
         architecture.check_continues(Architecture(**self._architecture))

@@ -31,10 +31,12 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
     n_iter_: int
     n_epochs_trained_: int
     # Beside what readers may use: the fields of the `Architecture`, the rate of dropout, the
-    # magnitude that images are held against, and the arguments of the `Run`, if `memory` has one.
+    # magnitude that images are held against, whether there were negative pixels, and the arguments
+    # of the `Run`, if `memory` has one.
     _architecture: dict[str, Any]
     _dropout: float
     _typical_max: float
+    _signed: bool
     _stored_run: dict[str, str] | None
 
     def predict(self, X: ArrayLike) -> AnyArray:

@@ -105,6 +105,7 @@ def _fitted_values(clf: FittedCNN, *, include_optimizer: bool) -> dict[str, Any]
     }
     values["image_shape_"] = [int(length) for length in clf.image_shape_]
     values["seed"] = int(clf._seed)
+    values["signed"] = clf._signed
     values["labels_are_objects"] = clf.classes_.dtype == object
     values["iterations"] = int(clf._optimizer_state["iterations"]) if include_optimizer else None
     return values
@@ -155,6 +156,9 @@ def _restore(cls: type[Any], file: BinaryIO) -> Any:
     iterations = fitted.pop("iterations", None)
     if iterations is not None:
         _COUNT.check("iterations", iterations)
+    # The first files did not say; standardised pixels have another typical maximum.
+    fitted.setdefault("signed", clf._typical_max != clf.pixel_max_)
+    clf._signed = take(fitted, "signed", bool)
     objects = take(fitted, "labels_are_objects", bool)
     if fitted:
         raise ModelFileError(f"of what was fitted, {some(fitted)} is unknown.")

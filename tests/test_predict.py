@@ -142,12 +142,13 @@ class TestPredict:
         [(label, p, *_)] = expected(clf, X[:1])
         assert (answer["label"], answer["probability"]) == (label, pytest.approx(p, abs=1e-4))
 
+    @pytest.mark.parametrize("scaling", [scale, lambda X: X / 127.5 - 1], ids=["scale", "-1 to 1"])
     def test_refuses_a_model_whose_pixels_were_scaled_by_something_else(
-        self, fashion, photos, tmp_path, capsys
+        self, fashion, photos, tmp_path, capsys, scaling
     ):
         X, y = fashion
-        path = str(tmp_path / "standard.skfashion")
-        FashionCNN.v2(epochs=1, random_state=0).fit(scale(X.astype(float)), y).save(path)
+        path = str(tmp_path / "scaled.skfashion")
+        FashionCNN.v2(epochs=1, random_state=0).fit(scaling(X.astype(float)), y).save(path)
         assert main(["predict", path, photos[0]]) == 1
         out, err = capsys.readouterr()
         assert out == ""

@@ -49,7 +49,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print a line for each image; 1 if any could not be read."""
     clf = FashionCNN.load(arguments.model)
-    if clf._typical_max != clf.pixel_max_:
+    if clf._signed:
         raise ValueError(
             f"{arguments.model}: it was trained on pixels with negative values, which something "
             "had scaled: that is needed for photos as well. Use a Pipeline with both, in Python."
