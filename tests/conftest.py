@@ -1,6 +1,7 @@
 """What tests are given: small images that still exercise every path, figures closed, a browser."""
 
 import os
+import signal
 import sys
 
 import pytest
@@ -9,6 +10,8 @@ from helpers import CHROMIUM, make_images
 from skfashion import FashionCNN
 
 os.environ["MPLBACKEND"] = "agg"  # draws without a screen
+# Some tests press Ctrl-C, which is ignored in all that a shell starts in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
