@@ -12,9 +12,10 @@ WHEEL := .venv-wheel/bin
 demo: .venv/installed
 	$(BIN)/skfashion compare --output build/demo
 
-# Two at a time: a good part of the tests wait for TensorFlow to start in a fresh process.
+# Two at a time: a good part of the tests wait for TensorFlow to start in a fresh process. Threads
+# that wait for others sleep: spinning, they would keep the other half of the tests from the cores.
 test: .venv/installed
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow

@@ -16,7 +16,8 @@ __all__ = ["check_not_forked", "keras", "runs_here", "tf"]
 
 
 def _check_installed() -> None:
-    missing = [name for name in ("tensorflow", "keras") if find_spec(name) is None]
+    needed = [name for name in ("tensorflow", "keras") if sys.modules.get(name) is None]
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise ImportError(
             f"{' and '.join(missing)} must be installed for this: without them a FashionCNN can be "
