@@ -77,7 +77,7 @@ except ValueError as error:
     print(str(error).removeprefix(f"{folder}/"))
 
 # %%
-# How do other kinds of files compare? :mod:`pickle` and joblib run what is in a file. `skops
+# How do other kinds of files compare? ``pickle`` and joblib run what is in a file. `skops
 # <https://skops.readthedocs.io>`__ does not, asks which types to trust, and takes whole
 # Pipelines. ``to_keras()`` opens the way to ONNX and to Keras' own files, which are not meant to
 # run anything either, though Keras' safe mode has been got past several times. Each is read nine
