@@ -12,10 +12,9 @@ WHEEL := .venv-wheel/bin
 demo: .venv/installed
 	$(BIN)/skfashion compare --output build/demo
 
-# Two at a time: a good part of the tests wait for TensorFlow to start in a fresh process. Threads
-# that wait for others sleep: spinning, they would keep the other half of the tests from the cores.
+# Two at a time: a good part of the tests wait for TensorFlow to start in a fresh process.
 test: .venv/installed
-	OMP_WAIT_POLICY=passive $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow
