@@ -93,7 +93,7 @@ def train(
                 scores = network.score_rows(validation_tensors)
                 measured |= {f"val_{name}": value for name, value in scores.items()}
             path.step(measured, state)
-            if path.jump():
+            if path.jump() and not path.ended:  # where it ends, the weights alone may be stored
                 prepare()
         return path.history
 

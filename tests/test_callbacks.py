@@ -122,6 +122,20 @@ def test_epochs_from_memory_are_told_like_trained_ones(images, cnn, tmp_path):
         assert a.history_ == b.history_
 
 
+def test_a_longer_fit_elsewhere_that_overtakes_ends_this_one(images, small, cnn, tmp_path):
+    """As workers of a search over epochs do to each other."""
+
+    class Overtaken(Recorder):
+        def on_fit_task_begin(self, estimator, context):
+            super().on_fit_task_begin(estimator, context)
+            if context.task_name == "epoch" and context.task_id == 1:
+                FashionCNN(**{**small, "epochs": 6}, memory=tmp_path).fit(*images)
+
+    cnn.set_params(memory=tmp_path).set_callbacks(Overtaken()).fit(*images)
+    assert weights_equal(cnn, FashionCNN(**{**small, "epochs": 4}).fit(*images))
+    assert (cnn.n_iter_, cnn.n_epochs_trained_) == (4, 2)
+
+
 def test_a_damaged_epoch_is_told_without_an_estimator_once(images, cnn, tmp_path):
     cnn.set_params(memory=tmp_path).fit(*images)
     next(tmp_path.glob("skfashion/*/00002.weights")).write_bytes(b"damaged")
