@@ -7,12 +7,16 @@ nothing and nobody pays for a part that is not used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from skfashion import _forks
+
 if TYPE_CHECKING:
     from . import datasets, inspection, plotting
     from ._cnn import FashionCNN
     from .comparison import compare, make_baselines
 
 __version__ = "0.1.0"
+
+_forks.watch()
 
 _HOMES = {
     "FashionCNN": "skfashion._cnn",

@@ -22,6 +22,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from skfashion import _epochs, _images, _machine, _rows
 from skfashion._architecture import Architecture, TrainingState
 from skfashion._fitted import FittedCNN
+from skfashion._forks import check_not_forked
 from skfashion._path import EpochPath, Trained
 from skfashion._reporting import CallbackSupportMixin, Reporter, Tasks, with_callbacks
 from skfashion._typing import AnyArray, FloatName, ImageShape, StrPath, keeps_types
@@ -542,6 +543,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         try:
             path.jump()
             if not path.ended:
+                check_not_forked()
                 from skfashion._training import train
 
                 train(architecture, path, images["X"], images.get("X_val"), **shaping)

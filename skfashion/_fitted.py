@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skfashion import _epochs, _forward, _images, _prediction, _saved
 from skfashion._architecture import Architecture
+from skfashion._forks import check_not_forked
 from skfashion._typing import AnyArray, FloatArray, History, ImageShape, StrPath
 
 if TYPE_CHECKING:
@@ -257,10 +258,8 @@ class FittedCNN(ClassifierMixin, BaseEstimator):
             TensorFlow runs.
         """
         check_is_fitted(self)
-        from skfashion._export import build_sequential
-        from skfashion._tensorflow import check_not_forked
-
         check_not_forked()
+        from skfashion._export import build_sequential
 
         return build_sequential(
             Architecture(**self._architecture),

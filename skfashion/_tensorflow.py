@@ -10,9 +10,10 @@ import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
 
+from skfashion._forks import tensorflow_was_lost
 from skfashion._machine import threads_given
 
-__all__ = ["check_not_forked", "keras", "runs_here", "tf"]
+__all__ = ["keras", "runs_here", "tf"]
 
 
 def _check_installed() -> None:
@@ -132,18 +133,7 @@ if keras.config.backend() != "tensorflow":
         "(KERAS_BACKEND or keras.json). Start Python anew with KERAS_BACKEND=tensorflow."
     )
 
-_STARTED_IN = os.getpid()
-
 
 def runs_here() -> bool:
     """Whether TensorFlow can compute: not in a process forked from where it was started."""
-    return os.getpid() == _STARTED_IN
-
-
-def check_not_forked() -> None:
-    """Refuse what would hang in a process forked from one where TensorFlow runs."""
-    if not runs_here():
-        raise RuntimeError(
-            "TensorFlow was started before this process was forked, and cannot run in it. "
-            "Start worker processes by 'spawn' or 'forkserver', or by joblib's default 'loky'."
-        )
+    return not tensorflow_was_lost()

@@ -4,7 +4,7 @@ The only module that knows SciKeras.
 """
 
 # Before SciKeras, which imports TensorFlow loudly.
-from skfashion._tensorflow import check_not_forked, tf  # isort: split
+from skfashion._tensorflow import tf  # isort: split
 
 from collections.abc import Iterable
 
@@ -64,7 +64,6 @@ def train(
     ValueError
         If the loss or the weights are no longer finite.
     """
-    check_not_forked()
 
     def run(network: Network, images: AnyArray, codes: AnyArray) -> History:
         training_tensors = _to_tensors((images, codes, rows.weights))

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import sklearn
 from helpers import make_images
-from joblib import parallel_backend, parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import loguniform
 from sklearn.base import clone
@@ -36,7 +35,6 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 
 from skfashion import FashionCNN
-from skfashion._machine import threads
 
 GOOD = 0.9  # of images with three classes: chance is a third
 
@@ -309,31 +307,6 @@ def test_permutation_importance_finds_the_pixels_that_tell_the_classes(fitted, u
         fitted, *unseen, scoring="neg_log_loss", n_repeats=2, random_state=0
     ).importances_mean.reshape(8, 8)
     assert importances[[1, 3, 5]].mean() > 5 * abs(importances[[0, 2, 4, 6, 7]].mean())
-
-
-def test_loky_workers_of_as_many_threads_train_what_a_serial_cross_validation_trains(cnn, rows):
-    serial = cross_validate(cnn, *rows, cv=2, return_estimator=True)
-    with parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=threads()):
-        parallel = cross_validate(cnn, *rows, cv=2, return_estimator=True)
-    assert_array_equal(parallel["test_score"], serial["test_score"])
-    for one, other in zip(parallel["estimator"], serial["estimator"], strict=True):
-        assert_same_network(one, other)
-
-
-def test_threads_train_what_a_serial_search_trains(cnn, rows):
-    grid = {"epochs": [2, 5], "dropout": [0.0, 0.25]}
-    serial = GridSearchCV(cnn, grid, cv=2).fit(*rows)
-    with parallel_backend("threading", n_jobs=2):
-        threaded = GridSearchCV(cnn, grid, cv=2).fit(*rows)
-        curves = cross_validate(cnn, *rows, cv=4, return_estimator=True)
-    assert_array_equal(
-        threaded.cv_results_["mean_test_score"], serial.cv_results_["mean_test_score"]
-    )
-    assert_same_network(threaded.best_estimator_, serial.best_estimator_)
-    for member, (train, _) in zip(
-        curves["estimator"], StratifiedKFold(4).split(*rows), strict=True
-    ):
-        assert_same_network(member, clone(cnn).fit(rows[0][train], rows[1][train]))
 
 
 @pytest.fixture

@@ -4,12 +4,9 @@ import sys
 from types import ModuleType
 
 import joblib
-import numpy as np
 import pytest
 from helpers import make_images, run_python
-from joblib import Parallel, delayed, parallel_config
-from numpy.testing import assert_array_equal
-from sklearn.model_selection import GridSearchCV
+from joblib import Parallel, delayed
 
 from skfashion import FashionCNN
 from skfashion._machine import fingerprint, threads, threads_given
@@ -108,31 +105,3 @@ def test_a_gpu_is_asked_for_no_more_memory_than_needed(monkeypatch):
     monkeypatch.setattr(config.experimental, "set_memory_growth", lambda *said: told.append(said))
     _tensorflow._share_the_machine()
     assert told == [("GPU 0", True), ("GPU 1", True)]
-
-
-def test_a_parallel_search_trains_what_a_serial_one_of_one_thread_trains(tmp_path):
-    X, y = make_images(n=400, side=20)
-    grid = {"dropout": [0.0, 0.4]}
-    clf = FashionCNN(filters=(8, 16), epochs=2, random_state=0)
-    search = GridSearchCV(clf, grid, cv=2)
-    joblib.dump((search, X, y), tmp_path / "search.joblib")
-    run_python(
-        f"""
-        import joblib
-        search, X, y = joblib.load({str(tmp_path / "search.joblib")!r})
-        search.fit(X, y)
-        joblib.dump(search, {str(tmp_path / "serial.joblib")!r})
-        """,
-        OMP_NUM_THREADS="1",
-    )
-    serial = joblib.load(tmp_path / "serial.joblib")
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        scores = GridSearchCV(clf, grid, cv=2, n_jobs=2, refit=False).fit(X, y).cv_results_
-        weights = Parallel(n_jobs=2)(
-            delayed(lambda: FashionCNN(**serial.best_estimator_.get_params()).fit(X, y).weights_)()
-            for _ in range(2)
-        )
-    assert_array_equal(scores["mean_test_score"], serial.cv_results_["mean_test_score"])
-    for found in weights:
-        for one, other in zip(found, serial.best_estimator_.weights_, strict=True):
-            assert np.array_equal(one, other)

@@ -42,8 +42,15 @@ _TURNS: dict[int, Callable[[Bytes], Bytes]] = {
     8: np.rot90,
 }
 # Filters of warnings belong to the whole process: two threads that set them and put them back in
-# turn would leave the wrong ones behind.
-_WARNINGS = threading.Lock()
+# turn would leave the wrong ones behind. Nor may a process be forked in between: it would keep the
+# wrong ones, and wait at the lock for a thread that it does not have.
+_WARNINGS = threading.RLock()
+if hasattr(os, "register_at_fork"):  # Windows forks nothing
+    os.register_at_fork(
+        before=_WARNINGS.acquire,
+        after_in_parent=_WARNINGS.release,
+        after_in_child=_WARNINGS.release,
+    )
 _LOG, _NOBODY = logging.getLogger("PIL"), logging.NullHandler()
 
 
