@@ -26,7 +26,7 @@ def weights_equal(a, b):
     return all(np.array_equal(x, y) for x, y in zip(a.weights_, b.weights_, strict=True))
 
 
-def run_python(code, **environment):
+def run_python(code, *, timeout=120, **environment):
     """What a fresh process prints, which must succeed and say nothing on standard error."""
     here = str(Path(__file__).parent)
     path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
@@ -35,7 +35,7 @@ def run_python(code, **environment):
         env={**os.environ, "PYTHONPATH": path, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout,
         check=False,
     )
     assert done.returncode == 0, done.stderr

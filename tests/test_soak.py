@@ -1,0 +1,195 @@
+"""Promise 6, constant memory: many fits, predictions and searches leave nothing behind.
+
+Each with small numbers, and with large ones among the slow tests. What may be left does not grow
+with the numbers, so the bounds for the large ones are the tighter.
+"""
+
+import gc
+import json
+import logging
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+from helpers import run_python
+from joblib.externals.loky import get_reusable_executor
+from sklearn.model_selection import GridSearchCV
+
+from skfashion import FashionCNN
+from skfashion.datasets import load_fashion_mini
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts what Linux shows")
+
+
+LOG = logging.getLogger(__name__)
+
+
+def some(few, many):
+    """Few for every day, many among the slow tests."""
+    return pytest.mark.parametrize("n", [few, pytest.param(many, marks=pytest.mark.slow)])
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return load_fashion_mini(return_X_y=True)
+
+
+def memory():
+    gc.collect()
+    return psutil.Process().memory_info().rss
+
+
+class Growth:
+    """Of memory, native threads and open files, from the first look on."""
+
+    def __init__(self):
+        self.process = psutil.Process()
+        self.memory = memory()
+        self.counts = self.count()
+
+    def count(self):
+        return self.process.num_threads(), self.process.num_fds()
+
+    def check(self, most):
+        grown = memory() - self.memory
+        LOG.info("memory %+.2f MB, threads and files %s %s", grown / 1e6, self.counts, self.count())
+        assert grown < most
+        # TensorFlow ends and starts a thread as it likes.
+        assert all(now <= before + 1 for before, now in zip(self.counts, self.count(), strict=True))
+
+
+@some(30, 490)
+def test_fits_need_no_more_and_compile_nothing_after_the_tenth(mini, tmp_path, n):
+    from tensorflow.python.eager.context import context
+
+    X, y = (part[:120] for part in mini)
+    rng = np.random.default_rng(0)
+
+    def fit(number):
+        """One of two structures, in one of five ways; no two are equal."""
+        clf = FashionCNN.v2(
+            kernel_size=3 + 2 * (number % 2),
+            filters=(8, 16),
+            epochs=1,
+            batch_size=40,
+            dropout=rng.uniform(0.1, 0.9),
+            learning_rate=10 ** rng.uniform(-4, -2),
+            random_state=number,
+        )
+        way = number % 5
+        if way == 1:
+            clf.set_params(early_stopping=True, validation_fraction=1 / 3)
+        elif way == 2:
+            clf.set_params(memory=tmp_path)
+        elif way == 3:
+            return clf.partial_fit(X, y, classes=range(10))
+        elif way == 4:
+            with pytest.raises(ValueError, match="diverged"):
+                clf.set_params(learning_rate=1e30, epochs=3).fit(X, y)
+            return None
+        return clf.fit(X, y)
+
+    def programs():
+        return set(context().list_function_names())
+
+    for number in range(10):
+        fit(number)
+    growth, compiled = Growth(), programs()
+    for number in range(10, 10 + n):
+        fit(number)
+    # A compiled network is 10 MB: if each fifth fit kept one, 30 would keep 60. For each of 490 it
+    # is 16 kB, less than a tenth of the weights of one network, and a state has three times those.
+    growth.check(8e6)
+    for rows in range(100, 110):  # another number in the last batch
+        clf = FashionCNN.v2(filters=(8, 16), kernel_size=3 + 2 * (rows % 2), epochs=1)
+        clf.fit(X[:rows], y[:rows])
+    assert programs() <= compiled
+
+
+@some(2_000, 100_000)
+def test_predictions_of_single_images_need_no_more(mini, n):
+    X, y = mini
+    clf = FashionCNN.v2(epochs=1, random_state=0).fit(X[:500], y[:500])
+    floats, square, frame = X[:500] / 255, X.reshape(-1, 28, 28), pd.DataFrame(X[:500])
+    bright = FashionCNN.v2(epochs=1, random_state=0).fit(floats, y[:500])
+
+    def predict(number):
+        """In one of four ways; now and then, one that is refused besides."""
+        way, row = number % 4, slice(number % 500, number % 500 + 1)
+        if way == 0:
+            clf.predict(X[row])
+        elif way == 1:
+            clf.predict_proba(square[row])
+        elif way == 2:
+            clf.decision_function(frame[row])
+        else:
+            bright.predict_log_proba(floats[row])
+        if number % 10 == 0:
+            with pytest.raises(ValueError, match="NaN"):
+                clf.predict(np.full((1, 784), np.nan))
+
+    for number in range(500):
+        predict(number)
+    growth = Growth()
+    for number in range(n):
+        predict(number)
+    # The smallest Python object takes 16 bytes: of 100,000, 1.6 MB.
+    growth.check(1.5e6)
+
+
+def held():
+    """What this process and its workers hold; joblib's watchers of both are left out."""
+    own = psutil.Process()
+    workers = [
+        child
+        for child in own.children(recursive=True)
+        if not any("resource_tracker" in part for part in child.cmdline())
+    ]
+    name = re.compile(rf"[-_]{own.pid}[-_]")
+    named = [path for path in Path("/dev/shm").iterdir() if name.search(path.name)]
+    return {
+        "workers": len(workers),
+        "threads": sum(process.num_threads() for process in (own, *workers)),
+        "files": sum(process.num_fds() for process in (own, *workers)),
+        "semaphores": sum(path.name.startswith("sem.") for path in named),
+        # joblib leaves an empty folder for each search until the process ends, ours or not.
+        "shared files": sum(path.is_file() for folder in named for path in folder.rglob("*")),
+        "memory": sum(process.memory_info().rss for process in (own, *workers)),
+    }
+
+
+def search_and_look(n):
+    """What is held before, after each of some searches, and without their workers."""
+    X, y = (part[:1600] for part in load_fashion_mini(return_X_y=True))
+    assert X.nbytes > 2**20  # joblib hands such data to the workers in shared files
+    clf = FashionCNN(filters=(4, 6), strides=2, dense_units=12, epochs=1, random_state=0).fit(X, y)
+    found = [held()]
+    for _ in range(n):
+        GridSearchCV(clf, {"dropout": [0.0, 0.3]}, cv=2, n_jobs=2).fit(X, y)
+        found.append(held())
+    get_reusable_executor().shutdown(wait=True)
+    found.append(held())
+    return found
+
+
+@some(3, 50)
+def test_searches_of_two_workers_need_no_more_and_leave_nothing(n):
+    code = f"import json, test_soak; print(json.dumps(test_soak.search_and_look({n})))"
+    before, _, second, *rest, after = json.loads(run_python(code, timeout=400))
+    LOG.info("before %s\nsecond %s\nlast %s\nafter %s", before, second, rest[-1], after)
+    for later in rest:
+        assert later["workers"] == second["workers"] == 2
+        assert later["semaphores"] == second["semaphores"]
+        assert later["shared files"] == 0
+        # As they are when all have computed; a thread more or less is TensorFlow's affair.
+        assert later["threads"] <= second["threads"] + 3
+        assert later["files"] <= second["files"] + 3
+    # A search that left its data would leave 1.3 MB, one that left a compiled network 10.
+    assert rest[-1]["memory"] - second["memory"] < 40e6
+    assert (after["workers"], after["semaphores"], after["shared files"]) == (0, 0, 0)
+    assert after["threads"] <= before["threads"] + 1
+    assert after["files"] <= before["files"] + 2  # to the watchers
