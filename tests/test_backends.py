@@ -9,6 +9,7 @@ import threading
 import time
 import zlib
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,22 +91,32 @@ def refuses(train):
         train()
 
 
+def search_everywhere():
+    """Results by backend, and what is said where TensorFlow was started before the fork."""
+    tensorflow = import_tensorflow()  # so no worker needs to; it has no threads yet
+    found = {"multiprocessing": search("multiprocessing")}
+    assert tensorflow.constant(1) + 1 == 2  # now it has, of which skfashion was not told
+    clf = FashionCNN.load(Path(__file__).with_name("data") / "format_1.skfashion")
+    X = np.arange(3 * clf.n_features_in_, dtype=np.uint8).reshape(3, -1)
+    expected = clf.predict_proba(X)
+
+    def predict_and_refuse():
+        assert_array_equal(clf.predict_proba(X), expected)
+        refuses(lambda: network().fit(*make_images()))
+        refuses(clf.to_keras)
+
+    with forked(predict_and_refuse):
+        pass
+    with pytest.raises(ValueError, match="All the 4 fits failed") as error:
+        search("multiprocessing")
+    found["too late"] = str(error.value)
+    return found | {backend: search(backend) for backend in ("sequential", "threading", "loky")}
+
+
 @pytest.fixture(scope="module")
 def found():
     """Of one process, whose workers have as many threads as itself."""
-    code = """
-        import json
-        from test_backends import import_tensorflow, search
-        # Imported here it need not be imported by every worker; its threads start with a fit.
-        import_tensorflow()
-        backends = ["multiprocessing", "sequential", "threading", "loky"]
-        found = {backend: search(backend) for backend in backends}
-        try:
-            search("multiprocessing")
-        except ValueError as error:
-            found["too late"] = str(error)
-        print(json.dumps(found))
-    """
+    code = "import json, test_backends; print(json.dumps(test_backends.search_everywhere()))"
     one = dict.fromkeys(["TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS"], "1")
     return json.loads(run_python(code, **one, **QUIET))
 
@@ -119,8 +130,7 @@ class TestEqualScores:
         bits = [found["sequential"][f"split{fold}_test_weights"] for fold in (0, 1)]
         assert len(set(np.ravel(bits))) == 4
 
-    def test_or_a_search_that_was_forked_too_late_says_what_to_do(self, found):
-        assert "All the 4 fits failed" in found["too late"]
+    def test_or_what_to_do_where_the_user_started_tensorflow_before_the_fork(self, found):
         assert "backend='loky' (the default), 'dask' or 'threading'" in found["too late"]
 
 
@@ -150,28 +160,6 @@ def test_processes_that_are_not_forked_from_here_train(method):
     with multiprocessing.get_context(method).Pool(1) as pool:
         other = pool.apply_async(network().fit, (X, y)).get(timeout=60)
     assert_array_equal(other.predict_proba(X), clf.predict_proba(X))
-
-
-def test_tensorflow_that_the_user_started_is_seen(tmp_path):
-    network().fit(*make_images()).save(tmp_path / "model")
-    run_python(
-        f"""
-        from test_backends import *
-        X, y = make_images()
-        clf = FashionCNN.load({str(tmp_path / "model")!r})
-
-        def predict_and_refuse():
-            assert (clf.predict(X) == labels).all()
-            refuses(lambda: network().fit(X, y))
-            refuses(clf.to_keras)
-
-        labels = clf.predict(X)
-        assert import_tensorflow().constant(1) + 1 == 2
-        with forked(predict_and_refuse):
-            pass
-        """,
-        **QUIET,
-    )
 
 
 def test_while_another_thread_imports_tensorflow(tmp_path):
