@@ -2,8 +2,11 @@
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from skfashion import __version__
 from skfashion._shell import _cache, _compare, _predict, _reproduce, _train
@@ -45,11 +48,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0; 1 when the data cannot be read or trained on, or an estimator or an image failed; 130
         after Ctrl-C.
+
+    Raises
+    ------
+    SystemExit
+        With 2 after wrong arguments, with 143 after SIGTERM.
     """
     arguments = build_parser().parse_args(argv)
     arguments.argv = sys.argv[1:] if argv is None else argv
     try:
-        return arguments.run(arguments)
+        with _tidy_end():
+            return arguments.run(arguments)
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -58,6 +67,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+@contextmanager
+def _tidy_end() -> Iterator[None]:
+    """After SIGTERM too, as from `kill` and `timeout`: leave no half files and no workers.
+
+    A library has no business with signals; a command that nobody else handles them for has.
+    """
+    unhandled = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not unhandled or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _exit(number: int, _: object) -> None:
+    sys.exit(128 + number)  # as shells tell of it
 
 
 if __name__ == "__main__":

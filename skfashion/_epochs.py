@@ -10,7 +10,6 @@ import io
 import itertools
 import json
 import re
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -26,9 +25,6 @@ _Kind: TypeAlias = Literal["weights", "optimizer"]
 
 _FORMAT = 1
 _DIGEST_BYTES = hashlib.sha256().digest_size
-
-# What a process that was killed while it wrote has left behind is removed after so many seconds.
-_STALE_SECONDS = 3600
 
 
 def key(settings: Mapping[str, Any], *arrays: AnyArray) -> str:
@@ -183,14 +179,15 @@ class Run:
         if not self._stores:
             return
         path = self._path(epoch, kind)
-        _remove_stale(path.parent)
         content = _pack({**header, "kind": kind}, arrays)
+        # A checksum tells what a power cut has spoilt.
+        how = {"durable": False, "folder_is_ours": True}
         try:
             try:
-                write_atomically(path, content)
+                write_atomically(path, content, **how)
             except FileNotFoundError:  # the first, or somebody clears the directory
                 self.folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, content)
+                write_atomically(path, content, **how)
         except OSError as error:
             self._stores = False
             self._tell(
@@ -299,10 +296,3 @@ def _unpack(content: bytes) -> tuple[dict[str, Any], list[AnyArray]]:
     with np.load(io.BytesIO(packed), allow_pickle=False) as file:
         header, *arrays = (file[f"arr_{number}"] for number in range(len(file.files)))
     return json.loads(header.tobytes()), arrays
-
-
-def _remove_stale(folder: Path) -> None:
-    for path in folder.glob("*.part"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
-                path.unlink()

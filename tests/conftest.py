@@ -2,7 +2,12 @@
 
 import os
 import signal
+import subprocess
 import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 from helpers import CHROMIUM, make_images
@@ -38,6 +43,65 @@ def small():
 def fitted(images, small):
     """A network fitted to `images`."""
     return FashionCNN(**small).fit(*images)
+
+
+@contextmanager
+def _mounted(folder, *arguments):
+    """A file system of its own, as only root can make."""
+    mount = ["mount", *arguments, str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a disk that is soon full or read-only")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def full(tmp_path):
+    """Make a folder of a disk that is soon full."""
+    with ExitStack() as stack:
+
+        def make(name, size):
+            folder = tmp_path / name
+            folder.mkdir()
+            options = ("-t", "tmpfs", "-o", f"size={size}", "none")
+            return stack.enter_context(_mounted(folder, *options))
+
+        yield make
+
+
+@pytest.fixture
+def read_only():
+    """Make a folder one of a disk that nobody may write to."""
+    return lambda folder: _mounted(folder, "--bind", "-o", "ro", str(folder))
+
+
+@pytest.fixture
+def unprivileged(tmp_path):
+    """Return a context in which permissions count, also where root runs the tests."""
+    if os.name != "posix":
+        pytest.skip("permissions of another kind")
+
+    @contextmanager
+    def drop():
+        if os.geteuid() != 0:
+            yield
+            return
+        # Another user has to get there: pytest's own folders are closed to others.
+        for folder in [tmp_path, *tmp_path.parents]:
+            if folder == Path(tempfile.gettempdir()):
+                break
+            folder.chmod(0o755)
+        # What is imported late, by pooch, that user may not find: Python may be root's alone.
+        import_module("ftplib")
+        os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return drop
 
 
 @pytest.fixture(scope="module")

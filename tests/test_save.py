@@ -339,7 +339,7 @@ class TestWhatCannotBeSaved:
 
 class TestWhileOthersSave:
     def test_a_file_is_one_or_the_other(self, good, path):
-        """Two processes' worth of saving, and a reader that never finds half a file."""
+        """Also where both are threads of one process."""
         one, other = deepcopy(good[0]), deepcopy(good[0])
         other.weights_[-1] = other.weights_[-1] + 1
         one.save(path)

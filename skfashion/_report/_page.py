@@ -1,12 +1,11 @@
 """A comparison as files: two tables and one page that needs nothing else."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from skfashion._files import write_atomically
+from skfashion._files import make_folder, write_atomically
 from skfashion._report._figures import best_network, figures
 from skfashion._typing import AnyArray
 from skfashion.comparison import Comparison
@@ -33,9 +32,7 @@ def prepare(directory: Path) -> None:
             raise ImportError(
                 f"A report needs {library}: python -m pip install 'skfashion[report]'"
             ) from error
-    directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=directory):
-        pass
+    make_folder(directory)
 
 
 def write(

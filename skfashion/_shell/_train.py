@@ -1,12 +1,12 @@
 """``skfashion train``."""
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
 
 from skfashion import FashionCNN
+from skfashion._files import make_folder
 from skfashion._shell._options import add_data, add_seed, at_least, load_data
 from skfashion.datasets import CLASS_NAMES
 
@@ -44,10 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     # A model whose labels are words needs nobody who knows what they mean.
     clf.fit(X, names[y]).set_params(memory=None, verbose=0)
+    clf.save(arguments.output)  # at once: whatever comes after may fail
     if test := load_data(arguments.data, "test"):
         X, y = test
         print(f"test accuracy on {len(X)} images: {clf.score(X, names[y]):.4f}")
-    clf.save(arguments.output)
     print(f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.2f} MB")
     return 0
 
@@ -56,6 +56,9 @@ def _prepare(path: Path) -> None:
     """Make the file's folder, and tell before minutes of training what would be told after them."""
     if path.is_dir():
         raise IsADirectoryError(f"--output {path} is a folder: expected the name of a file.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(f"--output {path}: nothing may be written into {path.parent}.")
+    try:
+        make_folder(path.parent)
+    except OSError as error:
+        raise OSError(
+            f"--output {path}: nothing may be written into {path.parent} ({error.strerror})."
+        ) from error

@@ -1,14 +1,13 @@
 """Downloading the four files: several mirrors, each file checked before it appears in its place."""
 
-import os
-import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from .._files import make_folder, write_atomically
 from ._errors import DatasetError, problem
 
 MIRRORS = (
@@ -69,6 +68,8 @@ def download(
     DatasetError
         If the folder cannot be written to, or every mirror failed.
     """
+    with _writing(folder):
+        make_folder(folder)
     mirrors = list(MIRRORS)
     paths = {}
     for name in names:
@@ -106,7 +107,7 @@ def _first_that_works(
 
 
 def _download_one(url: str, name: str, folder: Path, progress: bool) -> None:
-    """Download, verify, move into place; `ValueError` or `OSError` is the mirror's fault.
+    """Download, verify, put into place; `ValueError` or `OSError` is the mirror's fault.
 
     Not by `pooch.retrieve`: its files are readable by their owner alone, it has no bound on what a
     server may send, and is silenced only by changing a logger that others use too.
@@ -114,48 +115,34 @@ def _download_one(url: str, name: str, folder: Path, progress: bool) -> None:
     import pooch
 
     size, digest = PACKED[name]
-    with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{name}.{os.getpid()}-{secrets.token_hex(4)}.part"
-        file = part.open("xb")
+    sink = _Sink(size)
+    bar: Any = _progress_bar(name, size) if progress else False
     try:
-        sink = _Sink(file, size, folder)
-        bar: Any = _progress_bar(name, size) if progress else False
-        try:
-            pooch.HTTPDownloader(bar, chunk_size=_CHUNK, timeout=_TIMEOUT)(url, sink, None)
-        finally:
-            with _writing(folder):
-                file.close()
-            if bar:
-                bar.close()
-        if sink.sha256.hexdigest() != digest:
-            raise ValueError(f"wrong content, SHA-256 {sink.sha256.hexdigest()}, not {digest}")
-        with _writing(folder):
-            part.replace(folder / f"{name}.gz")
+        pooch.HTTPDownloader(bar, chunk_size=_CHUNK, timeout=_TIMEOUT)(url, sink, None)
     finally:
-        part.unlink(missing_ok=True)
+        if bar:
+            bar.close()
+    found = sha256(sink.content).hexdigest()
+    if found != digest:
+        raise ValueError(f"wrong content, SHA-256 {found}, not {digest}")
+    with _writing(folder):
+        write_atomically(folder / f"{name}.gz", sink.content)
 
 
 class _Sink:
-    """A file that hashes what is written to it and refuses more than it should hold."""
+    """A file in memory, the largest takes 26 MB, that refuses more than it should hold."""
 
-    def __init__(self, file: BinaryIO, size: int, folder: Path) -> None:
-        self.file = file
-        self.left = size
-        self.folder = folder
-        self.sha256 = sha256()
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.content = bytearray()
 
     def write(self, chunk: bytes) -> None:
-        self.left -= len(chunk)
-        if self.left < 0:
+        self.content += chunk
+        if len(self.content) > self.size:
             raise ValueError("larger than the file it should be")
-        self.sha256.update(chunk)
-        with _writing(self.folder):
-            self.file.write(chunk)
 
     def flush(self) -> None:
-        with _writing(self.folder):
-            self.file.flush()
+        """Nothing is held back."""
 
 
 @contextmanager

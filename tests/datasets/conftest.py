@@ -1,13 +1,9 @@
 """A machine without any copy of the data, and the real files for those who ask."""
 
 import gzip
-import os
 import shutil
 import struct
-import tempfile
-from contextlib import contextmanager
 from hashlib import sha256
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -88,30 +84,3 @@ def real_test_part(package):
         gzip.decompress((package / f"{name}.gz").read_bytes())[skip:]
         for name, skip in zip(TEST_NAMES, (16, 8), strict=True)
     )
-
-
-@pytest.fixture
-def unprivileged(tmp_path):
-    """Return a context in which permissions count, also where root runs the tests."""
-    if os.name != "posix":
-        pytest.skip("permissions of another kind")
-
-    @contextmanager
-    def drop():
-        if os.geteuid() != 0:
-            yield
-            return
-        # Another user has to get there: pytest's own folders are closed to others.
-        for folder in [tmp_path, *tmp_path.parents]:
-            if folder == Path(tempfile.gettempdir()):
-                break
-            folder.chmod(0o755)
-        # What is imported late, by pooch, that user may not find: Python may be root's alone.
-        import_module("ftplib")
-        os.seteuid(65534)
-        try:
-            yield
-        finally:
-            os.seteuid(0)
-
-    return drop

@@ -5,12 +5,12 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
-import time
 import warnings
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -226,6 +226,7 @@ class Mirrors(http.server.ThreadingHTTPServer):
         self.files = files
         self.requests = []
         self.meeting = threading.Barrier(2)
+        self.stalled = threading.Event()
 
     def __call__(self, *names):
         return tuple(f"http://127.0.0.1:{self.server_port}/{name}/" for name in names)
@@ -241,7 +242,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         content = self.server.files[name]
         flaky = kind == "flaky" and self.server.requests.count((kind, name)) == 1
         if kind == "missing" or flaky:
-            self.send_error(404 if kind == "missing" else 503)
+            self.send_error(404 if kind == "missing" else 500)
+            return
+        if kind in ("moved", "circling"):
+            self.send_response(302)
+            self.send_header("Location", f"/{'good' if kind == 'moved' else kind}/{name}")
+            self.end_headers()
+            return
+        if kind == "mute":
+            self.rfile.read(1)  # until the client is gone
             return
         if kind == "meeting" and name == NAMES[0]:
             self.server.meeting.wait(60)
@@ -254,11 +263,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             while True:  # until the client has had enough
                 self.wfile.write(bytes(1 << 16))
-        self.send_header("Content-Length", str(len(content)))
+        if kind in ("encoded", "garbled"):
+            self.send_header("Content-Encoding", "gzip")
+        if kind == "garbled":
+            content = bytes(len(content))
+        claimed = {"boasting": 1, "modest": -1}.get(kind, 0)
+        self.send_header("Content-Length", str(len(content) + claimed))
         self.end_headers()
         halfway = kind in ("dying", "stalling")
         self.wfile.write(content[: len(content) // 2] if halfway else content)
         if kind == "stalling":
+            self.server.stalled.set()
             self.rfile.read(1)  # until the client is gone
 
     def log_message(self, *_):
@@ -380,6 +395,50 @@ def test_failure_of_every_mirror_is_listed_and_leaves_nothing(mirrors, server, t
     assert [path for path in (tmp_path / "home").rglob("*") if path.is_file()] == []
 
 
+@pytest.fixture
+def unanswered():
+    """The address of a server that takes no call: its queue is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+def test_every_fault_of_a_mirror_is_told_and_the_next_is_asked(
+    mirrors, server, tmp_path, monkeypatch, unanswered, real_test_part
+):
+    monkeypatch.setattr(_download, "_TIMEOUT", (0.5, 1))
+    faults = {
+        "mute": "ReadTimeout",
+        "stalling": "Read timed out",
+        "boasting": "IncompleteRead",
+        "modest": "wrong content",
+        "circling": "TooManyRedirects",
+        "encoded": "larger than the file it should be",
+        "garbled": "ContentDecodingError",
+        "flaky": "500 Server Error",
+    }
+    mirrors(*faults)
+    _download.MIRRORS += (unanswered,)
+    with pytest.raises(DatasetError) as caught:
+        fetch_fashion_mnist(subset="test", data_home=tmp_path / "home", n_retries=0)
+    lines = [line for line in str(caught.value).splitlines() if line.startswith("  - ")]
+    findings = [*faults.values(), "ConnectTimeout"]
+    for line, mirror, finding in zip(lines, _download.MIRRORS, findings, strict=True):
+        assert line.startswith(f"  - {mirror}{NAMES[0]}: ")
+        assert finding in line
+    assert contents(tmp_path / "home" / "fashion-mnist") == {}
+    requests = mirrors("stalling", "moved")
+    fashion = fetch_fashion_mnist(subset="test", data_home=tmp_path / "home")
+    assert_real(fashion, real_test_part)
+    assert [kind for kind, name in requests if name == NAMES[1]] == ["moved", "good"]
+
+
 def test_interrupted_download_goes_on_where_it_stood(mirrors, tmp_path, upstream, real_test_part):
     folder = tmp_path / "home" / "fashion-mnist"
     folder.mkdir(parents=True)
@@ -398,24 +457,56 @@ FETCH = (
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of another kind")
-@pytest.mark.parametrize("how", ["SIGINT", "SIGKILL"])
-def test_stopped_download_leaves_no_file_under_a_final_name(
-    how, mirrors, server, tmp_path, real_test_part
-):
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL"])
+def test_stopped_download_leaves_nothing(how, mirrors, server, tmp_path, real_test_part):
+    server.stalled.clear()
     process = run_python(FETCH, *server("stalling"), cwd=tmp_path)
-    folder = tmp_path / "home" / "fashion-mnist"
-    deadline = time.monotonic() + 60
-    while not any(path.stat().st_size for path in folder.glob(".*")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert server.stalled.wait(60)
     process.send_signal(getattr(signal, how))
     process.communicate(timeout=60)
-    left = contents(folder)
-    assert not set(left) & set(NAMES)
-    assert how == "SIGKILL" or not left
+    assert contents(tmp_path / "home" / "fashion-mnist") == {}
     mirrors("good")
     fashion = fetch_fashion_mnist(subset="test", data_home=tmp_path / "home")
     assert_real(fashion, real_test_part)
+
+
+KILL = """
+import os, random, signal, sys, time
+from hashlib import sha256
+from pathlib import Path
+import pooch, requests
+from skfashion.datasets import _download, _fetch, fetch_fashion_mnist
+_download.MIRRORS, _fetch._SYSTEM = (sys.argv[1],), Path("none")
+chance = random.Random(0)
+for number in range(20):
+    child = os.fork()
+    if child == 0:
+        fetch_fashion_mnist(subset="test", data_home="home")
+        os._exit(0)
+    time.sleep(chance.uniform(0, 0.3))
+    os.kill(child, chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+    os.waitpid(child, 0)
+    for path in Path("home/fashion-mnist").glob("*.gz"):
+        assert sha256(path.read_bytes()).hexdigest() == _download.PACKED[path.stem][1]
+        if number % 5 == 4:  # or there would soon be nothing more to stop
+            path.unlink()
+print("whole")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="signals of another kind")
+def test_killed_at_any_moment_what_is_there_is_whole(
+    mirrors, server, tmp_path, upstream, real_test_part
+):
+    out, _ = run_python(KILL, *server("good"), cwd=tmp_path).communicate(timeout=200)
+    assert out == "whole\n"
+    folder = tmp_path / "home" / "fashion-mnist"
+    for part in folder.glob("*.part"):
+        os.utime(part, (0, 0))
+    mirrors("good")
+    assert_real(fetch_fashion_mnist(subset="test", data_home=tmp_path / "home"), real_test_part)
+    assert contents(folder) == upstream
 
 
 def test_damaged_files_of_an_earlier_download_are_replaced(
@@ -451,10 +542,11 @@ def test_file_in_place_of_the_folder(mirrors, tmp_path):
 
 
 def test_no_permission_to_write(mirrors, tmp_path, unprivileged):
-    mirrors("good")
+    requests = mirrors("good")
     (tmp_path / "home").mkdir(mode=0o555)
     with unprivileged(), pytest.raises(DatasetError, match=r"cannot be written to \(Permission"):
         fetch_fashion_mnist(data_home=tmp_path / "home")
+    assert requests == []
 
 
 @contextmanager
@@ -478,6 +570,31 @@ def test_full_disk_leaves_nothing_half_written(mirrors, tmp_path):
         fetch_fashion_mnist(data_home=tmp_path / "home")
     assert contents(tmp_path / "home" / "fashion-mnist") == {}
     assert len(requests) == 1  # another mirror would not help
+
+
+def test_a_disk_that_is_full_in_the_middle_keeps_what_is_whole(
+    mirrors, full, upstream, real_test_part
+):
+    requests = mirrors("good")
+    home = full("home", size="28m")
+    with pytest.raises(DatasetError, match=r"cannot be written to \(No space left on device\)"):
+        fetch_fashion_mnist(subset="test", data_home=home)
+    assert contents(home / "fashion-mnist") == {name: upstream[name] for name in NAMES[:2]}
+    subprocess.run(["mount", "-o", "remount,size=64m", str(home)], check=True)
+    requests.clear()
+    assert_real(fetch_fashion_mnist(subset="test", data_home=home), real_test_part)
+    assert [name for _, name in requests] == NAMES[2:]
+
+
+def test_a_disk_that_is_read_only_is_told_before_any_request(mirrors, tmp_path, read_only):
+    requests = mirrors("good")
+    (tmp_path / "home").mkdir()
+    with (
+        read_only(tmp_path / "home"),
+        pytest.raises(DatasetError, match=r"cannot be written to \(Read-only file system\)"),
+    ):
+        fetch_fashion_mnist(data_home=tmp_path / "home")
+    assert requests == []
 
 
 def test_two_processes_at_once(server, tmp_path, upstream):
