@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skfashion._files import make_folder
 from skfashion._machine import describe
 from skfashion._shell._options import add_data, add_seed, at_least, load_data
 from skfashion.datasets import CLASS_NAMES
@@ -27,6 +28,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--timeout", type=float, help="seconds for one fit and its scores; default: no limit"
     )
     command.add_argument(
+        "--memory",
+        type=Path,
+        metavar="DIR",
+        help="keep finished fits here; the same command then goes on where it was stopped",
+    )
+    command.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
@@ -42,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.output:
         _report.prepare(arguments.output)
+    if arguments.memory:
+        make_folder(arguments.memory)
     X, y = load_data(arguments.data, "train")
     X_test = y_test = None
     if arguments.test:
@@ -65,9 +74,11 @@ def run(arguments: argparse.Namespace) -> int:
         X_test=X_test,
         y_test=y_test,
         timeout=arguments.timeout,
+        # Not for the networks' epochs: a fit that went on from some would tell too short a time.
+        memory=arguments.memory,
         verbose=1,
     )
-    print(comparison)
+    print(comparison, flush=True)  # whatever becomes of the report
     if arguments.output:
         facts = {
             "command": shlex.join(["skfashion", *arguments.argv]),

@@ -18,9 +18,10 @@ from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit, check_
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
-from skfashion._typing import AnyArray
+from skfashion._typing import AnyArray, StrPath
 from skfashion.comparison._comparison import Comparison
-from skfashion.comparison._runs import Data, Job
+from skfashion.comparison._kept import Kept, Memory
+from skfashion.comparison._runs import Data, Job, fit_and_score
 from skfashion.comparison._summary import from_runs
 from skfashion.comparison._workers import run_all
 
@@ -43,6 +44,7 @@ def compare(
     X_test: ArrayLike | None = None,
     y_test: ArrayLike | None = None,
     timeout: float | None = None,
+    memory: StrPath | Memory | None = None,
     verbose: int = 0,
 ) -> Comparison:
     """Cross-validate estimators on the same folds.
@@ -76,6 +78,10 @@ def compare(
     timeout : float or None, default=None
         Seconds for one fit and its scores, above 0; None sets no limit. With a timeout fits run in
         processes that are ended when time is over; then the estimator has failed.
+    memory : str, path-like or object with the joblib.Memory interface, default=None
+        A directory, which is made if need be, where finished fits are kept: an equal call takes
+        them from there, with the times that they took then, and goes on where an interrupted one
+        ended. See the notes. None keeps nothing.
     verbose : int, default=0
         1 prints a line to standard error as each fit ends. 0 is silent.
 
@@ -88,15 +94,32 @@ def compare(
     ------
     ValueError
         If there is no estimator, a name stands twice, one is no classifier, a metric is not known,
-        `cv` makes fewer than two splits, rows and labels do not match, or `timeout` is not
-        positive. All this before any fit.
+        `cv` makes fewer than two splits, rows and labels do not match, `timeout` is not positive,
+        or `memory` is something else. All this before any fit.
     TypeError
         If `estimators` is neither a dict nor a list of pairs, or a name is no string.
+    OSError
+        If the directory of `memory` cannot be made.
+
+    Warns
+    -----
+    UserWarning
+        If fits cannot be kept in `memory`; they are done all the same.
 
     See Also
     --------
     make_baselines : Classical classifiers to compare with.
     skfashion.plotting.ComparisonDisplay : The comparison as a picture.
+
+    Notes
+    -----
+    A fit is known again in `memory` by its name, its estimator's parameters, its rows, the metrics,
+    the versions of the libraries and what of the machine makes last bits differ, such as the number
+    of threads, which `n_jobs` shares out. Of classes and functions of your own their source counts,
+    but not that of what they call; what has no name to be found by, as a lambda, is fitted anew,
+    with a warning. So are folds that `cv` draws without a seed. An estimator that draws without a
+    seed is taken as it was drawn then. What failed is not kept. A directory is read by unpickling:
+    use none that others write.
 
     Examples
     --------
@@ -120,8 +143,9 @@ def compare(
         for number, rows in [*enumerate(folds), *([] if X_test is None else [(None, None)])]
     ]
     data = Data(X, y, X_test, y_test, metrics)
+    fit = fit_and_score if memory is None else Kept(memory, estimators, data)
     runs = []
-    for run in run_all(jobs, data, n_jobs=n_jobs, timeout=timeout):
+    for run in run_all(jobs, data, fit, n_jobs=n_jobs, timeout=timeout):
         runs.append(run)
         if verbose:
             print(f"[{len(runs)}/{len(jobs)}] {run}", file=sys.stderr, flush=True)

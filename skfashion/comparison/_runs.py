@@ -52,6 +52,7 @@ class Run:
     probabilities: FloatArray | None = None  # that it gives to them, for all classes in y
     predictions: AnyArray | None = None  # of the test set
     n_correct: int = 0  # of them
+    from_memory: bool = False
 
     def __str__(self) -> str:
         place = place_in_words(self.fold)
@@ -60,7 +61,7 @@ class Run:
         scores = ", ".join(f"{name} {score:.3f}" for name, score in self.scores.items())
         return (
             f"{self.name}, {place}: {scores}, fit {self.fit_seconds:.1f} s, "
-            f"predict {self.predict_seconds:.1f} s"
+            f"predict {self.predict_seconds:.1f} s{', from memory' if self.from_memory else ''}"
         )
 
 
@@ -74,12 +75,17 @@ def failed(job: Job, error: Exception) -> Run:
     return Run(job.name, job.fold, error=f"{type(error).__name__}: {error}")
 
 
-def run(job: Job, data: Data) -> Run:
-    """Fit and score; an exception becomes the run's error."""
+def run(job: Job, data: Data, fit: Callable[[Job, Data], Run]) -> Run:
+    """Fit and score by `fit_and_score` or what stands for it; an error becomes the run's."""
     try:
-        return _run_test(job, data) if job.fold is None else _run_fold(job, data)
+        return fit(job, data)
     except Exception as error:
         return failed(job, error)
+
+
+def fit_and_score(job: Job, data: Data) -> Run:
+    """Fit and score."""
+    return _run_test(job, data) if job.fold is None else _run_fold(job, data)
 
 
 def _run_fold(job: Job, data: Data) -> Run:

@@ -2,7 +2,7 @@
 
 import os
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
 
@@ -12,13 +12,18 @@ from joblib import cpu_count, effective_n_jobs
 from joblib.externals.loky import ProcessPoolExecutor
 from sklearn.utils.parallel import Parallel, delayed
 
-from skfashion.comparison._runs import Data, Job, Run, failed, place_in_words, run
+from skfashion.comparison._runs import Data, Job, Run, failed, fit_and_score, place_in_words, run
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def run_all(
-    jobs: Sequence[Job], data: Data, *, n_jobs: int | None = None, timeout: float | None = None
+    jobs: Sequence[Job],
+    data: Data,
+    fit: Callable[[Job, Data], Run] = fit_and_score,
+    *,
+    n_jobs: int | None = None,
+    timeout: float | None = None,
 ) -> Iterator[Run]:
     """Run jobs, in joblib's way, or with a timeout in processes of our own.
 
@@ -26,6 +31,8 @@ def run_all(
     ----------
     jobs : list of Job
     data : Data
+    fit : callable, default=fit_and_score
+        What does a job.
     n_jobs : int or None, default=None
         Jobs at a time, as in joblib.
     timeout : float or None, default=None
@@ -38,7 +45,7 @@ def run_all(
         Without a timeout in the order of the jobs, with one as they end.
     """
     if timeout is None:
-        calls = (delayed(run)(job, data) for job in jobs)
+        calls = (delayed(run)(job, data, fit) for job in jobs)
         yield from Parallel(n_jobs=n_jobs, return_as="generator")(calls)
         return
     n_workers = int(effective_n_jobs(n_jobs))
@@ -52,7 +59,7 @@ def run_all(
             return failed(job, too_slow[job.name])
         worker = workers.get()
         try:
-            return worker.run(job, data, timeout)
+            return worker.run(job, data, fit, timeout)
         except TimeoutError:
             error = TimeoutError(f"{place_in_words(job.fold)} took more than {timeout:g} seconds.")
             too_slow[job.name] = error
@@ -89,12 +96,12 @@ class _Worker:
         self._environment = {name: os.environ.get(name, share) for name in _THREAD_VARIABLES}
         self._executor: Any = None
 
-    def run(self, job: Job, data: Data, timeout: float) -> Run:
+    def run(self, job: Job, data: Data, fit: Callable[[Job, Data], Run], timeout: float) -> Run:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(max_workers=1, env=self._environment)
             self._executor.submit(_warm_up).result()  # the start is not the estimator's time
         try:
-            return self._executor.submit(run, job, data).result(timeout)
+            return self._executor.submit(run, job, data, fit).result(timeout)
         except BaseException:
             self.close()
             raise
