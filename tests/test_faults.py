@@ -1,0 +1,409 @@
+"""Whatever befalls a disk, a process or a clock: a file is whole or what it was, and none is left.
+
+What `fetch_fashion_mnist` writes is put to the same in tests/datasets/test_fetch.py, what `memory`
+writes in test_memory.py, too, and a comparison that is killed in test_kept.py.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from threading import Thread
+
+import pytest
+from helpers import make_images, run_python, weights_equal
+from threadpoolctl import threadpool_limits
+
+from skfashion import FashionCNN
+from skfashion.__main__ import main
+from skfashion._files import write_atomically
+from skfashion.datasets import load_fashion_mini
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and disks of another kind")
+
+
+@pytest.fixture(scope="module")
+def csv(tmp_path_factory):
+    """Kaggle's format: 120 bundled images."""
+    frame = load_fashion_mini(as_frame=True).frame.head(120)
+    path = tmp_path_factory.mktemp("csv") / "fashion-mnist_train.csv"
+    path.parent.chmod(0o755)
+    frame[["label", *frame.columns.drop("label")]].to_csv(path, index=False)
+    return str(path)
+
+
+@pytest.fixture
+def two(fitted):
+    """Two networks that are told apart by their weights."""
+    other = FashionCNN(**fitted.get_params()).fit(*make_images(seed=1))
+    return fitted, other
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def fill(folder):
+    """Leave no room."""
+    with suppress(OSError), (folder / "ballast").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def one_line(err):
+    """What the shell says last, which is all that it says of an error."""
+    assert "Traceback" not in err
+    line = err.splitlines()[-1]
+    assert line.startswith("skfashion: ")
+    return line
+
+
+class TestAFullDisk:
+    def test_keeps_the_model_that_was_saved_before(self, two, full):
+        folder = full("models", size="1m")
+        path = folder / "clf.skfashion"
+        two[0].save(path)
+        fill(folder)
+        before = contents(folder)
+        with pytest.raises(OSError, match=rf"No space left on device: '{path}'"):
+            two[1].save(path)
+        assert contents(folder) == before
+        (folder / "ballast").unlink()
+        two[1].save(path)
+        assert weights_equal(FashionCNN.load(path), two[1])
+
+    def test_keeps_the_report_of_before_and_no_fit_is_lost(self, csv, full, tmp_path, capsys):
+        """The table is printed, and with --memory the same command only writes, once it can."""
+        folder = full("report", size="100k")
+        for name in ("table.csv", "scores.csv", "report.html"):
+            (folder / name).write_text(f"the {name} of before")
+        fill(folder)
+        before = contents(folder)
+        command = ["compare", "--data", csv, "--cv", "2", "--memory", str(tmp_path / "memory")]
+        with threadpool_limits(1):  # or boosting waits for its threads where others compute
+            assert main([*command, "--output", str(folder)]) == 1
+        out, err = capsys.readouterr()
+        assert "\nFashionCNN v2  " in out
+        assert "\nkNN  " in out
+        assert one_line(err).endswith(f"No space left on device: '{folder / 'table.csv'}'")
+        assert contents(folder) == before
+        assert main([*command, "--output", str(tmp_path / "elsewhere")]) == 0
+        again, err = capsys.readouterr()
+        assert again == f"{out}Report: {tmp_path / 'elsewhere' / 'report.html'}\n"
+        fits = err.splitlines()[1:]
+        assert len(fits) == 2 * 11
+        assert all(line.endswith(", from memory") for line in fits)
+
+    def test_keeps_the_model_that_was_trained_before(self, csv, full, capsys):
+        folder = full("models", size="100k")
+        path = folder / "clothes"
+        path.write_text("the model of before")
+        fill(folder)
+        before = contents(folder)
+        command = ["train", "--data", csv, "--network", "v2", "--epochs", "1"]
+        assert main([*command, "--output", str(path)]) == 1
+        assert one_line(capsys.readouterr().err).endswith(f"No space left on device: '{path}'")
+        assert contents(folder) == before
+
+
+@pytest.fixture(params=["read-only", "no permission"])
+def closed(request, tmp_path):
+    """A context in which nothing may be written into a folder, and what the system says then."""
+    folder = tmp_path / "closed"
+    folder.mkdir()
+    (folder / "clf.skfashion").write_text("the model of before")
+    (folder / "report.html").write_text("the page of before")
+    if request.param == "read-only":
+        return folder, request.getfixturevalue("read_only"), "Read-only file system"
+    unprivileged = request.getfixturevalue("unprivileged")
+    folder.chmod(0o555)
+    return folder, lambda _: unprivileged(), "Permission denied"
+
+
+class TestAFolderThatNobodyMayWriteInto:
+    def test_keeps_the_model_that_was_saved_before(self, fitted, closed):
+        folder, closing, reason = closed
+        before = contents(folder)
+        with closing(folder), pytest.raises(OSError, match=rf"{reason}: '{folder}/clf.skfashion'"):
+            fitted.save(folder / "clf.skfashion")
+        assert contents(folder) == before
+
+    def test_stops_the_storing_of_epochs_not_the_fit(self, images, small, fitted, closed):
+        folder, closing, reason = closed
+        before = contents(folder)
+        clf = FashionCNN(**small, memory=folder)
+        with closing(folder), pytest.warns(UserWarning, match=reason) as told:
+            clf.fit(*images)
+        assert len(told) == 1
+        assert weights_equal(clf, fitted)
+        assert contents(folder) == before
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ["compare", "--output", "{}"],
+            ["compare", "--memory", "{}"],
+            ["train", "--output", "{}/clf.skfashion"],
+        ],
+        ids=" ".join,
+    )
+    def test_is_told_before_any_training(self, csv, closed, command, capsys):
+        folder, closing, reason = closed
+        before = contents(folder)
+        command = [word.format(folder) for word in command]
+        with closing(folder):
+            assert main([*command, "--data", csv]) == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err == f"{one_line(err)}\n"
+        assert reason in err
+        assert str(folder) in err
+        assert contents(folder) == before
+
+
+# A process that imports once what a write needs, and forks children that are killed while they
+# write. `check` finds only whole files after each.
+KILLS = """
+    import os, random, signal, time
+    from pathlib import Path
+    folder, kills, longest = Path({folder!r}), {kills}, {longest}
+    {prepare}
+    chance = random.Random({kills})
+    parent, (begun, ready) = os.getpid(), os.pipe()
+    for _ in range(kills):
+        before = set(os.listdir(folder))
+        child = os.fork()
+        if child == 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the traceback of a Ctrl-C
+            os.write(ready, b".")  # Python forgets a signal that comes within the fork
+            number = 0
+            while os.getppid() == parent:
+                write(number)
+                number += 1
+        os.read(begun, 1)
+        time.sleep(chance.uniform(0, longest))
+        how = chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+        os.kill(child, how)
+        pressed = time.monotonic()
+        while os.waitpid(child, os.WNOHANG) == (0, 0):
+            time.sleep(0.01)
+            if time.monotonic() - pressed > 2:  # a callback of some library swallows a Ctrl-C
+                os.kill(child, how)
+                pressed = time.monotonic()
+        new = [name for name in set(os.listdir(folder)) - before if name.endswith(".part")]
+        # What ends without a word can only leave what it was writing.
+        assert len(new) <= (how != signal.SIGINT), (how, new)
+        check()
+    print(sum(name.endswith(".part") for name in os.listdir(folder)))
+"""
+SAVES = """
+    from skfashion import FashionCNN
+    models = [FashionCNN.load(folder.parent / name) for name in ("one", "other")]
+    contents = [(folder.parent / name).read_bytes() for name in ("one", "other")]
+
+    def write(number):
+        models[number % 2].save(folder / "clf.skfashion")
+
+    def check():
+        assert not (folder / "clf.skfashion").exists() or (
+            (folder / "clf.skfashion").read_bytes() in contents
+        )
+"""
+REPORTS = """
+    import numpy as np
+    from helpers import make_images
+    from sklearn.dummy import DummyClassifier
+    from skfashion import _report, compare
+    X, y = make_images()
+    X = X.reshape(len(X), -1)
+    comparisons = [
+        compare({name: DummyClassifier()}, X, y, cv=2) for name in ("one", "other")
+    ]
+    expected = {
+        "table.csv": [found.table.to_csv() for found in comparisons],
+        "scores.csv": [found.scores.to_csv(index=False) for found in comparisons],
+    }
+
+    def write(number):
+        _report.write(
+            comparisons[number % 2], X, y, folder, title="", display_labels="abc", facts={}
+        )
+
+    def check():
+        for name, tables in expected.items():
+            assert not (folder / name).exists() or (folder / name).read_text() in tables
+        page = folder / "report.html"
+        assert not page.exists() or page.read_text(encoding="utf-8").rstrip().endswith("</html>")
+"""
+
+
+# Likewise, with two children at once that both come to their end.
+RACE = """
+    import os
+    from pathlib import Path
+    folder = Path({folder!r})
+    {prepare}
+    children = []
+    for number in range(2):
+        children.append(os.fork())
+        if children[-1] == 0:
+            for _ in range({times}):
+                write(number)
+            os._exit(0)
+    while children:
+        check()
+        done, status = os.waitpid(children[0], os.WNOHANG)
+        assert status == 0
+        if done:
+            children.remove(done)
+    check()
+    assert os.listdir(folder)
+"""
+
+
+class TestKilledAtAnyMoment:
+    @pytest.mark.parametrize("kills", [20, pytest.param(100, marks=pytest.mark.slow)])
+    def test_a_model_is_whole_and_what_is_left_goes_with_the_next(self, two, tmp_path, kills):
+        folder = tmp_path / "models"
+        folder.mkdir()
+        for name, clf in zip(("one", "other"), two, strict=True):
+            clf.save(tmp_path / name)
+        run = KILLS.format(folder=str(folder), kills=kills, longest=0.05, prepare=SAVES.strip())
+        left = int(run_python(run))
+        assert kills == 20 or left  # or nothing was killed in the act
+        for part in folder.glob("*.part"):
+            os.utime(part, (0, 0))
+        two[0].save(folder / "clf.skfashion")
+        assert list(folder.iterdir()) == [folder / "clf.skfashion"]
+
+    @pytest.mark.slow
+    def test_a_report_is_whole(self, tmp_path):
+        folder = tmp_path / "report"
+        folder.mkdir()
+        run = KILLS.format(folder=str(folder), kills=20, longest=1, prepare=REPORTS.strip())
+        run_python(run)
+
+    def test_a_command_that_is_told_to_end_leaves_no_file(self, csv, tmp_path):
+        output, memory = tmp_path / "report", tmp_path / "memory"
+
+        def end():
+            while not list(memory.rglob("output.pkl")):
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        thread = Thread(target=end)
+        thread.start()
+        command = ["compare", "--data", csv, "--output", str(output), "--memory", str(memory)]
+        with pytest.raises(SystemExit) as stop:
+            main(command)
+        thread.join()
+        assert stop.value.code == 143
+        assert list(output.iterdir()) == []
+
+    @pytest.mark.slow
+    def test_a_command_that_is_told_to_end_leaves_neither_workers_nor_files(self, csv, tmp_path):
+        psutil = pytest.importorskip("psutil")
+        output, memory = tmp_path / "report", tmp_path / "memory"
+        command = ["compare", "--data", csv, "--n-jobs", "2", "--output", output]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "skfashion", *command, "--memory", memory],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        lines = [process.stderr.readline() for _ in range(2)]
+        assert lines[1].startswith("[1/33] FashionCNN v1, fold 1: ")
+        workers = psutil.Process(process.pid).children(recursive=True)
+        assert workers
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 143
+        assert (out, "Traceback" in err) == ("", False)
+        assert list(output.iterdir()) == []
+        assert list(memory.rglob("output.pkl"))
+        assert not psutil.wait_procs(workers, timeout=10)[1]
+
+    def test_a_signal_that_somebody_handles_is_left_to_them(self, tmp_path, capsys):
+        def handler(*_):
+            pass
+
+        before = signal.signal(signal.SIGTERM, handler)
+        try:
+            assert main(["cache", str(tmp_path)]) == 0
+            assert signal.getsignal(signal.SIGTERM) is handler
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        assert main(["cache", str(tmp_path)]) == 0
+        assert signal.getsignal(signal.SIGTERM) is before
+
+
+FUTURE = 4e9  # the year 2096
+
+
+class TestAClockThatIsWrong:
+    def test_keeps_nothing_for_ever_and_takes_nothing_of_others(self, fitted, tmp_path):
+        path = tmp_path / "clf[1].skfashion"
+        stale, ahead, young = (tmp_path / f"{path.name}.{digit * 32}.part" for digit in "012")
+        others = [
+            tmp_path / name
+            for name in (
+                f"other{path.name}.{'0' * 32}.part",
+                f"{path.name}.{'g' * 32}.part",
+                f"{path.name}.{'0' * 32}.part.zip",
+                f"{path.name}.part",
+                "clf1.skfashion.part",
+            )
+        ]
+        for part in (stale, ahead, young, *others):
+            part.touch()
+        for part in (stale, *others):
+            os.utime(part, (0, 0))
+        os.utime(ahead, (FUTURE, FUTURE))
+        fitted.save(path)
+        assert set(tmp_path.iterdir()) == {path, young, *others}
+
+    def test_epochs_of_another_time_are_found(self, images, small, fitted, tmp_path):
+        for time_of_files in (0, FUTURE):
+            clf = FashionCNN(**small, memory=tmp_path).fit(*images)
+            for file in tmp_path.glob("skfashion/*/*"):
+                os.utime(file, (time_of_files, time_of_files))
+            assert weights_equal(clf, fitted)
+        assert clf.n_epochs_trained_ == 0
+
+    def test_what_another_takes_for_old_is_written_again(self, tmp_path):
+        """The other process is stopped while it writes, and its file made to look old."""
+        path = tmp_path / "file"
+        code = (
+            "from pathlib import Path; from skfashion._files import write_atomically;"
+            f"write_atomically(Path({str(path)!r}), bytes(2**27))"
+        )
+        process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
+        while not (parts := list(tmp_path.glob("*.part"))):
+            assert process.poll() is None
+            time.sleep(0.001)
+        process.send_signal(signal.SIGSTOP)
+        try:
+            assert not path.exists()
+            os.utime(parts[0], (0, 0))
+            write_atomically(path, b"ours")
+            assert contents(tmp_path) == {"file": b"ours"}
+        finally:
+            process.send_signal(signal.SIGCONT)
+        _, err = process.communicate(timeout=60)
+        assert err == b""
+        assert contents(tmp_path) == {"file": bytes(2**27)}
+
+
+class TestTwoProcessesThatWrite:
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("what", "times"), [("SAVES", 200), ("REPORTS", 5)])
+    def test_one_of_two_files_is_there_and_whole(self, two, tmp_path, what, times):
+        folder = tmp_path / "shared"
+        folder.mkdir()
+        for name, clf in zip(("one", "other"), two, strict=True):
+            clf.save(tmp_path / name)
+        prepare = {"SAVES": SAVES, "REPORTS": REPORTS}[what].strip()
+        run_python(RACE.format(folder=str(folder), times=times, prepare=prepare))
+        assert not list(folder.glob("*.part"))
