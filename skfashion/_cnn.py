@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
+from sklearn.utils.multiclass import _check_partial_fit_first_call
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skfashion import _epochs, _images, _machine, _rows
@@ -442,7 +442,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         X, layout = _images.flatten(X)
         X, y = validate_data(self, X, y, dtype="numeric", reset=reset, ensure_min_samples=minimum)
         _images.check_numbers(X)
-        check_classification_targets(y)
+        _rows.check_labels(y)
         if reset:
             self.image_shape_ = _images.choose_image_shape(self.image_shape, layout, X.shape[1])
         elif self.image_shape is not None or layout is not None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import train_test_split
 from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
 
 from skfashion._typing import AnyArray, FloatArray
 
@@ -31,6 +32,23 @@ class Rows(NamedTuple):
     def take(self, which: AnyArray) -> "Rows":
         """Some of the rows, by a mask or by positions."""
         return Rows(self.X[which], self.codes[which], self.weights[which])
+
+
+def check_labels(y: AnyArray) -> None:
+    """Let y hold labels of classes.
+
+    Raises
+    ------
+    ValueError
+        If it holds something else, or labels that cannot be sorted.
+    """
+    try:
+        check_classification_targets(y)
+    except TypeError:
+        types = sorted({type(label).__name__ for label in y.tolist()})
+        raise ValueError(
+            f"y has labels of the types {' and '.join(types)}: expected labels of one type."
+        ) from None
 
 
 def encode(y: AnyArray, classes: AnyArray, name: str) -> NDArray[np.int32]:

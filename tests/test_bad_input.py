@@ -300,9 +300,10 @@ class TestLabels:
             (np.where(np.arange(120) % 2, np.nan, 1.0), "y contains NaN"),
             (np.array(40 * [None, "bag", "hat"], dtype=object), "Unknown label type"),
             (np.array(40 * [1, "bag", 2.5], dtype=object), "Unknown label type"),
+            (np.array(40 * ["bag", "hat", None], dtype=object), "y .* NoneType and str: expected"),
             (np.eye(3)[np.arange(120) % 3], r"1d array.*\(120, 3\)"),
         ],
-        ids=["none", "continuous", "nan", "with_none", "mixed", "one_hot"],
+        ids=["none", "continuous", "nan", "with_none", "mixed", "ends_in_none", "one_hot"],
     )
     def test_what_is_no_label_is_refused(self, cnn, images, y, message):
         with pytest.raises(ValueError, match=message):
