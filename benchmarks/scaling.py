@@ -1,0 +1,173 @@
+"""Measures how time and memory grow with the work, and plots it: ``make scaling``.
+
+Version 2 unless said otherwise, on the first rows of Fashion-MNIST, each measurement in a process
+of its own. What is fitted are straight lines through the logarithms: a slope of 1 means twice the
+work for twice the time.
+"""
+
+import argparse
+import importlib.metadata
+import platform
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import joblib
+import numpy as np
+import peers
+from contest import Contender
+
+from skfashion._machine import processor
+
+GRID = {"dropout": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]}
+PICTURE = Path(__file__).parent.parent / "docs" / "_static" / "scaling.png"
+
+
+# Jobs. Each returns what is timed, which returns the peak memory of its process in bytes.
+
+
+def fit(n=10_000, epochs=1, side=28, width=1.0):
+    """A fit, after a first one that starts TensorFlow and compiles."""
+    X, y = peers.full_images(n)
+    if side != 28:
+        places = np.arange(side) * 28 // side
+        X = X.reshape(-1, 28, 28)[:, places][:, :, places]
+    filters = tuple(int(width * number) for number in (16, 48, 96))
+    clf = peers.fashion_cnn("v2", filters=filters, epochs=epochs, random_state=0)
+    clf.fit(X[:1000], y[:1000])
+    return lambda: clf.fit(X, y) and peak_memory()
+
+
+def peak_memory():
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def search(candidates, *, backend="loky", workers=1, n=3000, epochs=3):
+    """A grid search side by side, whose workers run and have started TensorFlow."""
+    from joblib import parallel_config
+    from sklearn.model_selection import GridSearchCV
+
+    X, y = peers.full_images(n)
+    grid = {"dropout": GRID["dropout"][:candidates]}
+    settings = {"n_jobs": workers, "inner_max_num_threads": 1}
+    if backend == "dask":
+        from distributed import Client
+
+        Client(n_workers=workers, threads_per_worker=1, dashboard_address=":0")
+        settings = {}
+
+    def run():
+        clf = peers.fashion_cnn("v2", epochs=epochs, random_state=0)
+        with parallel_config(backend, **settings):
+            GridSearchCV(clf, grid, cv=2, refit=False).fit(X, y)
+        return peak_memory()
+
+    run()
+    return run
+
+
+# Measurements
+
+
+def measure(job, *arguments, rounds=3, **keywords):
+    """Median seconds and greatest peak of memory in MB."""
+    with Contender(job, *arguments, **keywords) as contender:
+        results = [contender.run() for _ in range(rounds)]
+    seconds, memory = zip(*results, strict=True)
+    return median(seconds), max(memory) / 1e6
+
+
+SERIES = {
+    "rows": (fit, "n", [1000, 2000, 5000, 10_000, 20_000, 40_000, 60_000]),
+    "epochs": (fit, "epochs", [1, 2, 4, 8]),
+    "side of an image, pixels": (fit, "side", [14, 20, 28, 40, 56]),
+    "filters, times those of v2": (fit, "width", [0.5, 1, 2, 4]),
+    "candidates of a grid": (search, "candidates", [1, 2, 4, 8]),
+}
+
+
+def slope(sizes, seconds, least=0):
+    """Of the line through the logarithms, over the sizes from `least` upwards."""
+    points = [(n, taken) for n, taken in zip(sizes, seconds, strict=True) if n >= least]
+    return np.polyfit(*np.log(np.transpose(points)), 1)[0]
+
+
+def measure_series():
+    found = {}
+    for name, (job, parameter, sizes) in SERIES.items():
+        rows = []
+        for size in sizes:
+            rows.append(measure(job, **{parameter: size}))
+            print(f"  {name} {size:g}: {rows[-1][0]:.3g} s, {rows[-1][1]:.0f} MB", file=sys.stderr)
+        found[name] = (sizes, *zip(*rows, strict=True))
+    return found
+
+
+def print_series(found):
+    print(
+        "what grows                    from      to  seconds        slope  from 5,000 on  peak, MB"
+    )
+    for name, (sizes, seconds, memory) in found.items():
+        upper = f"{slope(sizes, seconds, 5000):.2f}" if max(sizes) > 5000 else ""
+        print(
+            f"{name:26} {sizes[0]:>7g} {sizes[-1]:>7g}  {seconds[0]:.3g} to {seconds[-1]:<8.3g}"
+            f"{slope(sizes, seconds):5.2f}  {upper:>10}  {memory[0]:.0f} to {memory[-1]:.0f}"
+        )
+
+
+def print_workers():
+    """Weak scaling, and Dask beside loky."""
+    rounds = []
+    for _ in range(5):
+        rounds.append(
+            {
+                "one": measure(search, 4, workers=1, rounds=1)[0],
+                "two": measure(search, 8, workers=2, rounds=1)[0],
+                "dask": measure(search, 8, workers=2, backend="dask", rounds=1)[0],
+            }
+        )
+        print(f"  {rounds[-1]}", file=sys.stderr)
+    for text, above, below in (
+        ("weak scaling, 4 candidates on 1 worker to 8 on 2", "one", "two"),
+        ("Dask by loky, 8 candidates on 2 workers", "dask", "two"),
+    ):
+        print(f"{text}: {median(times[above] / times[below] for times in rounds):.2f}")
+
+
+def plot(found):
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(1, len(found), figsize=(13, 2.8), layout="constrained")
+    for ax, (name, (sizes, seconds, _)) in zip(axes, found.items(), strict=True):
+        ax.loglog(sizes, seconds, "o-", color="#0072B2")
+        ax.loglog(sizes, np.array(sizes) * seconds[-1] / sizes[-1], ":", color="0.5")
+        ax.set_xlabel(name)
+        ax.set_xticks(sizes, [f"{size:g}" for size in sizes], rotation=60)
+        ax.minorticks_off()
+    axes[0].set_ylabel("seconds")
+    fig.savefig(PICTURE, dpi=150)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--plot", action="store_true", help=f"write {PICTURE.name}")
+    arguments = parser.parse_args()
+    begin = time.perf_counter()
+    found = measure_series()
+    names = ["numpy", "scikit-learn", "tensorflow", "keras", "joblib", "distributed"]
+    print(f"{processor()}, {joblib.cpu_count()} cores; Python {platform.python_version()}")
+    print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in names))
+    print()
+    print_series(found)
+    print()
+    print_workers()
+    print(f"\n{(time.perf_counter() - begin) / 60:.0f} minutes")
+    if arguments.plot:
+        plot(found)
+
+
+if __name__ == "__main__":
+    main()
