@@ -6,7 +6,7 @@ DEPLOYMENT := .venv-deployment/bin
 OLDEST := .venv-oldest/bin
 WHEEL := .venv-wheel/bin
 
-.PHONY: demo test test-slow test-oldest test-deployment wheel docs bench features results lint
+.PHONY: demo test test-slow test-oldest test-deployment wheel docs bench features scaling results lint
 .PHONY: format clean
 
 demo: .venv/installed
@@ -60,6 +60,9 @@ bench: .venv/peers
 features: .venv/peers
 	$(BIN)/python benchmarks/features.py
 
+scaling: .venv/peers
+	$(BIN)/python benchmarks/scaling.py --plot
+
 results: .venv/installed
 	$(BIN)/python benchmarks/results.py
 
@@ -80,7 +83,7 @@ format: .venv/linters
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable ".[onnx,plot,report,skops]" --group test
+	$(BIN)/python -m pip install --quiet --editable ".[dask,onnx,plot,report,skops]" --group test
 	touch $@
 
 .venv/linters: .venv/installed

@@ -80,6 +80,7 @@ sphinx_gallery_conf = {
             "plot_grid_search.py",
             "plot_halving.py",
             "plot_epoch_path.py",
+            "plot_dask.py",
             "plot_learning_curves.py",
             "plot_overfitting.py",
             "plot_comparison.py",

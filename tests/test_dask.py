@@ -1,0 +1,268 @@
+"""Searches go to a Dask cluster as they go to joblib's own workers, and outlive its failures."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster, Status
+from distributed.security import Security
+from helpers import make_images, run_python
+from joblib import parallel_config
+from numpy.testing import assert_array_equal
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
+
+from skfashion import FashionCNN, compare
+from skfashion._machine import threads
+
+X, Y = make_images(n=400)  # so many that folds are scattered as well
+FOLDS = list(StratifiedKFold(3).split(X, Y))
+
+
+def network(**parameters):
+    small = {"filters": (4, 6), "dense_units": 12, "epochs": 4, "batch_size": 20}
+    return FashionCNN(**{**small, "random_state": 0, **parameters})
+
+
+def search(scoring="accuracy"):
+    """Of a grid search all that is not a time."""
+    grid = {"dropout": [0.0, 0.3], "strides": [1, 2]}
+    fitted = GridSearchCV(network(), grid, scoring=scoring, cv=FOLDS, refit=False).fit(X, Y)
+    return {
+        name: np.asarray(values).tolist()
+        for name, values in fitted.cv_results_.items()
+        if "time" not in name
+    }
+
+
+def cross_validation():
+    """Scores and weights."""
+    found = cross_validate(network(), X, Y, cv=FOLDS, return_estimator=True)
+    weights = [[array.tolist() for array in clf.weights_] for clf in found["estimator"]]
+    return [found["test_score"].tolist(), weights]
+
+
+def comparison():
+    """Scores, none of which is an error."""
+    found = compare({"strides 1": network(), "strides 2": network(strides=2)}, X, Y, cv=FOLDS)
+    assert found.failures.empty
+    return found.scores["score"].tolist()
+
+
+WORK = [search, cross_validation, comparison]
+
+
+@pytest.fixture(scope="module")
+def serial():
+    """Results of a process of one thread, which all workers have too."""
+    code = """
+        import json
+        from test_dask import WORK
+        print(json.dumps({work.__name__: work() for work in WORK}))
+    """
+    return json.loads(run_python(code, OMP_NUM_THREADS="1"))
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Of two worker processes of one thread each."""
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, memory_limit="1.5GB", dashboard_address=":0"
+        ) as workers,
+        Client(workers) as client,
+    ):
+        client.amm.stop()  # which drops what all but one worker can do without at present
+        yield client
+
+
+def on_dask():
+    """Each worker has rows and folds: what one alone has would be lost with it."""
+    return parallel_config(backend="dask", scatter=[X, Y, *chain(*FOLDS)])
+
+
+def pids(client):
+    """The processes of both workers, when both are there to stay.
+
+    One that dies before its nanny has seen it start is not started again.
+    """
+    while True:
+        started = [nanny.process for nanny in client.cluster.workers.values()]
+        if all(process and process.status is Status.running for process in started):
+            with suppress(OSError):  # one of them has just died, and nobody knows it yet
+                found = list(client.run(os.getpid).values())
+                if len(found) == 2:
+                    return found
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("work", WORK)
+def test_results_are_those_of_a_serial_run(client, serial, work):
+    with on_dask():
+        assert work() == serial[work.__name__]
+
+
+def test_workers_take_the_threads_that_they_were_given(client):
+    with on_dask():
+        comparison()  # which starts TensorFlow
+    assert list(client.run(threads).values()) == [1, 1]
+
+
+def test_memory_is_shared_by_the_workers(client, tmp_path):
+    scoring = {"accuracy": "accuracy", "trained": lambda clf, X, y: clf.n_epochs_trained_}
+    found = []
+    for memory in (None, tmp_path, tmp_path):
+        epochs = GridSearchCV(
+            network(memory=memory), {"epochs": [2, 4, 6]}, cv=FOLDS, scoring=scoring, refit=False
+        )
+        with on_dask():
+            found.append(epochs.fit(X, Y).cv_results_)
+    without, first, second = found
+    assert_array_equal(first["mean_test_accuracy"], without["mean_test_accuracy"])
+    assert_array_equal(second["mean_test_accuracy"], without["mean_test_accuracy"])
+    assert without["mean_test_trained"].tolist() == [2, 4, 6]
+    assert second["mean_test_trained"].tolist() == [0, 0, 0]
+
+
+class TestFailures:
+    def test_a_worker_killed_in_the_middle_changes_nothing(self, client, serial, tmp_path):
+        victim = pids(client)[0]
+        with on_dask(), killing(victim, tmp_path):
+            assert search(Marking(tmp_path)) == serial["search"]
+        assert victim not in pids(client)
+
+    def test_a_worker_out_of_memory_is_restarted_and_the_search_goes_on(
+        self, client, serial, tmp_path
+    ):
+        before = pids(client)
+        with on_dask():
+            assert search(Greedy(tmp_path)) == serial["search"]
+        assert (tmp_path / "greedy").exists()
+        assert len(set(before) & set(pids(client))) == 1
+
+    @pytest.mark.slow
+    def test_twenty_of_twenty_killed_workers_change_nothing(self, client, serial, tmp_path):
+        rng = np.random.default_rng(0)
+        for number in range(20):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            victim = pids(client)[number % 2]
+            with on_dask(), killing(victim, folder, rng.uniform(0, 1)):
+                assert search(Marking(folder)) == serial["search"], number
+
+
+class Marking:
+    """A scorer that tells by a file that there are scores, and takes its time."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, clf, X, y):
+        (self.folder / "scored").touch()
+        time.sleep(0.2)
+        return clf.score(X, y)
+
+
+class Greedy:
+    """A scorer that once, and no more, takes more memory than there is."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, clf, X, y):
+        try:
+            (self.folder / "greedy").touch(exist_ok=False)
+        except FileExistsError:
+            return clf.score(X, y)
+        taken = [np.ones(2**24)]  # 128 MB, written to
+        while len(taken) < 12:
+            taken.append(taken[0] + 1)
+            time.sleep(0.05)
+        time.sleep(60)  # until somebody sees it
+        raise AssertionError
+
+
+@contextmanager
+def killing(pid, folder, after=0.0):
+    """Kill a process some seconds after the first score of a search."""
+    stop = threading.Event()
+
+    def wait_and_kill():
+        while not (folder / "scored").exists():
+            if stop.wait(0.01):
+                return
+        stop.wait(after)
+        os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=wait_and_kill)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def running(command, folder, until):
+    """Run a command of the shell in a folder, from when it has said something to the end."""
+    program, *arguments = command
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    with subprocess.Popen(
+        [str(Path(sys.executable).with_name(program)), *arguments, "--no-dashboard"],
+        stderr=subprocess.PIPE,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        text=True,
+    ) as process:
+        try:
+            line = next(line for line in process.stderr if until in line)
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            yield line
+        finally:
+            process.terminate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["tcp", "tls"])
+def test_commands_of_the_guide_make_a_cluster(serial, tmp_path, protocol):
+    """On this machine, on a free port, with two workers."""
+    page = (Path(__file__).parent.parent / "docs/user_guide/cluster.rst").read_text("utf-8")
+    commands = [shlex.split(line) for line in page.splitlines() if line.startswith("   ")]
+    security = None
+    if protocol == "tls":
+        certify = next(command for command in commands if command[0] == "openssl")
+        subprocess.run(certify, cwd=tmp_path, check=True, capture_output=True)
+        cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+        security = Security(
+            require_encryption=True, tls_ca_file=cert, tls_client_cert=cert, tls_client_key=key
+        )
+    scheduler, worker = (
+        next(
+            command
+            for command in commands
+            if command[:2] == ["dask", what] and ("--tls-cert" in command) == (protocol == "tls")
+        )
+        for what in ("scheduler", "worker")
+    )
+    worker[worker.index("--nworkers") + 1] = "2"
+    scheduler += ["--host", "127.0.0.1", "--port", "0"]
+    with running(scheduler, tmp_path, until="Scheduler at:") as line:
+        worker[2] = address = line.split()[-1]
+        assert address.startswith(protocol)
+        with (
+            running(worker, tmp_path, until="Registered to"),
+            Client(address, security=security) as client,
+        ):
+            client.wait_for_workers(2, timeout=60)
+            with on_dask():
+                assert search() == serial["search"]
