@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
+import dask
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster, Status
@@ -76,6 +78,7 @@ def serial():
 def client():
     """Of two worker processes of one thread each."""
     with (
+        dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}),
         LocalCluster(
             n_workers=2, threads_per_worker=1, memory_limit="1.5GB", dashboard_address=":0"
         ) as workers,
@@ -237,7 +240,8 @@ def running(command, folder, until):
 def test_commands_of_the_guide_make_a_cluster(serial, tmp_path, protocol):
     """On this machine, on a free port, with two workers."""
     page = (Path(__file__).parent.parent / "docs/user_guide/cluster.rst").read_text("utf-8")
-    commands = [shlex.split(line) for line in page.splitlines() if line.startswith("   ")]
+    lines = [line.strip() for line in page.splitlines() if line.startswith("   ")]
+    commands = [shlex.split(re.sub(r"^(\w+=\S+ )+", "", line)) for line in lines]
     security = None
     if protocol == "tls":
         certify = next(command for command in commands if command[0] == "openssl")
