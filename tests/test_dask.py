@@ -75,7 +75,16 @@ def serial():
 
 
 @pytest.fixture(scope="module")
-def client():
+def _environment():
+    """As it was: a local cluster sets OMP_NUM_THREADS, which later tests would hand on."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def client(_environment):
     """Of two worker processes of one thread each."""
     with (
         dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}),

@@ -74,6 +74,7 @@ class TestAFullDisk:
         two[1].save(path)
         assert weights_equal(FashionCNN.load(path), two[1])
 
+    @pytest.mark.slow
     def test_keeps_the_report_of_before_and_no_fit_is_lost(self, csv, full, tmp_path, capsys):
         """The table is printed, and with --memory the same command only writes, once it can."""
         folder = full("report", size="100k")
