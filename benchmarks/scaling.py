@@ -142,9 +142,9 @@ def print_workers():
         f"8 candidates x 2 folds, 2 workers     {taken['two']}, "
         f"weak scaling {ratio(results, 'one', 'two'):.2f}"
     )
-    for name, text in {"Dask": "2 of Dask's          ", "trims": "the same, as they come"}.items():
+    for name, text in {"Dask": "2 of Dask's", "trims": "as they come"}.items():
         print(
-            f"8 candidates x 2 folds, {text} {taken[name]}, "
+            f"8 candidates x 2 folds, {text:12}  {taken[name]}, "
             f"{ratio(results, name, 'two'):.2f} of joblib's"
         )
 
