@@ -20,7 +20,7 @@ from contest import Contender, contest, ratio, seconds
 
 from skfashion._machine import processor
 
-GRID = {"dropout": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]}
+DROPOUTS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
 PICTURE = Path(__file__).parent.parent / "docs" / "_static" / "scaling.png"
 
 
@@ -54,7 +54,7 @@ def search(candidates, *, backend="loky", workers=1, n=3000, epochs=5, trims=Fal
     from sklearn.model_selection import GridSearchCV
 
     X, y = peers.full_images(n)
-    grid = {"dropout": GRID["dropout"][:candidates]}
+    grid = {"dropout": DROPOUTS[:candidates]}
     settings = {"n_jobs": workers}
     if backend == "dask":
         import dask
@@ -78,9 +78,9 @@ def search(candidates, *, backend="loky", workers=1, n=3000, epochs=5, trims=Fal
 # Measurements
 
 
-def measure(job, *arguments, rounds=3, **keywords):
+def measure(job, *, rounds=3, **keywords):
     """Median seconds and greatest peak of memory in MB."""
-    with Contender(job, *arguments, threads=1, **keywords) as contender:
+    with Contender(job, threads=1, **keywords) as contender:
         results = [contender.run() for _ in range(rounds)]
     times, memory = zip(*results, strict=True)
     return median(times), max(memory) / 1e6

@@ -3,7 +3,7 @@
 A search on a cluster, and a loss
 =================================
 
-The same search as ever, on the workers of a Dask cluster. In the middle of it one of them is
+The same search as ever, on the workers of a Dask cluster. After six fits one of them is
 killed; the result is that of an undisturbed search.
 
 The cluster here is two processes on one machine, one thread each; :doc:`/user_guide/cluster` says
@@ -46,8 +46,17 @@ dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": N
 client = Client(n_workers=2, threads_per_worker=1, dashboard_address=":0")
 client.amm.stop()
 victim = min(client.run(os.getpid).values())
-threading.Timer(9, os.kill, [victim, signal.SIGKILL]).start()
-killed = time.time() + 9
+moments = []
+
+
+def kill_after(n_fits):
+    while len(client.get_task_stream()) < n_fits:
+        time.sleep(0.1)
+    os.kill(victim, signal.SIGKILL)
+    moments.append(time.time())
+
+
+threading.Thread(target=kill_after, args=[6]).start()
 with (
     get_task_stream(client) as stream,
     parallel_config(backend="dask", scatter=[X, y, *chain(*folds)]),
@@ -76,7 +85,7 @@ fig, ax = plt.subplots(figsize=(7, 2), layout="constrained")
 for row, worker in enumerate(workers):
     bars = [(start - begin, stop - start) for name, start, stop in fits if name == worker]
     ax.broken_barh(bars, (row - 0.4, 0.8), edgecolor="white")
-ax.axvline(killed - begin, color="0.3", linestyle=":")
+ax.axvline(moments[0] - begin, color="0.3", linestyle=":")
 ax.set_yticks(range(len(workers)), [f"worker {row + 1}" for row in range(len(workers))])
 ax.invert_yaxis()
 ax.set_xlabel("seconds")

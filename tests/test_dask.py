@@ -224,16 +224,25 @@ def killing(pid, folder, after=0.0):
         thread.join()
 
 
+ASSIGNED = re.compile(r"[A-Z_]+=")
+
+
+def without_assignments(command):
+    """What is run, without the variables that it is run with."""
+    return [word for word in command if not ASSIGNED.match(word)]
+
+
 @contextmanager
 def running(command, folder, until):
     """Run a command of the shell in a folder, from when it has said something to the end."""
-    program, *arguments = command
+    assigned = dict(word.split("=", 1) for word in command if ASSIGNED.match(word))
+    program, *arguments = without_assignments(command)
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
     with subprocess.Popen(
         [str(Path(sys.executable).with_name(program)), *arguments, "--no-dashboard"],
         stderr=subprocess.PIPE,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, **assigned},
         text=True,
     ) as process:
         try:
@@ -249,8 +258,7 @@ def running(command, folder, until):
 def test_commands_of_the_guide_make_a_cluster(serial, tmp_path, protocol):
     """On this machine, on a free port, with two workers."""
     page = (Path(__file__).parent.parent / "docs/user_guide/cluster.rst").read_text("utf-8")
-    lines = [line.strip() for line in page.splitlines() if line.startswith("   ")]
-    commands = [shlex.split(re.sub(r"^(\w+=\S+ )+", "", line)) for line in lines]
+    commands = [shlex.split(line) for line in page.splitlines() if line.startswith("   ")]
     security = None
     if protocol == "tls":
         certify = next(command for command in commands if command[0] == "openssl")
@@ -263,19 +271,24 @@ def test_commands_of_the_guide_make_a_cluster(serial, tmp_path, protocol):
         next(
             command
             for command in commands
-            if command[:2] == ["dask", what] and ("--tls-cert" in command) == (protocol == "tls")
+            if without_assignments(command)[:2] == ["dask", what]
+            and ("--tls-cert" in command) == (protocol == "tls")
         )
         for what in ("scheduler", "worker")
     )
     worker[worker.index("--nworkers") + 1] = "2"
     scheduler += ["--host", "127.0.0.1", "--port", "0"]
     with running(scheduler, tmp_path, until="Scheduler at:") as line:
-        worker[2] = address = line.split()[-1]
+        address = line.split()[-1]
+        worker = [address if "://" in word else word for word in worker]
         assert address.startswith(protocol)
         with (
             running(worker, tmp_path, until="Registered to"),
             Client(address, security=security) as client,
         ):
             client.wait_for_workers(2, timeout=60)
+            if protocol == "tcp":
+                kept = client.run(os.getenv, "MALLOC_TRIM_THRESHOLD_")
+                assert list(kept.values()) == ["268435456"] * 2
             with on_dask():
                 assert search() == serial["search"]

@@ -1,7 +1,7 @@
 """Promise 6, constant memory: many fits, predictions and searches leave nothing behind.
 
-Each with small numbers, and with large ones among the slow tests. What may be left does not grow
-with the numbers, so the bounds for the large ones are the tighter.
+Fits and predictions in small numbers every day; in large ones, and searches, among the slow tests.
+What may be left does not grow with the numbers, so the bounds for the large ones are the tighter.
 """
 
 import gc

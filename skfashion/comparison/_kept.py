@@ -1,6 +1,7 @@
 """Finished fits, kept in the user's `memory` under a key of all that shaped them."""
 
 import inspect
+import io
 import os
 import pickle
 import platform
@@ -132,18 +133,13 @@ class _Code(pickle.Pickler):
     """Collects the classes and functions that a value is made of, which pickles only name."""
 
     def __init__(self) -> None:
-        super().__init__(_Nowhere())
+        super().__init__(io.BytesIO())
         self.found: list[Any] = []
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, (type, FunctionType)):
             self.found.append(value)
         return NotImplemented
-
-
-class _Nowhere:
-    def write(self, piece: bytes) -> int:
-        return memoryview(piece).nbytes
 
 
 def _origin(code: Any) -> dict[str, str]:

@@ -12,7 +12,7 @@ from joblib import cpu_count, effective_n_jobs
 from joblib.externals.loky import ProcessPoolExecutor
 from sklearn.utils.parallel import Parallel, delayed
 
-from skfashion.comparison._runs import Data, Job, Run, failed, fit_and_score, place_in_words, run
+from skfashion.comparison._runs import Data, Job, Run, failed, place_in_words, run
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -20,7 +20,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 def run_all(
     jobs: Sequence[Job],
     data: Data,
-    fit: Callable[[Job, Data], Run] = fit_and_score,
+    fit: Callable[[Job, Data], Run],
     *,
     n_jobs: int | None = None,
     timeout: float | None = None,
@@ -31,8 +31,8 @@ def run_all(
     ----------
     jobs : list of Job
     data : Data
-    fit : callable, default=fit_and_score
-        What does a job.
+    fit : callable
+        Does a job: `fit_and_score`, or what stands for it.
     n_jobs : int or None, default=None
         Jobs at a time, as in joblib.
     timeout : float or None, default=None
