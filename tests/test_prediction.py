@@ -16,10 +16,18 @@ from skfashion._architecture import Architecture
 
 @pytest.fixture(scope="module", params=[FashionCNN.v1, FashionCNN.v2], ids=["v1", "v2"])
 def trained(request):
+    """A network, and a few images more than NumPy predicts at once."""
     from skfashion.datasets import load_fashion_mini
 
     X, y = load_fashion_mini(return_X_y=True)
-    return request.param(epochs=1, random_state=0).fit(X[:200], y[:200]), X
+    clf = request.param(epochs=1, random_state=0).fit(X[:200], y[:200])
+    return clf, X[: few(clf) + 50]
+
+
+def few(clf):
+    """How many images NumPy predicts at once."""
+    each = Architecture(**clf._architecture).multiply_adds
+    return int(_prediction._MULTIPLY_ADDS_WORTH_TENSORFLOW / each)
 
 
 @pytest.fixture
@@ -48,23 +56,19 @@ def test_multiply_adds_are_those_of_the_two_versions():
 @pytest.mark.parametrize("convert", [np.asarray, np.float64])
 def test_large_work_goes_through_tensorflow_and_agrees(trained, in_tensorflow, convert):
     clf, X = trained
-    X = convert(X[:1100])
-    each = Architecture(**clf._architecture).multiply_adds
-    few = int(_prediction._MULTIPLY_ADDS_WORTH_TENSORFLOW / each)
-    assert few < 1100
-    alone = np.concatenate([clf.predict_proba(X[i : i + few]) for i in range(0, 1100, few)])
+    X = convert(X)
+    by_numpy = [clf.predict_proba(X[: few(clf)]), clf.predict_proba(X[few(clf) :])]
     assert in_tensorflow == []
-    assert_allclose(clf.predict_proba(X), alone, rtol=0, atol=1e-5)
-    assert in_tensorflow == [1100]
+    assert_allclose(clf.predict_proba(X), np.concatenate(by_numpy), rtol=0, atol=1e-5)
+    assert in_tensorflow == [len(X)]
 
 
 def test_the_network_that_predicts_may_have_trained_anything(trained, in_tensorflow):
     clf, X = trained
-    X = X[:1100]
     before = clf.predict_proba(X)
     FashionCNN(**{**clf.get_params(), "random_state": 1}).fit(X[:100], np.arange(100) % 10)
     assert_array_equal(clf.predict_proba(X), before)
-    assert in_tensorflow == [1100, 1100]
+    assert in_tensorflow == [len(X)] * 2
 
 
 def test_training_goes_on_the_same_after_a_prediction(trained):
@@ -78,13 +82,12 @@ def test_training_goes_on_the_same_after_a_prediction(trained):
             between(new)
         return new.decision_function(X[:5])
 
-    assert_array_equal(two_epochs(lambda new: new.predict(X[:1100])), two_epochs(lambda new: None))
+    assert_array_equal(two_epochs(lambda new: new.predict(X)), two_epochs(lambda new: None))
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_child_never_asks_tensorflow(trained):
     clf, X = trained
-    X = X[:1100]
     with multiprocessing.get_context("fork").Pool(1) as children:
         probabilities = children.apply_async(clf.predict_proba, (X,)).get(timeout=60)
     images = X.reshape(-1, 28, 28, 1)
@@ -98,7 +101,6 @@ def test_large_work_needs_no_tensorflow(trained, tmp_path):
     import joblib
 
     clf, X = trained
-    X = X[:1100]
     joblib.dump((clf, X), tmp_path / "model.joblib")
     run_python(f"""
         import sys
@@ -113,20 +115,20 @@ def test_large_work_needs_no_tensorflow(trained, tmp_path):
 
 def test_while_another_thread_imports_tensorflow_numpy_predicts(trained, monkeypatch):
     clf, X = trained
-    expected = np.concatenate([clf.predict_proba(X[i : i + 50]) for i in range(0, 1100, 50)])
+    expected = np.concatenate([clf.predict_proba(X[i : i + 50]) for i in range(0, len(X), 50)])
     half_imported = ModuleType("skfashion._tensorflow")
     monkeypatch.setitem(sys.modules, "skfashion._tensorflow", half_imported)
-    assert_array_equal(clf.predict_proba(X[:1100]), expected)
+    assert_array_equal(clf.predict_proba(X), expected)
 
 
 def test_threads_that_predict_share_one_program(trained, in_tensorflow):
     from tensorflow.python.eager.context import context
 
     clf, X = trained
-    expected = clf.predict_proba(X[:1100])
+    expected = clf.predict_proba(X)
     programs = set(context().list_function_names())
     with ThreadPoolExecutor(8) as threads:
-        for probabilities in threads.map(clf.predict_proba, [X[:1100]] * 16):
+        for probabilities in threads.map(clf.predict_proba, [X] * 16):
             assert_array_equal(probabilities, expected)
     assert len(in_tensorflow) == 17
     assert set(context().list_function_names()) <= programs
