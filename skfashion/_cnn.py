@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import _check_partial_fit_first_call
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skfashion import _epochs, _images, _machine, _rows
+from skfashion import _images, _machine, _memory, _rows
 from skfashion._architecture import Architecture, TrainingState
 from skfashion._fitted import FittedCNN
 from skfashion._forks import check_not_forked
@@ -439,10 +439,11 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         minimum: int = 1,
     ) -> tuple[AnyArray, AnyArray, AnyArray]:
         """Images as rows of features, labels and weights, checked."""
+        _rows.check_labels(y)
         X, layout = _images.flatten(X)
         X, y = validate_data(self, X, y, dtype="numeric", reset=reset, ensure_min_samples=minimum)
         _images.check_numbers(X)
-        _rows.check_labels(y)
+        check_classification_targets(y)
         if reset:
             self.image_shape_ = _images.choose_image_shape(self.image_shape, layout, X.shape[1])
         elif self.image_shape is not None or layout is not None:
@@ -585,7 +586,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         """Where the epochs of this training are stored: plain values, which pickle."""
         assert self.memory is not None
         settings = {"architecture": self._architecture, **shaping, **_machine.fingerprint()}
-        key = _epochs.key(settings, *(array for rows in images.values() for array in rows))
+        key = _memory.key(settings, *(array for rows in images.values() for array in rows))
         return {"directory": str(Path(self.memory).expanduser().absolute()), "key": key}
 
     def _to_network(

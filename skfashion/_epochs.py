@@ -1,51 +1,24 @@
-"""The store of training runs: the state after each epoch, under a key of all that shaped it.
-
-Equal keys mean equal bits. So there are no locks: who writes last writes the same, and a file is
-there as a whole or not at all.
-"""
+"""The store of training runs: the state after each epoch."""
 
 import contextlib
-import hashlib
 import io
 import itertools
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from skfashion import _memory
 from skfashion._architecture import TrainingState
-from skfashion._files import write_atomically
+from skfashion._files import read_sealed, write_sealed
 from skfashion._typing import AnyArray, History, StrPath
 from skfashion._warning import warn
 
 _Kind: TypeAlias = Literal["weights", "optimizer"]
 
 _FORMAT = 1
-_DIGEST_BYTES = hashlib.sha256().digest_size
-
-
-def key(settings: Mapping[str, Any], *arrays: AnyArray) -> str:
-    """Name a training run.
-
-    Parameters
-    ----------
-    settings : JSON-able
-    *arrays : ndarray
-
-    Returns
-    -------
-    str
-        Hexadecimal digits; equal for equal contents, shapes and dtypes, whatever the layout in
-        memory.
-    """
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for array in arrays:
-        digest.update(f"|{array.dtype.str}{array.shape}|".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()[:40]
 
 
 class Run:
@@ -66,7 +39,7 @@ class Run:
     """
 
     def __init__(self, directory: StrPath, key: str, shapes: Iterable[Iterable[int]]) -> None:
-        self.folder = _home(directory) / key
+        self.folder = _memory.training(directory, key)
         self._key, self._shapes = key, [tuple(shape) for shape in shapes]
         self._stores = True
         self._told: set[str] = set()
@@ -135,21 +108,19 @@ class Run:
     def _read(self, epoch: int, kind: _Kind) -> tuple[dict[str, Any], list[AnyArray]] | None:
         """Header and arrays of a file, None if there is none or it is damaged."""
         path = self._path(epoch, kind)
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            self._tell(f"{path} cannot be read ({error.strerror}). Its epochs are trained again.")
-            return None
         shapes = self._shapes if kind == "weights" else self._shapes * 2
         try:
-            header, arrays = _unpack(content)
+            header, arrays = _unpack(read_sealed(path))
             expected = (_FORMAT, self._key, epoch, kind)
             if tuple(header[name] for name in ("format", "key", "epoch", "kind")) != expected:
                 raise ValueError("it belongs to another training")
             if [array.shape for array in arrays] != shapes:
                 raise ValueError("it holds another network")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._tell(f"{path} cannot be read ({error.strerror}). Its epochs are trained again.")
+            return None
         except (ValueError, KeyError) as error:
             self._tell(f"{path} is damaged: {error}. It is removed, its epochs are trained again.")
             with contextlib.suppress(OSError):
@@ -179,15 +150,8 @@ class Run:
         if not self._stores:
             return
         path = self._path(epoch, kind)
-        content = _pack({**header, "kind": kind}, arrays)
-        # A checksum tells what a power cut has spoilt.
-        how = {"durable": False, "folder_is_ours": True}
         try:
-            try:
-                write_atomically(path, content, **how)
-            except FileNotFoundError:  # the first, or somebody clears the directory
-                self.folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, content, **how)
+            write_sealed(path, _pack({**header, "kind": kind}, arrays))
         except OSError as error:
             self._stores = False
             self._tell(
@@ -201,98 +165,14 @@ class Run:
             warn(message)
 
 
-class Usage(NamedTuple):
-    """What a directory of `memory` holds.
-
-    Parameters
-    ----------
-    runs : int
-        Trainings.
-    epochs : int
-        Epochs of them all.
-    bytes : int
-    """
-
-    runs: int
-    epochs: int
-    bytes: int
-
-
-def usage(directory: StrPath) -> Usage:
-    """What is stored in a directory of `memory`.
-
-    Parameters
-    ----------
-    directory : path-like
-
-    Returns
-    -------
-    Usage
-    """
-    sizes = {}
-    for file in _stored_files(directory):
-        with contextlib.suppress(FileNotFoundError):  # a training removes what it needs no more
-            sizes[file] = file.stat().st_size
-    return Usage(
-        runs=len({file.parent for file in sizes}),
-        epochs=sum(file.suffix == ".weights" for file in sizes),
-        bytes=sum(sizes.values()),
-    )
-
-
-def clear(directory: StrPath) -> Usage:
-    """Remove what is stored in a directory of `memory`, and nothing else.
-
-    Parameters
-    ----------
-    directory : path-like
-
-    Returns
-    -------
-    Usage
-        What was removed.
-    """
-    removed = usage(directory)
-    for file in _stored_files(directory):
-        file.unlink(missing_ok=True)
-    folders = _run_folders(directory)
-    for folder in [*folders, *{folder.parent for folder in folders}]:
-        with contextlib.suppress(OSError):  # something else is in it
-            folder.rmdir()
-    return removed
-
-
-def _home(directory: StrPath) -> Path:
-    return Path(directory) / "skfashion"
-
-
-def _run_folders(directory: StrPath) -> list[Path]:
-    folders = _home(directory).glob("*/")
-    return [folder for folder in folders if re.fullmatch(r"[0-9a-f]{40}", folder.name)]
-
-
-def _stored_files(directory: StrPath) -> list[Path]:
-    return [
-        file
-        for folder in _run_folders(directory)
-        for file in folder.iterdir()
-        if re.fullmatch(r"\d{5,}\.(weights|optimizer)(\.\w{32}\.part)?", file.name)
-        and file.is_file()
-    ]
-
-
-def _pack(header: Mapping[str, Any], arrays: Sequence[AnyArray]) -> bytes:
+def _pack(header: Mapping[str, Any], arrays: Sequence[AnyArray]) -> memoryview:
     buffer = io.BytesIO()
     encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
     np.savez(buffer, encoded, *arrays)
-    content = buffer.getbuffer()
-    return hashlib.sha256(content).digest() + content
+    return buffer.getbuffer()
 
 
-def _unpack(content: bytes) -> tuple[dict[str, Any], list[AnyArray]]:
-    digest, packed = content[:_DIGEST_BYTES], memoryview(content)[_DIGEST_BYTES:]
-    if hashlib.sha256(packed).digest() != digest:
-        raise ValueError("its checksum does not match")
-    with np.load(io.BytesIO(packed), allow_pickle=False) as file:
+def _unpack(content: memoryview) -> tuple[dict[str, Any], list[AnyArray]]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
         header, *arrays = (file[f"arr_{number}"] for number in range(len(file.files)))
     return json.loads(header.tobytes()), arrays

@@ -1,46 +1,55 @@
 """Files that are whole or not there, whatever stops the writing: errors, signals, power cuts."""
 
 import contextlib
+import errno
+import hashlib
 import os
 import re
+import shutil
 import tempfile
 import uuid
 from pathlib import Path
 
 # What a process that was killed while it wrote has left behind is removed after so many seconds.
 _STALE_SECONDS = 3600
-_PART = re.compile(r"(?P<target>.+)\.[0-9a-f]{32}\.part")
+_PART = re.compile(r"\.skfashion-[0-9a-f]{32}\.part")
 _ATTEMPTS = 3
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 
-def write_atomically(
-    path: Path, content: bytes | bytearray, *, durable: bool = True, folder_is_ours: bool = False
-) -> None:
+def write_atomically(path: Path, content: bytes | bytearray, *, durable: bool = True) -> None:
     """Put bytes into a file: whoever reads it finds all of them or what was there before.
 
-    What a killed process left of the same file, more than an hour ago, is removed on the way.
+    A file that was there leaves its permissions to the new one. The place of a symbolic link is
+    taken, and the file that it names left alone. What is neither file nor folder, as a pipe, is
+    written into. Half files of killed processes in the same folder go after an hour.
 
     Parameters
     ----------
     path : Path
     content : bytes or bytearray
     durable : bool, default=True
-        Hold this after a power cut as well. False is for files that are many and are checked when
-        they are read: it costs half as much again for 28 MB, and now and then half a second.
-    folder_is_ours : bool, default=False
-        Whether nobody else has files in the folder: then what was left of any file is removed.
+        Hold this after a power cut as well. It costs half as much again for 28 MB, and now and then
+        half a second.
 
     Raises
     ------
     OSError
         If it cannot be written, naming the path; then nothing has changed.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
     for left in reversed(range(_ATTEMPTS)):
         # Not by `tempfile`, whose files nobody else may read: the directory may be shared.
-        part = path.parent / f"{path.name}.{uuid.uuid4().hex}.part"
+        part = path.parent / f".skfashion-{uuid.uuid4().hex}.part"
         try:
             with part.open("xb") as file:
-                _remove_stale(path, file.fileno(), folder_is_ours)
+                if path.exists() and not path.is_symlink():
+                    shutil.copymode(path, part)
+                _remove_stale(path.parent, file.fileno())
                 file.write(content)
                 if durable:
                     # Some file systems keep the new name before they keep what is in the file.
@@ -57,6 +66,59 @@ def write_atomically(
         except BaseException:
             _remove(part)
             raise
+
+
+def write_sealed(path: Path, content: bytes | memoryview) -> None:
+    """Put bytes and their checksum into a file, for `read_sealed`.
+
+    The folder is made if need be. The checksum tells what a power cut has spoilt.
+
+    Parameters
+    ----------
+    path : Path
+    content : bytes or memoryview
+
+    Raises
+    ------
+    OSError
+        As `write_atomically`.
+    """
+    sealed = hashlib.sha256(content).digest() + content
+    try:
+        write_atomically(path, sealed, durable=False)
+    except FileNotFoundError:  # the first, or somebody clears the directory
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, sealed, durable=False)
+
+
+def read_sealed(path: Path) -> memoryview:
+    """The bytes of a file that `write_sealed` wrote.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    memoryview
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ValueError
+        If it is not what was written.
+    """
+    sealed = memoryview(path.read_bytes())
+    digest, content = sealed[:_DIGEST_BYTES], sealed[_DIGEST_BYTES:]
+    if hashlib.sha256(content).digest() != digest:
+        raise ValueError("its checksum does not match")
+    return content
+
+
+def is_part(name: str) -> bool:
+    """Whether a file of this name is one that `write_atomically` has not ended."""
+    return _PART.fullmatch(name) is not None
 
 
 def make_folder(folder: Path) -> None:
@@ -89,14 +151,12 @@ def _remove(part: Path) -> None:
         part.unlink()
 
 
-def _remove_stale(path: Path, new_file: int, folder_is_ours: bool) -> None:
+def _remove_stale(folder: Path, new_file: int) -> None:
     """Remove parts that were left for dead, by the clock of whoever keeps the files."""
     with contextlib.suppress(OSError):
         now = os.fstat(new_file).st_mtime
-        for part in path.parent.iterdir():
-            name = _PART.fullmatch(part.name)
-            if name and (folder_is_ours or name["target"] == path.name):
-                # Also what seems to be of the future: a clock was set back.
-                with contextlib.suppress(OSError):
-                    if abs(now - part.stat().st_mtime) > _STALE_SECONDS:
-                        part.unlink()
+        for part in filter(lambda path: is_part(path.name), folder.iterdir()):
+            # Also what seems to be of the future: a clock was set back.
+            with contextlib.suppress(OSError):
+                if abs(now - part.stat().st_mtime) > _STALE_SECONDS:
+                    part.unlink()

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import train_test_split
 from sklearn.utils import column_or_1d, compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 
 from skfashion._typing import AnyArray, FloatArray
 
@@ -34,21 +33,29 @@ class Rows(NamedTuple):
         return Rows(self.X[which], self.codes[which], self.weights[which])
 
 
-def check_labels(y: AnyArray) -> None:
-    """Let y hold labels of classes.
+def check_labels(y: Any, name: str = "y") -> None:
+    """Refuse labels that have no order among each other, or are missing.
+
+    Of numbers scikit-learn's own checks tell what is missing, and what is no class.
 
     Raises
     ------
     ValueError
-        If it holds something else, or labels that cannot be sorted.
+        Naming the parameter `name`.
     """
-    try:
-        check_classification_targets(y)
-    except TypeError:
-        types = sorted({type(label).__name__ for label in y.tolist()})
-        raise ValueError(
-            f"y has labels of the types {' and '.join(types)}: expected labels of one type."
-        ) from None
+    labels = np.asarray(y)
+    if labels.dtype.kind in "mM" and np.isnat(labels).any():
+        raise ValueError(f"{name} has missing labels (NaT): expected a label for each row.")
+    if y is None or labels.dtype.kind not in "OS":
+        return
+    values = labels.ravel().tolist()
+    if all(isinstance(value, str) for value in values):
+        return
+    types = sorted({type(value).__name__ for value in values})
+    raise ValueError(
+        f"Unknown label type: {name} has labels of the type{'s' * (len(types) > 1)} "
+        f"{' and '.join(types)}: expected strings alone, or an array of numbers, and none missing."
+    )
 
 
 def encode(y: AnyArray, classes: AnyArray, name: str) -> NDArray[np.int32]:

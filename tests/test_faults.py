@@ -286,21 +286,25 @@ class TestKilledAtAnyMoment:
         run = KILLS.format(folder=str(folder), kills=20, longest=1, prepare=REPORTS.strip())
         run_python(run)
 
-    def test_a_command_that_is_told_to_end_leaves_no_file(self, csv, tmp_path):
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+    def test_a_command_that_is_told_to_end_leaves_no_file(self, csv, tmp_path, number):
         output, memory = tmp_path / "report", tmp_path / "memory"
 
         def end():
-            while not list(memory.rglob("output.pkl")):
+            while not list(memory.rglob("*.fit")):
                 time.sleep(0.01)
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
+        # A shell's nohup lets it be ignored.
+        before = signal.signal(number, signal.SIG_DFL)
         thread = Thread(target=end)
         thread.start()
         command = ["compare", "--data", csv, "--output", str(output), "--memory", str(memory)]
         with pytest.raises(SystemExit) as stop:
             main(command)
         thread.join()
-        assert stop.value.code == 143
+        signal.signal(number, before)
+        assert stop.value.code == 128 + number
         assert list(output.iterdir()) == []
 
     @pytest.mark.slow
@@ -323,7 +327,7 @@ class TestKilledAtAnyMoment:
         assert process.returncode == 143
         assert (out, "Traceback" in err) == ("", False)
         assert list(output.iterdir()) == []
-        assert list(memory.rglob("output.pkl"))
+        assert list(memory.rglob("*.fit"))
         assert not psutil.wait_procs(workers, timeout=10)[1]
 
     def test_a_signal_that_somebody_handles_is_left_to_them(self, tmp_path, capsys):
@@ -346,14 +350,14 @@ FUTURE = 4e9  # the year 2096
 class TestAClockThatIsWrong:
     def test_keeps_nothing_for_ever_and_takes_nothing_of_others(self, fitted, tmp_path):
         path = tmp_path / "clf[1].skfashion"
-        stale, ahead, young = (tmp_path / f"{path.name}.{digit * 32}.part" for digit in "012")
+        stale, ahead, young = (tmp_path / f".skfashion-{digit * 32}.part" for digit in "012")
         others = [
             tmp_path / name
             for name in (
-                f"other{path.name}.{'0' * 32}.part",
-                f"{path.name}.{'g' * 32}.part",
-                f"{path.name}.{'0' * 32}.part.zip",
-                f"{path.name}.part",
+                f"clf.skfashion-{'0' * 32}.part",
+                f".skfashion-{'g' * 32}.part",
+                f".skfashion-{'0' * 32}.part.zip",
+                ".skfashion-.part",
                 "clf1.skfashion.part",
             )
         ]

@@ -1,21 +1,19 @@
 """With memory a comparison does no finished fit again, whatever ended it, and tells the same."""
 
-import importlib
 import json
 import os
-import shutil
-import sys
+import pickle
 import textwrap
 import uuid
 import warnings
 from functools import partial
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import make_images, run_python
+from PIL import Image
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, make_scorer
@@ -25,6 +23,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from skfashion import FashionCNN, compare
+from skfashion._files import write_sealed
+from skfashion.datasets import ImageFileReader
 
 
 class Counted(GaussianNB):
@@ -53,6 +53,18 @@ class Failing(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         return np.repeat(self.classes_[:1], len(X))
+
+
+class Wandering(GaussianNB):
+    """Leaves the directory for another."""
+
+    def __init__(self, folder, *, priors=None, var_smoothing=1e-9):
+        super().__init__(priors=priors, var_smoothing=var_smoothing)
+        self.folder = folder
+
+    def fit(self, X, y):
+        os.chdir(self.folder)
+        return super().fit(X, y)
 
 
 @pytest.fixture
@@ -169,21 +181,62 @@ class TestAnotherCall:
             kept({"counted": counted[0]})
             assert counted[1]() == expected
 
-    def test_has_another_metric_of_ones_own_under_the_same_name(
-        self, kept, counted, tmp_path, monkeypatch
-    ):
-        monkeypatch.syspath_prepend(tmp_path)
-        path = tmp_path / "metric_of_mine.py"
-        means = []
-        for value in (0.25, 0.5, 0.5):
-            path.write_text(f"def mine(estimator, X, y):\n    return {value} + 0 * len(X)\n")
-            sys.modules.pop("metric_of_mine", None)
-            shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
-            importlib.invalidate_caches()
-            mine = importlib.import_module("metric_of_mine").mine
-            found = kept({"counted": counted[0]}, scoring=mine)
-            means.append((found.table.loc["counted", "mine_mean"], counted[1]()))
-        assert means == [(0.25, 3), (0.5, 3), (0.5, 0)]
+    def test_has_other_photos_of_the_same_names(self, kept, counted, tmp_path, flat):
+        photos = [tmp_path / f"{number}.png" for number in range(12)]
+
+        def take(seed):
+            for path, image in zip(photos, make_images(seed=seed, side=28)[0], strict=False):
+                Image.fromarray(image).save(path)
+
+        estimators = {"photos": make_pipeline(ImageFileReader(), counted[0])}
+        for seed, expected in ((0, 3), (None, 0), (1, 3)):
+            if seed is not None:
+                take(seed)
+            kept(estimators, X=photos, y=flat[1][:12])
+            assert counted[1]() == expected
+
+    def test_has_other_code_of_ones_own_under_the_same_name(self, tmp_path):
+        """Also in a package that a library has as well, and not if it was edited meanwhile."""
+        library = tmp_path / "library"
+        (library / "shared").mkdir(parents=True)
+        (library / "shared-1.0.dist-info").mkdir()
+        for name, text in {
+            "shared/__init__.py": "",
+            "shared-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: shared\nVersion: 1.0\n",
+            "shared-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\n",
+            "shared-1.0.dist-info/RECORD": "shared/__init__.py,,\n",
+        }.items():
+            (library / name).write_text(text)
+        own = tmp_path / "own" / "shared"
+        own.mkdir(parents=True)
+        (own / "__init__.py").touch()
+        script = f"""
+            import sys
+            from pathlib import Path
+            sys.path[:0] = [{str(own.parent)!r}, {str(library)!r}]
+            from helpers import make_images
+            from importlib.metadata import packages_distributions
+            from shared.mine import mine
+            from sklearn.dummy import DummyClassifier
+            from skfashion import compare
+            assert packages_distributions()["shared"] == ["shared"]
+            X, y = make_images()
+            for edit in (False, {{edit}}):
+                path = Path(sys.modules["shared.mine"].__file__)
+                if edit:
+                    path.write_text(path.read_text().replace("0.5", "0.75"))
+                found = compare(
+                    {{{{"dummy": DummyClassifier()}}}}, X.reshape(120, -1), y, cv=2, scoring=mine,
+                    memory={str(tmp_path / "memory")!r},
+                )
+            print(found.table["mine_mean"].tolist())
+        """
+        code = "def mine(estimator, X, y):\n    return {} + 0 * len(X)\n"
+        for value, edit, found in ((0.25, False, 0.25), (0.5, True, 0.5), (None, False, 0.75)):
+            if value is not None:
+                (own / "mine.py").write_text(code.format(value))
+            out = run_python(script.format(edit=edit), PYTHONDONTWRITEBYTECODE="1")
+            assert out == f"[{found}]\n"
 
     def test_has_an_estimator_from_another_cell_of_a_notebook(self, tmp_path):
         """Of which Python finds the source of functions alone."""
@@ -238,14 +291,22 @@ class TestWhatCannotBeKept:
             assert counted[1]() == expected
             assert (found.table["error"] == "").all()
 
-    def test_is_what_finds_no_room(self, kept, counted, full):
-        folder = full("memory", size="16k")
+    def test_is_what_finds_no_room_and_leaves_no_half_file(self, kept, counted, full):
+        folder = full("memory", size="8k")
         estimators = {"counted": counted[0], "dummy": DummyClassifier()}
-        with warnings.catch_warnings(record=True, action="always") as told:
+        with pytest.warns(UserWarning, match="fits cannot be kept in .*No space left on device"):
             found = kept(estimators, memory=folder)
-        assert "No space left on device" in str(told[0].message)
+        assert counted[1]() == 3
         expected = kept(estimators, memory=None)
         assert found.scores["score"].tolist() == expected.scores["score"].tolist()
+        counted[1]()
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert files
+        assert {path.suffix for path in files} == {".fit"}
+        with warnings.catch_warnings(record=True, action="always") as told:
+            kept(estimators, memory=folder)
+        assert not [warning for warning in told if "damaged" in str(warning.message)]
+        assert counted[1]() == 3 - len(files) == 1
 
     def test_is_what_may_not_be_written_but_what_is_there_is_read(
         self, kept, counted, tmp_path, read_only
@@ -259,50 +320,63 @@ class TestWhatCannotBeKept:
         with read_only(tmp_path / "memory"), pytest.warns(match="Read-only file system"):
             assert (kept(estimators, scoring="f1_macro").table["error"] == "").all()
 
-    def test_is_what_was_damaged(self, kept, counted, tmp_path):
+    @pytest.mark.parametrize(
+        ("damage", "told"),
+        [
+            (lambda path, other: path.write_bytes(path.read_bytes()[:50]), "checksum"),
+            (lambda path, other: path.write_bytes(b""), "checksum"),
+            (lambda path, other: path.write_bytes(flipped(path.read_bytes())), "checksum"),
+            (lambda path, other: write_sealed(path, pickle.dumps({"no": "fit"})), "something else"),
+            (lambda path, other: write_sealed(path, b"no pickle"), "damaged"),
+            (lambda path, other: path.write_bytes(other.read_bytes()), "something else"),
+        ],
+        ids=["cut", "empty", "one bit", "foreign", "no pickle", "of another fit"],
+    )
+    def test_is_what_was_damaged(self, kept, counted, tmp_path, damage, told):
         estimators = {"counted": counted[0]}
         first = kept(estimators)
         counted[1]()
-        damaged, *_ = (tmp_path / "memory").rglob("output.pkl")
-        damaged.write_bytes(damaged.read_bytes()[:50])
-        again = kept(estimators)
+        damaged, other, _ = (tmp_path / "memory").rglob("*.fit")
+        damage(damaged, other)
+        with pytest.warns(UserWarning, match=rf"{damaged.name} is damaged.*") as warned:
+            again = kept(estimators)
+        assert told in str(warned[0].message)
         assert counted[1]() == 1
         assert again.scores["score"].tolist() == first.scores["score"].tolist()
         kept(estimators)
         assert counted[1]() == 0
 
 
+def flipped(content):
+    return content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+
+
 class TestMemory:
-    def test_is_a_path_or_an_object_like_joblibs(self, kept, counted, tmp_path, monkeypatch):
+    def test_is_a_path(self, kept, counted, tmp_path, monkeypatch):
         monkeypatch.setenv("HOME", str(tmp_path))
         estimators = {"counted": counted[0]}
-        stock = joblib.Memory(str(tmp_path / "m"), verbose=0)
-        memories = [tmp_path / "m", str(tmp_path / "m"), "~/m", stock]
-        for memory, expected in zip(memories, (3, 0, 0, 0), strict=True):
+        for memory, expected in ((tmp_path / "m", 3), (str(tmp_path / "m"), 0), ("~/m", 0)):
             kept(estimators, memory=memory)
             assert counted[1]() == expected
 
-    def test_is_refused_before_any_fit_where_it_is_something_else(self, kept, counted, tmp_path):
+    def test_is_the_same_for_who_works_elsewhere(self, kept, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "elsewhere").mkdir()
+        wandering = {"wandering": Wandering(str(tmp_path / "elsewhere"))}
+        kept(wandering, memory="fits")
+        assert len(list((tmp_path / "fits").rglob("*.fit"))) == 3
+
+    @pytest.mark.parametrize("memory", [3, b"fits", ""])
+    def test_is_refused_before_any_fit_where_it_is_something_else(self, kept, counted, memory):
+        with pytest.raises(ValueError, match=rf"memory={memory!r}: expected the path"):
+            kept({"counted": counted[0]}, memory=memory)
+        assert counted[1]() == 0
+
+    def test_that_cannot_be_made_is_an_error_before_any_fit(self, kept, counted, tmp_path):
         (tmp_path / "file").touch()
-        with pytest.raises(ValueError, match="'memory' should be None"):
-            kept({"counted": counted[0]}, memory=3)
         with pytest.raises(OSError, match="file"):
             kept({"counted": counted[0]}, memory=tmp_path / "file" / "deep")
         assert counted[1]() == 0
-
-    def test_that_fails_harms_no_fit(self, kept, counted):
-        class Bad:
-            def cache(self, function, ignore):
-                def cached(*arguments):
-                    function(*arguments)
-                    raise RuntimeError("lost")
-
-                return cached
-
-        with pytest.warns(UserWarning, match="a fit of 'counted' could not be kept: lost"):
-            found = kept({"counted": counted[0]}, memory=Bad())
-        assert counted[1]() == 3
-        assert (found.table["error"] == "").all()
 
 
 # A process that imports once what a comparison needs, and forks children that are killed in one.
@@ -341,7 +415,7 @@ SCRIPT = """
         time.sleep(chance.uniform(0, 0.05))
         os.kill(child, signal.SIGKILL)
         assert os.waitpid(child, 0)[1] == signal.SIGKILL
-    finished, before = len(list(memory.rglob("output.pkl"))), begun()
+    finished, before = len(list(memory.rglob("*.fit"))), begun()
     scores = found()
     print([finished, begun() - before, scores.tolist()])
 """

@@ -8,8 +8,9 @@ import sys
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.dummy import DummyClassifier
 
-from skfashion import FashionCNN, __version__, make_baselines
+from skfashion import FashionCNN, __version__, compare, make_baselines
 from skfashion.__main__ import main
 from skfashion._reproduction import PUBLISHED, latest, train_epochs
 from skfashion.datasets import load_fashion_mini
@@ -176,23 +177,25 @@ class TestCache:
     def test_shows_and_clears_what_memory_stored_and_nothing_else(
         self, images, small, tmp_path, capsys
     ):
+        X, y = images
         for seed in (0, 1):
-            FashionCNN(**{**small, "epochs": 3, "random_state": seed}, memory=tmp_path).fit(*images)
+            FashionCNN(**{**small, "epochs": 3, "random_state": seed}, memory=tmp_path).fit(X, y)
+        compare({"dummy": DummyClassifier()}, X, y, cv=2, memory=tmp_path)
         own = tmp_path / "skfashion" / "notes.txt"
         own.write_text("the user's own")
         stored = [path for path in tmp_path.glob("skfashion/*/*") if path.is_file()]
         size = f"{sum(path.stat().st_size for path in stored) / 1e6:.1f} MB"
+        told = f"{tmp_path}: 2 trainings, 6 epochs, 2 fits of comparisons, {size}"
         assert main(["cache", str(tmp_path)]) == 0
-        assert capsys.readouterr().out == f"{tmp_path}: 2 trainings, 6 epochs, {size}\n"
+        assert capsys.readouterr().out == f"{told}\n"
         assert all(path.exists() for path in stored)
 
         assert main(["cache", str(tmp_path), "--clear"]) == 0
-        out = capsys.readouterr().out
-        assert out == f"{tmp_path}: 2 trainings, 6 epochs, {size} removed\n"
+        assert capsys.readouterr().out == f"{told} removed\n"
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == [own]
 
         assert main(["cache", str(tmp_path)]) == 0
-        assert capsys.readouterr().out == f"{tmp_path}: 0 trainings, 0 epochs, 0.0 MB\n"
+        assert " 0 trainings, 0 epochs, 0 fits of comparisons, 0.0 MB" in capsys.readouterr().out
 
     def test_a_path_that_is_no_directory_is_an_error(self, tmp_path, capsys):
         assert main(["cache", str(tmp_path / "none")]) == 1

@@ -25,7 +25,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from skfashion import FashionCNN, _epochs
+from skfashion import FashionCNN, _epochs, _memory
 from skfashion._architecture import TrainingState
 
 
@@ -306,7 +306,7 @@ class TestNothingIsLost:
         run = _epochs.Run(tmp_path, "0" * 40, [(2,)])
         state = TrainingState([np.zeros(2)], [np.zeros(2)], [np.zeros(2)], 1)
         run.save(state, {"loss": [1.0]})
-        assert _epochs.clear(tmp_path)[:2] == (1, 1)
+        assert _memory.clear(tmp_path)[:2] == (1, 1)
         assert list(tmp_path.iterdir()) == []
         run.save(state, {"loss": [1.0, 0.5]})
         assert [path.name for path in entries(tmp_path)] == ["00002.optimizer", "00002.weights"]
@@ -371,7 +371,7 @@ class TestNothingIsLost:
     def test_what_a_killed_process_left_half_written_goes(self, images, cnn, tmp_path):
         cnn(epochs=1).fit(*images)
         left, young = (
-            entries(tmp_path)[0].with_name(f"00009.weights.{digit * 32}.part") for digit in "01"
+            entries(tmp_path)[0].with_name(f".skfashion-{digit * 32}.part") for digit in "01"
         )
         left.touch()
         young.touch()

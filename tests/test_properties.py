@@ -73,6 +73,9 @@ LABELS = [
 NO_LABELS = [
     np.array([0.5, 1.5, 2.5]),  # continuous
     np.array([None, "a", "b"], dtype=object),  # missing
+    np.array([True, "a", 1], dtype=object),
+    np.array([b"a", b"b", b"c"]),
+    np.array(["2020", "2021", "NaT"], dtype="datetime64[D]"),
     np.array([0.0, np.nan, 1.0]),
 ]
 PARAMETERS = {

@@ -226,6 +226,40 @@ class TestTheFile:
         assert (tmp_path / "theirs").read_text() == "theirs"
         assert weights_equal(FashionCNN.load(path), fitted)
 
+    def test_keeps_the_permissions_of_the_one_before(self, fitted, path):
+        path.touch(0o600)
+        fitted.save(path)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+    def test_goes_into_a_pipe(self, fitted, path, images):
+        os.mkfifo(path)
+        with ThreadPoolExecutor(1) as threads:
+            saved = threads.submit(fitted.save, path)
+            content = path.read_bytes()
+            saved.result(60)
+        assert path.is_fifo()
+        path.with_name("file").write_bytes(content)
+        assert weights_equal(FashionCNN.load(path.with_name("file")), fitted)
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux alone has such a device")
+    def test_leaves_devices_what_they_are(self, fitted, path):
+        null = Path(os.devnull).stat()
+        try:
+            os.mknod(path, 0o666 | stat.S_IFCHR, null.st_rdev)
+        except PermissionError:
+            pytest.skip("only root makes devices")
+        fitted.save(path)
+        assert stat.S_ISCHR(path.stat().st_mode)
+        path.with_name("link").symlink_to("/dev/full")
+        with pytest.raises(OSError, match="No space left on device"):
+            fitted.save(path.with_name("link"))
+        assert path.with_name("link").is_symlink()
+
+    def test_may_have_the_longest_of_names(self, fitted, path):
+        longest = path.with_name("ü" * 127)
+        fitted.save(longest)
+        assert longest.exists()
+
 
 class BytesPath(os.PathLike):
     def __fspath__(self):
@@ -331,8 +365,8 @@ class TestWhatCannotBeSaved:
         assert list(path.parent.iterdir()) == [path]
 
     def test_is_told_of_a_folder(self, good, tmp_path):
-        for folder in (tmp_path, "."):
-            with pytest.raises(OSError):
+        for folder in (tmp_path, ".", ""):
+            with pytest.raises(IsADirectoryError):
                 good[0].save(folder)
         assert list(tmp_path.iterdir()) == []
 

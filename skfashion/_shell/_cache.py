@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-from skfashion._epochs import clear, usage
+from skfashion._memory import clear, usage
 
-HELP = "show or clear what memory=PATH of FashionCNN has stored"
+HELP = "show or clear what is stored in a directory of memory"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """What it takes."""
-    command.add_argument("path", type=Path, help="the directory given as memory")
+    command.add_argument("path", type=Path, help="the directory given as memory or --memory")
     command.add_argument("--clear", action="store_true", help="remove it")
 
 
@@ -20,7 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{arguments.path} is no directory: nothing is stored there.")
     found = clear(arguments.path) if arguments.clear else usage(arguments.path)
     print(
-        f"{arguments.path}: {found.runs} trainings, {found.epochs} epochs, "
-        f"{found.bytes / 1e6:.1f} MB{' removed' if arguments.clear else ''}"
+        f"{arguments.path}: {found.trainings} trainings, {found.epochs} epochs, "
+        f"{found.fits} fits of comparisons, {found.bytes / 1e6:.1f} MB"
+        f"{' removed' if arguments.clear else ''}"
     )
     return 0

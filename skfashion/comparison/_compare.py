@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -18,9 +19,10 @@ from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit, check_
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
+from skfashion._rows import check_labels
 from skfashion._typing import AnyArray, StrPath
 from skfashion.comparison._comparison import Comparison
-from skfashion.comparison._kept import Kept, Memory
+from skfashion.comparison._kept import Kept
 from skfashion.comparison._runs import Data, Job, fit_and_score
 from skfashion.comparison._summary import from_runs
 from skfashion.comparison._workers import run_all
@@ -44,7 +46,7 @@ def compare(
     X_test: ArrayLike | None = None,
     y_test: ArrayLike | None = None,
     timeout: float | None = None,
-    memory: StrPath | Memory | None = None,
+    memory: StrPath | None = None,
     verbose: int = 0,
 ) -> Comparison:
     """Cross-validate estimators on the same folds.
@@ -78,7 +80,7 @@ def compare(
     timeout : float or None, default=None
         Seconds for one fit and its scores, above 0; None sets no limit. With a timeout fits run in
         processes that are ended when time is over; then the estimator has failed.
-    memory : str, path-like or object with the joblib.Memory interface, default=None
+    memory : path-like or None, default=None
         A directory, which is made if need be, where finished fits are kept: an equal call takes
         them from there, with the times that they took then, and goes on where an interrupted one
         ended. See the notes. None keeps nothing.
@@ -95,7 +97,7 @@ def compare(
     ValueError
         If there is no estimator, a name stands twice, one is no classifier, a metric is not known,
         `cv` makes fewer than two splits, rows and labels do not match, `timeout` is not positive,
-        or `memory` is something else. All this before any fit.
+        or `memory` is no path. All this before any fit.
     TypeError
         If `estimators` is neither a dict nor a list of pairs, or a name is no string.
     OSError
@@ -115,11 +117,12 @@ def compare(
     -----
     A fit is known again in `memory` by its name, its estimator's parameters, its rows, the metrics,
     the versions of the libraries and what of the machine makes last bits differ, such as the number
-    of threads, which `n_jobs` shares out. Of classes and functions of your own their source counts,
-    but not that of what they call; what has no name to be found by, as a lambda, is fitted anew,
-    with a warning. So are folds that `cv` draws without a seed. An estimator that draws without a
-    seed is taken as it was drawn then. What failed is not kept. A directory is read by unpickling:
-    use none that others write.
+    of threads, which `n_jobs` shares out. Of classes and functions of your own their code counts,
+    but not that of what they call; of files that rows name, as those of photos, size and time. What
+    has no name to be found by, as a lambda, is fitted anew, with a warning. So are folds that `cv`
+    draws without a seed. An estimator that draws without a seed is taken as it was drawn then. What
+    failed is not kept. A directory is read by unpickling: use none that others write. It may be
+    that of networks' ``memory``; ``skfashion cache`` tells what is in it, and clears it.
 
     Examples
     --------
@@ -136,6 +139,7 @@ def compare(
     metrics = _check_scoring(scoring)
     y, y_test = _check_rows(X, y, X_test, y_test)
     _check_timeout(timeout)
+    _check_memory(memory)
     folds = _folds(cv, X, y)
     jobs = [
         Job(name, estimator, number, rows)
@@ -155,6 +159,11 @@ def compare(
 def _check_timeout(timeout: Any) -> None:
     if timeout is not None and not (isinstance(timeout, Real) and 0 < float(timeout) < math.inf):
         raise ValueError(f"timeout={timeout!r}: expected a positive number of seconds, or None.")
+
+
+def _check_memory(memory: Any) -> None:
+    if memory is not None and not (isinstance(memory, (str, os.PathLike)) and os.fspath(memory)):
+        raise ValueError(f"memory={memory!r}: expected the path of a directory, or None.")
 
 
 def _folds(cv: Splits, X: ArrayLike, y: AnyArray) -> list[tuple[AnyArray, AnyArray]]:
@@ -245,6 +254,7 @@ def _name(scorer: Callable[..., Any]) -> str:
 def _check_rows(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[AnyArray, AnyArray | None]:
     """Return y and y_test as arrays of one dimension."""
     check_consistent_length(X, y)
+    check_labels(y)
     if (kind := type_of_target(y, input_name="y")) not in ("binary", "multiclass"):
         raise ValueError(f"y is {kind}: expected one label of a class for each row.")
     y = column_or_1d(y)
@@ -253,6 +263,7 @@ def _check_rows(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[AnyArray, Any
         raise ValueError(f"{given} was given without {missing}: expected both or neither.")
     if X_test is not None:
         check_consistent_length(X_test, y_test)
+        check_labels(y_test, "y_test")
         y_test = column_or_1d(y_test)
         n_features, n_given = (math.prod(np.shape(rows)[1:]) for rows in (X, X_test))
         if n_given != n_features:
