@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises
     ------
     SystemExit
-        With 2 after wrong arguments, with 143 after SIGTERM.
+        With 2 after wrong arguments, with 143 after SIGTERM, with 129 after SIGHUP.
     """
     arguments = build_parser().parse_args(argv)
     arguments.argv = sys.argv[1:] if argv is None else argv
@@ -71,19 +71,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _tidy_end() -> Iterator[None]:
-    """After SIGTERM too, as from `kill` and `timeout`: leave no half files and no workers.
+    """After `kill`, `timeout` and a closed terminal too, leave no half files and no workers.
 
     A library has no business with signals; a command that nobody else handles them for has.
     """
-    unhandled = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if not unhandled or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signal.signal(signal.SIGTERM, _exit)
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    # `nohup` lets the second be ignored.
+    unhandled = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in unhandled:
+        signal.signal(number, _exit)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in unhandled:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _exit(number: int, _: object) -> None:

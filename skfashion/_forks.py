@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 # Who imports these starts TensorFlow. A thread that was at it when the process was forked never
 # ends its import, and whoever imports the same in the child waits for it for ever.
@@ -11,7 +12,10 @@ _lost = False
 
 
 def watch() -> None:
-    """See to it that all processes forked from now on know what they came from."""
+    """See to it that this process and all forked from now on know what they came from."""
+    global _lost
+    # A process that runs TensorFlow has more than one thread, unless it was forked.
+    _lost = _has_one_thread() and _started_by_others()
     if hasattr(os, "register_at_fork"):  # Windows forks nothing
         os.register_at_fork(after_in_child=_look_back)
 
@@ -42,6 +46,14 @@ def _look_back() -> None:
     """In a child that is still as its parent was."""
     global _lost
     _lost = _lost or any(name in sys.modules for name in _STARTERS) or _started_by_others()
+
+
+def _has_one_thread() -> bool:
+    """Whether there is no other, not even outside Python."""
+    try:
+        return len([*Path("/proc/self/task").iterdir()]) == 1
+    except OSError:  # only Linux tells
+        return False
 
 
 def _started_by_others() -> bool:

@@ -26,6 +26,16 @@ def weights_equal(a, b):
     return all(np.array_equal(x, y) for x, y in zip(a.weights_, b.weights_, strict=True))
 
 
+def import_tensorflow():
+    """As a user does, but for what it says."""
+    stderr = os.dup(2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    import tensorflow as tf
+
+    os.dup2(stderr, 2)
+    return tf
+
+
 def run_python(code, *, timeout=120, **environment):
     """What a fresh process prints, which must succeed and say nothing on standard error."""
     here = str(Path(__file__).parent)

@@ -13,18 +13,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import make_images, run_python
+from helpers import import_tensorflow, make_images, run_python
 from joblib import parallel_config
 from numpy.testing import assert_array_equal
 from PIL import Image
+from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from skfashion import FashionCNN
+from skfashion import FashionCNN, compare
 from skfashion.datasets import ImageFileReader, load_fashion_mini
 
 # From Python 3.12 on, every fork of a process with threads is warned of.
 pytestmark = [
+    pytest.mark.xdist_group("backends"),  # one process that searches, for all
     pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked on Windows"),
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
 ]
@@ -34,16 +37,6 @@ REFUSED = r"was forked from one in which TensorFlow was started.*backend='loky'.
 
 def network(**parameters):
     return FashionCNN(**{"filters": (8, 16), "epochs": 2, "random_state": 0, **parameters})
-
-
-def import_tensorflow():
-    """As a user does, but for what it says."""
-    stderr = os.dup(2)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    import tensorflow as tf
-
-    os.dup2(stderr, 2)
-    return tf
 
 
 def bits_of_weights(clf, X, y):
@@ -134,6 +127,18 @@ class TestEqualScores:
         assert "backend='loky' (the default), 'dask' or 'threading'" in found["too late"]
 
 
+def test_comparisons_go_to_every_backend(images):
+    X, y = images
+    estimators = {"dummy": DummyClassifier(), "naive Bayes": GaussianNB()}
+    found = []
+    for backend in ("sequential", "multiprocessing", "threading", "loky"):
+        with parallel_config(backend=backend, n_jobs=2):
+            comparison = compare(estimators, X.reshape(len(X), -1), y, cv=3)
+        assert comparison.failures.empty
+        found.append(comparison.scores["score"].tolist())
+    assert found == found[:1] * 4
+
+
 def test_a_forked_pool_finds_what_is_stored_and_trains_no_more(tmp_path):
     X, y = make_images()
     clf = network(memory=tmp_path).fit(X, y)
@@ -160,6 +165,26 @@ def test_processes_that_are_not_forked_from_here_train(method):
     with multiprocessing.get_context(method).Pool(1) as pool:
         other = pool.apply_async(network().fit, (X, y)).get(timeout=60)
     assert_array_equal(other.predict_proba(X), clf.predict_proba(X))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux tells of threads")
+def test_where_skfashion_is_first_imported_in_the_child():
+    run_python(
+        """
+        import os, sys
+        from helpers import import_tensorflow
+        import_tensorflow().constant(1) + 1
+        assert "skfashion" not in sys.modules
+        child = os.fork()
+        if child == 0:
+            import test_backends
+            test_backends.refuses(lambda: test_backends.network().fit(*test_backends.make_images()))
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        """,
+        timeout=60,
+        **QUIET,
+    )
 
 
 def test_while_another_thread_imports_tensorflow(tmp_path):

@@ -10,6 +10,7 @@ from joblib import cpu_count, effective_n_jobs
 
 # joblib's own copy: another loky in the process breaks joblib's count of the files it shares.
 from joblib.externals.loky import ProcessPoolExecutor
+from joblib.parallel import get_active_backend
 from sklearn.utils.parallel import Parallel, delayed
 
 from skfashion.comparison._runs import Data, Job, Run, failed, place_in_words, run
@@ -46,7 +47,10 @@ def run_all(
     """
     if timeout is None:
         calls = (delayed(run)(job, data, fit) for job in jobs)
-        yield from Parallel(n_jobs=n_jobs, return_as="generator")(calls)
+        backend, _ = get_active_backend()
+        # Those of "multiprocessing" come all at the end.
+        return_as = "generator" if backend.supports_return_generator else "list"
+        yield from Parallel(n_jobs=n_jobs, return_as=return_as)(calls)
         return
     n_workers = int(effective_n_jobs(n_jobs))
     workers: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
