@@ -14,7 +14,7 @@ demo: .venv/installed
 
 # Two at a time: a good part of the tests wait for TensorFlow to start in a fresh process.
 test: .venv/installed
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow

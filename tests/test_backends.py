@@ -27,7 +27,6 @@ from skfashion.datasets import ImageFileReader, load_fashion_mini
 
 # From Python 3.12 on, every fork of a process with threads is warned of.
 pytestmark = [
-    pytest.mark.xdist_group("backends"),  # one process that searches, for all
     pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked on Windows"),
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
 ]

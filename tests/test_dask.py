@@ -26,7 +26,6 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validat
 from skfashion import FashionCNN, compare
 from skfashion._machine import threads
 
-pytestmark = pytest.mark.xdist_group("dask")  # one cluster, and one serial run, for all
 X, Y = make_images(n=400)  # so many that folds are scattered as well
 FOLDS = list(StratifiedKFold(3).split(X, Y))
 
