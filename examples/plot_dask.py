@@ -29,8 +29,9 @@ search = GridSearchCV(FashionCNN.v2(epochs=5, random_state=0), grid, cv=folds, r
 # %%
 # ``scatter`` gives every worker the rows and the folds before the search begins, and they keep them
 # while Dask's active memory manager, which drops copies that it takes for superfluous, is stopped.
-# What a single worker has is lost with it, and the search ends in an error. The setting before that
-# lets workers keep the memory that they free, for training needs it again at once.
+# What a single worker has is lost with it, and the search ends in an error. The setting of
+# ``MALLOC_TRIM_THRESHOLD_`` lets workers keep the memory that they free, for training needs it again
+# at once.
 
 import os
 import signal
@@ -56,12 +57,14 @@ def kill_after(n_fits):
     moments.append(time.time())
 
 
-threading.Thread(target=kill_after, args=[6]).start()
+killer = threading.Thread(target=kill_after, args=[6])
+killer.start()
 with (
     get_task_stream(client) as stream,
     parallel_config(backend="dask", scatter=[X, y, *chain(*folds)]),
 ):
     search.fit(X, y)
+killer.join()
 left = set(client.run(os.getpid).values())
 print(f"killed: {victim not in left}; workers now: {len(left)}")
 print(search.best_params_)
