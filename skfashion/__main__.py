@@ -18,6 +18,7 @@ _COMMANDS = {
     "predict": _predict,
     "cache": _cache,
 }
+_ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -75,11 +76,12 @@ def _tidy_end() -> Iterator[None]:
 
     A library has no business with signals; a command that nobody else handles them for has.
     """
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    if threading.current_thread() is not threading.main_thread():
-        numbers = []
-    # `nohup` lets the second be ignored.
-    unhandled = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    unhandled = [
+        number
+        for number in _ENDINGS
+        if signal.getsignal(number) is signal.SIG_DFL  # `nohup` has one ignored
+        and threading.current_thread() is threading.main_thread()
+    ]
     for number in unhandled:
         signal.signal(number, _exit)
     try:
@@ -90,6 +92,8 @@ def _tidy_end() -> Iterator[None]:
 
 
 def _exit(number: int, _: object) -> None:
+    for other in _ENDINGS:  # a terminal tells of its end twice
+        signal.signal(other, signal.SIG_IGN)
     sys.exit(128 + number)  # as shells tell of it
 
 

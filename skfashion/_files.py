@@ -5,7 +5,6 @@ import errno
 import hashlib
 import os
 import re
-import shutil
 import tempfile
 import uuid
 from pathlib import Path
@@ -20,9 +19,9 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 def write_atomically(path: Path, content: bytes | bytearray, *, durable: bool = True) -> None:
     """Put bytes into a file: whoever reads it finds all of them or what was there before.
 
-    A file that was there leaves its permissions to the new one. The place of a symbolic link is
-    taken, and the file that it names left alone. What is neither file nor folder, as a pipe, is
-    written into. Half files of killed processes in the same folder go after an hour.
+    A file that was there leaves its permissions to the new one, and what a symbolic link names is
+    written, not the link. Pipes and devices are written into. Half files of killed processes in the
+    same folder go after an hour.
 
     Parameters
     ----------
@@ -35,20 +34,26 @@ def write_atomically(path: Path, content: bytes | bytearray, *, durable: bool = 
     Raises
     ------
     OSError
-        If it cannot be written, naming the path; then nothing has changed.
+        If it cannot be written, naming the path; then no file has changed.
     """
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if path.exists() and not path.is_file():
-        path.write_bytes(content)
-        return
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+        else:
+            _replace(Path(os.path.realpath(path)), content, durable)
+    except OSError as error:
+        raise _naming(path, error) from error
+
+
+def _replace(path: Path, content: bytes | bytearray, durable: bool) -> None:
     for left in reversed(range(_ATTEMPTS)):
         # Not by `tempfile`, whose files nobody else may read: the directory may be shared.
         part = path.parent / f".skfashion-{uuid.uuid4().hex}.part"
         try:
             with part.open("xb") as file:
-                if path.exists() and not path.is_symlink():
-                    shutil.copymode(path, part)
+                _inherit(path, part)
                 _remove_stale(path.parent, file.fileno())
                 file.write(content)
                 if durable:
@@ -57,14 +62,12 @@ def write_atomically(path: Path, content: bytes | bytearray, *, durable: bool = 
                     os.fsync(file.fileno())
             part.replace(path)
             return
-        except OSError as error:
-            _remove(part)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                part.unlink()
             # A process whose clock is wrong took our part for an old one.
             if left and isinstance(error, FileNotFoundError) and path.parent.is_dir():
                 continue
-            raise _naming(path, error) from error
-        except BaseException:
-            _remove(part)
             raise
 
 
@@ -146,17 +149,22 @@ def _naming(path: Path, error: OSError) -> OSError:
     return error if error.errno is None else OSError(error.errno, error.strerror, str(path))
 
 
-def _remove(part: Path) -> None:
+def _inherit(path: Path, part: Path) -> None:
+    """Give owner and permissions of the old file to the new, as far as the file system has them."""
     with contextlib.suppress(OSError):
-        part.unlink()
+        old = path.stat()
+        if hasattr(os, "chown"):
+            with contextlib.suppress(PermissionError):  # only root gives files away
+                os.chown(part, old.st_uid, old.st_gid)
+        part.chmod(old.st_mode & 0o777)
 
 
 def _remove_stale(folder: Path, new_file: int) -> None:
     """Remove parts that were left for dead, by the clock of whoever keeps the files."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
         now = os.fstat(new_file).st_mtime
-        for part in filter(lambda path: is_part(path.name), folder.iterdir()):
+        for entry in entries:
             # Also what seems to be of the future: a clock was set back.
             with contextlib.suppress(OSError):
-                if abs(now - part.stat().st_mtime) > _STALE_SECONDS:
-                    part.unlink()
+                if is_part(entry.name) and abs(now - entry.stat().st_mtime) > _STALE_SECONDS:
+                    Path(entry).unlink()

@@ -44,7 +44,7 @@ def key(settings: Mapping[str, Any], *arrays: AnyArray) -> str:
 
 
 def training(directory: StrPath, key: str) -> Path:
-    """The folder of a training's epochs."""
+    """The folder of a training's epochs; `_EPOCH` has the names in it."""
     return _home(directory) / key
 
 
@@ -122,15 +122,18 @@ def _home(directory: StrPath) -> Path:
 
 def _folders(directory: StrPath) -> dict[Path, re.Pattern[str]]:
     """Those of trainings and of fits, with what their files are called."""
-    folders = {
-        folder: _EPOCH for folder in _home(directory).glob("*/") if _KEY.fullmatch(folder.name)
+    names = {
+        folder: _FIT if folder.name == "fits" else _EPOCH
+        for folder in _home(directory).glob("*/")
+        if folder.name == "fits" or _KEY.fullmatch(folder.name)
     }
-    fits = _home(directory) / "fits"
-    return {**folders, fits: _FIT} if fits.is_dir() else folders
+    return {folder: name for folder, name in names.items() if not folder.is_symlink()}
 
 
 def _stored_files(directory: StrPath) -> Iterator[Path]:
     for folder, name in _folders(directory).items():
-        for file in [*folder.iterdir()]:
-            if file.is_file() and (name.fullmatch(file.name) or is_part(file.name)):
-                yield file
+        with contextlib.suppress(FileNotFoundError):  # somebody else has cleared it
+            for file in list(folder.iterdir()):  # all of them, for files are removed meanwhile
+                ours = name.fullmatch(file.name) or is_part(file.name)
+                if ours and file.is_file() and not file.is_symlink():
+                    yield file

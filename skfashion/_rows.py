@@ -34,28 +34,41 @@ class Rows(NamedTuple):
 
 
 def check_labels(y: Any, name: str = "y") -> None:
-    """Refuse labels that have no order among each other, or are missing.
+    """Refuse labels that are missing, or are neither strings nor an array of numbers.
 
-    Of numbers scikit-learn's own checks tell what is missing, and what is no class.
+    Of numbers, and of what is no column of labels at all, scikit-learn's own checks tell better.
 
     Raises
     ------
     ValueError
         Naming the parameter `name`.
     """
-    labels = np.asarray(y)
-    if labels.dtype.kind in "mM" and np.isnat(labels).any():
-        raise ValueError(f"{name} has missing labels (NaT): expected a label for each row.")
-    if y is None or labels.dtype.kind not in "OS":
+    try:
+        labels = np.asarray(y)
+    except ValueError:  # rows of several lengths
         return
-    values = labels.ravel().tolist()
-    if all(isinstance(value, str) for value in values):
+    if labels.ndim == 0 or labels.size != len(labels):
         return
-    types = sorted({type(value).__name__ for value in values})
-    raise ValueError(
-        f"Unknown label type: {name} has labels of the type{'s' * (len(types) > 1)} "
-        f"{' and '.join(types)}: expected strings alone, or an array of numbers, and none missing."
-    )
+    missing = {"NaT"} if labels.dtype.kind in "mM" and np.isnat(labels).any() else set()
+    values = labels.ravel().tolist() if labels.dtype.kind in "OS" else []
+    missing |= {str(value) for value in values if _is_missing(value)}
+    if missing:
+        raise ValueError(
+            f"Unknown label type: {name} has missing labels ({', '.join(sorted(missing))}): "
+            "expected a label for each row."
+        )
+    if not all(isinstance(value, str) for value in values):
+        types = sorted({type(value).__name__ for value in values})
+        raise ValueError(
+            f"Unknown label type: {name} has labels of the type{'s' * (len(types) > 1)} "
+            f"{' and '.join(types)}: expected strings alone, or an array of numbers."
+        )
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):  # pandas'
+        return True
+    return isinstance(value, float) and np.isnan(value)
 
 
 def encode(y: AnyArray, classes: AnyArray, name: str) -> NDArray[np.int32]:

@@ -298,17 +298,18 @@ class TestLabels:
             (None, "requires y"),
             (np.linspace(0, 1, 120), "Unknown label type: continuous"),
             (np.where(np.arange(120) % 2, np.nan, 1.0), "y contains NaN"),
-            (np.array(40 * [None, "bag", "hat"], dtype=object), "y .* NoneType and str: expected"),
+            (np.array(40 * [None, "bag", "hat"], dtype=object), r"y .* missing labels \(None\)"),
             (np.array(40 * [1, "bag", 2.5], dtype=object), "types float and int and str: expected"),
-            (np.array(40 * ["bag", "hat", None], dtype=object), "y .* NoneType and str: expected"),
-            (pd.Series(40 * ["bag", "hat", pd.NA], dtype="string"), "types NAType and str: exp"),
+            (np.array(40 * ["bag", "hat", None], dtype=object), r"y .* missing labels \(None\)"),
+            (pd.Series(40 * ["bag", "hat", pd.NA], dtype="string"), r"labels \(<NA>\)"),
             (np.array(40 * [b"bag", b"hat", b"shoe"]), "of the type bytes: expected strings"),
             (np.array(40 * ["2020", "2021", "NaT"], dtype="datetime64[D]"), r"missing.*\(NaT\)"),
+            (120 * [["bag", 1]], r"1d array.*\(120, 2\)"),
             (np.eye(3)[np.arange(120) % 3], r"1d array.*\(120, 3\)"),
         ],
         ids=[
             *("none", "continuous", "nan", "with_none", "mixed", "ends_in_none", "missing"),
-            *("bytes", "no_time", "one_hot"),
+            *("bytes", "no_time", "pairs", "one_hot"),
         ],
     )
     def test_what_is_no_label_is_refused(self, cnn, images, y, message):

@@ -305,7 +305,7 @@ class TestWhatCannotBeKept:
         assert {path.suffix for path in files} == {".fit"}
         with warnings.catch_warnings(record=True, action="always") as told:
             kept(estimators, memory=folder)
-        assert not [warning for warning in told if "damaged" in str(warning.message)]
+        assert not [warning for warning in told if "cannot be used" in str(warning.message)]
         assert counted[1]() == 3 - len(files) == 1
 
     def test_is_what_may_not_be_written_but_what_is_there_is_read(
@@ -327,7 +327,7 @@ class TestWhatCannotBeKept:
             (lambda path, other: path.write_bytes(b""), "checksum"),
             (lambda path, other: path.write_bytes(flipped(path.read_bytes())), "checksum"),
             (lambda path, other: write_sealed(path, pickle.dumps({"no": "fit"})), "something else"),
-            (lambda path, other: write_sealed(path, b"no pickle"), "damaged"),
+            (lambda path, other: write_sealed(path, b"no pickle"), "cannot be used"),
             (lambda path, other: path.write_bytes(other.read_bytes()), "something else"),
         ],
         ids=["cut", "empty", "one bit", "foreign", "no pickle", "of another fit"],
@@ -338,7 +338,7 @@ class TestWhatCannotBeKept:
         counted[1]()
         damaged, other, _ = (tmp_path / "memory").rglob("*.fit")
         damage(damaged, other)
-        with pytest.warns(UserWarning, match=rf"{damaged.name} is damaged.*") as warned:
+        with pytest.warns(UserWarning, match=rf"{damaged.name} cannot be used") as warned:
             again = kept(estimators)
         assert told in str(warned[0].message)
         assert counted[1]() == 1

@@ -183,7 +183,15 @@ class TestCache:
         compare({"dummy": DummyClassifier()}, X, y, cv=2, memory=tmp_path)
         own = tmp_path / "skfashion" / "notes.txt"
         own.write_text("the user's own")
-        stored = [path for path in tmp_path.glob("skfashion/*/*") if path.is_file()]
+        others = tmp_path / "others" / "00001.weights"
+        others.parent.mkdir()
+        others.touch()
+        (tmp_path / "skfashion" / ("0" * 40)).symlink_to(others.parent)
+        stored = [
+            path
+            for path in tmp_path.glob("skfashion/*/*")
+            if path.is_file() and not path.parent.is_symlink()
+        ]
         size = f"{sum(path.stat().st_size for path in stored) / 1e6:.1f} MB"
         told = f"{tmp_path}: 2 trainings, 6 epochs, 2 fits of comparisons, {size}"
         assert main(["cache", str(tmp_path)]) == 0
@@ -192,7 +200,7 @@ class TestCache:
 
         assert main(["cache", str(tmp_path), "--clear"]) == 0
         assert capsys.readouterr().out == f"{told} removed\n"
-        assert [path for path in tmp_path.rglob("*") if path.is_file()] == [own]
+        assert {path for path in tmp_path.rglob("*") if path.is_file()} == {others, own}
 
         assert main(["cache", str(tmp_path)]) == 0
         assert " 0 trainings, 0 epochs, 0 fits of comparisons, 0.0 MB" in capsys.readouterr().out

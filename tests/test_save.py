@@ -219,12 +219,14 @@ class TestTheFile:
         fitted.save(path)
         assert path.stat().st_mode == path.with_name("other").stat().st_mode
 
-    def test_takes_the_place_of_a_link_and_leaves_what_it_points_to(self, fitted, path, tmp_path):
+    def test_is_written_where_a_link_leads(self, fitted, path, tmp_path):
         (tmp_path / "theirs").write_text("theirs")
-        path.symlink_to(tmp_path / "theirs")
-        fitted.save(path)
-        assert (tmp_path / "theirs").read_text() == "theirs"
-        assert weights_equal(FashionCNN.load(path), fitted)
+        for target in ("theirs", "new"):
+            link = tmp_path / f"to {target}"
+            link.symlink_to(target)
+            fitted.save(link)
+            assert link.is_symlink()
+            assert weights_equal(FashionCNN.load(tmp_path / target), fitted)
 
     def test_keeps_the_permissions_of_the_one_before(self, fitted, path):
         path.touch(0o600)

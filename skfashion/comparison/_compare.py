@@ -117,12 +117,13 @@ def compare(
     -----
     A fit is known again in `memory` by its name, its estimator's parameters, its rows, the metrics,
     the versions of the libraries and what of the machine makes last bits differ, such as the number
-    of threads, which `n_jobs` shares out. Of classes and functions of your own their code counts,
-    but not that of what they call; of files that rows name, as those of photos, size and time. What
-    has no name to be found by, as a lambda, is fitted anew, with a warning. So are folds that `cv`
-    draws without a seed. An estimator that draws without a seed is taken as it was drawn then. What
-    failed is not kept. A directory is read by unpickling: use none that others write. It may be
-    that of networks' ``memory``; ``skfashion cache`` tells what is in it, and clears it.
+    of threads, which `n_jobs` shares out. Of classes and functions of your own count the code and
+    the constants in it, not those of what it calls; of files that rows name, as photos, size and
+    time. What has no name to be found by, as a lambda, is fitted anew, with a warning. So are folds
+    that `cv` draws without a seed, and what changes its own class, say to count its fits. An
+    estimator that draws without a seed is taken as it was drawn then. What failed is not kept. A
+    directory is read by unpickling: use none that others write. It may be that of networks'
+    ``memory``; ``skfashion cache`` tells what is in it, and clears it.
 
     Examples
     --------
@@ -162,7 +163,8 @@ def _check_timeout(timeout: Any) -> None:
 
 
 def _check_memory(memory: Any) -> None:
-    if memory is not None and not (isinstance(memory, (str, os.PathLike)) and os.fspath(memory)):
+    path = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
+    if memory is not None and not (isinstance(path, str) and path):
         raise ValueError(f"memory={memory!r}: expected the path of a directory, or None.")
 
 

@@ -1,16 +1,20 @@
 """Names for values that are equal in any process if contents and code are."""
 
+import contextlib
 import inspect
 import io
+import json
 import os
 import pickle
 import stat
 import sys
 import sysconfig
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import distribution, packages_distributions, version
+from itertools import chain
 from pathlib import Path
-from types import CodeType, EllipsisType, FunctionType, NoneType
+from types import CodeType, EllipsisType, FunctionType, ModuleType, NoneType
 from typing import Any
 
 import joblib
@@ -24,8 +28,8 @@ _PLAIN = (str, bytes, int, float, complex, NoneType, EllipsisType)
 def identity(value: Any) -> list[Any]:
     """Name an object by its contents, and by the code of its classes and functions.
 
-    Of a library the version counts, of the user's own code the source and what it was when it was
-    imported: a file may have been edited since.
+    Of a library the version counts. Of the user's own code counts what was imported, with the
+    constants that it names, and the source as well: a file may have been edited since.
 
     Parameters
     ----------
@@ -39,7 +43,7 @@ def identity(value: Any) -> list[Any]:
     Raises
     ------
     Exception
-        Whatever its classes raise, if it cannot be pickled or has no source.
+        Whatever its classes raise, if it cannot be pickled.
     """
     pickler = _Code()
     pickler.dump(value)
@@ -52,7 +56,8 @@ def identity(value: Any) -> list[Any]:
 
 def identity_of_rows(*arrays: Any) -> str:
     """Name data by their contents; of files that they name size and time count."""
-    return joblib.hash((arrays, *map(_files, arrays)))
+    files = [sorted(_files_among(rows)) for rows in arrays]
+    return joblib.hash((arrays, files), coerce_mmap=True)
 
 
 class _Code(pickle.Pickler):
@@ -63,8 +68,9 @@ class _Code(pickle.Pickler):
         self.found: list[Any] = []
 
     def reducer_override(self, value: Any) -> Any:
-        if isinstance(value, (type, FunctionType)):
-            self.found.append(value)
+        # Of what functools made of a function, as a cached one, the function.
+        value = inspect.unwrap(value) if callable(value) else value
+        self.found.append(value if isinstance(value, (type, FunctionType)) else type(value))
         return NotImplemented
 
 
@@ -75,11 +81,17 @@ def _origin(code: Any) -> dict[str, Any]:
     file = getattr(module, "__file__", None)
     if package in _KNOWN or _is_pythons(package, file):
         return {}
-    # A library may install what others have too: "tests", "examples".
-    libraries = [name for name in _distributions().get(package, ()) if _holds(name, file)]
-    if libraries:
-        return {name: version(name) for name in libraries}
-    return {f"{code.__module__}.{code.__qualname__}": [_source(code), _behaviour(code)]}
+    libraries = _distributions().get(package, [])
+    told: dict[str, Any] = {name: version(name) for name in libraries}
+    # A library may install what others have too, as "tests" or "examples".
+    if not any(_holds(name, file) for name in libraries):
+        told[f"{code.__module__}.{code.__qualname__}"] = [_source(code), _behaviour(code)]
+    return told
+
+
+@cache
+def _distributions() -> Any:
+    return packages_distributions()  # it takes half a second
 
 
 def _is_pythons(package: str, file: str | None) -> bool:
@@ -99,25 +111,22 @@ def _is_below(file: str, folder: str) -> bool:
     return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
 
 
-def _source(code: Any) -> str:
+def _source(code: Any) -> str | None:
     try:
         return inspect.getsource(code)
-    except (OSError, TypeError):
-        # Of a class in a notebook only the methods know the cell that they stand in.
-        methods = filter(inspect.isfunction, vars(code).values()) if inspect.isclass(code) else ()
-        if found := "".join(map(inspect.getsource, methods)):
-            return found
-        raise
+    except (OSError, TypeError):  # of a class in a notebook, say
+        return None
 
 
 def _behaviour(code: Any) -> Any:
-    """What Python runs, JSON-able, as far as it is code and plain values."""
+    """What Python runs and the values that it names, JSON-able."""
     match code:
         case FunctionType():
-            wrapped = getattr(code, "__wrapped__", None)
             return [
-                _behaviour(part)
-                for part in (code.__code__, code.__defaults__, code.__kwdefaults__, wrapped)
+                _behaviour(code.__code__),
+                _behaviour([code.__defaults__, code.__kwdefaults__]),
+                _constants(code),
+                _behaviour(getattr(code, "__wrapped__", None)),
             ]
         case CodeType():
             return [code.co_code.hex(), code.co_names, _behaviour(code.co_consts)]
@@ -127,37 +136,66 @@ def _behaviour(code: Any) -> Any:
             return [_behaviour(part) for part in (code.fget, code.fset, code.fdel)]
         case type():
             return {
-                name: code.__qualname__ if isinstance(part, type) else _behaviour(part)
+                name: part.__qualname__ if isinstance(part, type) else _behaviour(part)
                 for name, part in vars(code).items()
                 # Python's own notes on a class change from process to process.
                 if isinstance(part, FunctionType) or not name.startswith("__")
             }
         case tuple() | list():
             return [_behaviour(part) for part in code]
-        case frozenset() | set():
-            return sorted(map(repr, code))
-        case dict():
-            return {repr(name): _behaviour(part) for name, part in code.items()}
+        case set() | frozenset():
+            return sorted(json.dumps(_behaviour(part)) for part in code)
+        case _ if isinstance(code, _PLAIN):
+            return repr(code)
         case _:
-            return repr(code) if isinstance(code, _PLAIN) else type(code).__qualname__
+            return _hashed(code)
 
 
-def _files(rows: Any) -> list[tuple[int, int]]:
-    """Bytes and time of the files among rows, as `ImageFileReader` takes them."""
+def _constants(function: FunctionType) -> dict[str, Any]:
+    """What a function takes from its module and from around it, but for other code."""
+    known = function.__globals__
+    values = {name: known[name] for name in _names(function.__code__) if name in known}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # of an empty one
+            values[name] = cell.cell_contents
+    return {
+        name: _behaviour(value)
+        for name, value in values.items()
+        if not isinstance(value, (ModuleType, type, FunctionType))
+    }
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """What code names, and the functions and comprehensions in it."""
+    yield from code.co_names
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            yield from _names(part)
+
+
+def _hashed(value: Any) -> str:
+    """By its contents where it has some, else by its type."""
     try:
-        values = np.asarray(rows)
-    except ValueError:  # images of several sizes
-        return []
-    found = []
-    for value in values.ravel().tolist() if values.dtype.kind in "OU" else []:
-        if isinstance(value, (str, os.PathLike)):
-            try:
-                file = os.stat(os.path.expanduser(value))  # noqa: PTH111, PTH116 (any text may come)
-            except (OSError, ValueError):
-                continue
-            if stat.S_ISREG(file.st_mode):
-                found.append((file.st_size, file.st_mtime_ns))
-    return found
+        return joblib.hash(value)
+    except Exception:  # whatever its class raises
+        return type(value).__qualname__
 
 
-_distributions = cache(packages_distributions)  # it takes half a second
+def _files_among(rows: Any) -> Iterator[tuple[str, int, int]]:
+    """Names, bytes and times of the files among rows, as `ImageFileReader` takes them."""
+    if hasattr(rows, "columns") and hasattr(rows, "items"):  # a DataFrame
+        yield from chain.from_iterable(_files_among(column) for _, column in rows.items())
+        return
+    if getattr(getattr(rows, "dtype", None), "kind", "O") not in "OUT":
+        return  # numbers
+    if isinstance(rows, np.ndarray):
+        rows = rows.flat
+    if not hasattr(rows, "__iter__"):
+        return
+    for value in {value for value in rows if isinstance(value, (str, os.PathLike))}:
+        try:
+            file = os.stat(os.path.expanduser(value))  # noqa: PTH111, PTH116 (any text may come)
+        except (OSError, ValueError):
+            continue
+        if stat.S_ISREG(file.st_mode):
+            yield os.fsdecode(value), file.st_size, file.st_mtime_ns

@@ -1,6 +1,5 @@
 """Finished fits, kept in the user's `memory` under a key of all that shaped them."""
 
-import contextlib
 import pickle
 import platform
 from collections.abc import Mapping
@@ -46,13 +45,14 @@ class Kept:
         # Workers may be at home elsewhere.
         self._directory = Path(memory).expanduser().absolute()
         self._directory.mkdir(parents=True, exist_ok=True)
+        # Those that have a name. Without one for rows and metrics there are none.
         self._estimators: dict[str, list[Any]] = {}
         try:
             self._scoring = identity(data.scoring)
             self._rows = identity_of_rows(data.X, data.y)
             self._test_rows = identity_of_rows(data.X_test, data.y_test)
         except Exception as error:
-            warn(f"memory: fits are not kept, for what to score and how has no name: {error}")
+            warn(f"memory: fits are not kept, for the rows or the metrics have no name: {error}")
             return
         for name, estimator in estimators.items():
             try:
@@ -95,20 +95,15 @@ class Kept:
 def _read(path: Path, key: str) -> Run | None:
     """A kept fit, None if there is none or it is damaged."""
     try:
-        kept = pickle.loads(read_sealed(path))
-        if not (isinstance(kept, tuple) and kept[:1] == (key,) and isinstance(kept[-1], Run)):
-            raise ValueError("it holds something else")
+        match pickle.loads(read_sealed(path)):
+            case (str(name), Run() as run) if name == key:
+                return run
+        raise ValueError("it holds something else")
     except FileNotFoundError:
         return None
-    except OSError as error:
-        warn(f"memory: {path} cannot be read ({error.strerror}). It is fitted again.")
-        return None
     except Exception as error:  # whatever unpickling raises
-        warn(f"memory: {path} is damaged: {error}. It is removed and fitted again.")
-        with contextlib.suppress(OSError):
-            path.unlink()
+        warn(f"memory: {path} cannot be used: {error}. The fit is done again.")
         return None
-    return kept[-1]
 
 
 @cache
