@@ -30,8 +30,8 @@ search = GridSearchCV(FashionCNN.v2(epochs=5, random_state=0), grid, cv=folds, r
 # ``scatter`` gives every worker the rows and the folds before the search begins, and they keep them
 # while Dask's active memory manager, which drops copies that it takes for superfluous, is stopped.
 # What a single worker has is lost with it, and the search ends in an error. The setting of
-# ``MALLOC_TRIM_THRESHOLD_`` lets workers keep the memory that they free, for training needs it again
-# at once.
+# ``MALLOC_TRIM_THRESHOLD_`` lets workers keep the memory that they free, for training needs it at
+# once again.
 
 import os
 import signal

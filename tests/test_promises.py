@@ -133,9 +133,10 @@ class TestPromise3EqualInputsGiveEqualBits:
         FashionCNN(**{**PARAMETERS, "learning_rate": 0.1, "epochs": 1}).fit(X[::-1], y)
         assert digest(FashionCNN(**PARAMETERS).fit(X, y)) == first
 
-    def test_whatever_the_pool_holds(self, images):
+    def test_whatever_the_pool_holds(self, images, monkeypatch):
         from skfashion._networks import pool
 
+        monkeypatch.setattr(pool, "capacity", 3)  # each network takes a second to compile
         X, y = images
         first = digest(FashionCNN(**PARAMETERS).fit(X, y))
         pool.clear()
