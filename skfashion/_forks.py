@@ -15,7 +15,7 @@ def watch() -> None:
     """See to it that this process and all forked from now on know what they came from."""
     global _lost
     # A process that runs TensorFlow has more than one thread, unless it was forked.
-    _lost = _has_one_thread() and _started_by_others()
+    _lost = _has_one_thread() and _started_by_others(if_unknown=False)
     if hasattr(os, "register_at_fork"):  # Windows forks nothing
         os.register_at_fork(after_in_child=_look_back)
 
@@ -45,7 +45,11 @@ def check_not_forked() -> None:
 def _look_back() -> None:
     """In a child that is still as its parent was."""
     global _lost
-    _lost = _lost or any(name in sys.modules for name in _STARTERS) or _started_by_others()
+    _lost = (
+        _lost
+        or any(name in sys.modules for name in _STARTERS)
+        or _started_by_others(if_unknown=True)  # better an error too many than a process that hangs
+    )
 
 
 def _has_one_thread() -> bool:
@@ -56,11 +60,10 @@ def _has_one_thread() -> bool:
         return False
 
 
-def _started_by_others() -> bool:
+def _started_by_others(*, if_unknown: bool) -> bool:
     """Whether TensorFlow is half imported or has threads; imported whole it has none at first.
 
-    Where a later version of it cannot be asked, it counts as started: better an error too many
-    than a process that hangs.
+    A later version of it may be one that cannot be asked.
     """
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
@@ -68,4 +71,4 @@ def _started_by_others() -> bool:
     if getattr(tensorflow.__spec__, "_initializing", False):
         return True
     context = getattr(sys.modules.get("tensorflow.python.eager.context"), "_context", False)
-    return context is not None and bool(getattr(context, "_initialized", True))
+    return context is not None and bool(getattr(context, "_initialized", if_unknown))
