@@ -92,8 +92,9 @@ def _tidy_end() -> Iterator[None]:
 
 
 def _exit(number: int, _: object) -> None:
-    for other in _ENDINGS:  # a terminal tells of its end twice
-        signal.signal(other, signal.SIG_IGN)
+    for other in _ENDINGS:
+        if signal.getsignal(other) is _exit:  # a terminal tells of its end twice
+            signal.signal(other, signal.SIG_IGN)
     sys.exit(128 + number)  # as shells tell of it
 
 

@@ -17,7 +17,7 @@ from helpers import make_images, run_python, weights_equal
 from threadpoolctl import threadpool_limits
 
 from skfashion import FashionCNN
-from skfashion.__main__ import main
+from skfashion.__main__ import _tidy_end, main
 from skfashion._files import write_atomically
 from skfashion.datasets import load_fashion_mini
 
@@ -329,6 +329,37 @@ class TestKilledAtAnyMoment:
         assert list(output.iterdir()) == []
         assert list(memory.rglob("*.fit"))
         assert not psutil.wait_procs(workers, timeout=10)[1]
+
+    def test_a_second_signal_does_not_cut_the_tidying_short(self):
+        """A closed terminal may tell of it twice; what another program handles stays its own."""
+
+        told = []
+
+        def theirs(*_):
+            told.append("theirs")
+
+        @_tidy_end()
+        def end_twice():
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(10)
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), signal.SIGHUP)
+                told.append("tidied")
+
+        before = [
+            signal.signal(signal.SIGTERM, signal.SIG_DFL),
+            signal.signal(signal.SIGHUP, theirs),
+        ]
+        try:
+            with pytest.raises(SystemExit):
+                end_twice()
+            assert told == ["theirs", "tidied"]
+            assert signal.getsignal(signal.SIGHUP) is theirs
+        finally:
+            signal.signal(signal.SIGTERM, before[0])
+            signal.signal(signal.SIGHUP, before[1])
 
     def test_a_signal_that_somebody_handles_is_left_to_them(self, tmp_path, capsys):
         def handler(*_):
