@@ -19,6 +19,13 @@ os.environ["MPLBACKEND"] = "agg"  # draws without a screen
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items):
+    """What is slow may take its time, but not for ever."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(3600))
+
+
 @pytest.fixture(autouse=True)
 def _close_figures():
     """Nothing that a test or an example draws is left."""
