@@ -29,9 +29,10 @@ search = GridSearchCV(FashionCNN.v2(epochs=5, random_state=0), grid, cv=folds, r
 # %%
 # ``scatter`` gives every worker the rows and the folds before the search begins, and they keep them
 # while Dask's active memory manager, which drops copies that it takes for superfluous, is stopped.
-# What a single worker has is lost with it, and the search ends in an error. The setting of
-# ``MALLOC_TRIM_THRESHOLD_`` lets workers keep the memory that they free, for training needs it at
-# once again.
+# What a single worker has is lost with it, and the search ends in an error. There will be two
+# searches of the same rows, hence ``held``: without it the copies for the second could fall victim
+# to the end of the first. The setting of ``MALLOC_TRIM_THRESHOLD_`` lets workers keep the memory
+# that they free, for training needs it at once again.
 
 import os
 import signal
@@ -46,6 +47,8 @@ from joblib import parallel_config
 dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None})
 client = Client(n_workers=2, threads_per_worker=1, dashboard_address=":0")
 client.amm.stop()
+data = [X, y, *chain(*folds)]
+held = client.scatter(data, broadcast=True)
 victim = min(client.run(os.getpid).values())
 moments = []
 
@@ -59,10 +62,7 @@ def kill_after(n_fits):
 
 killer = threading.Thread(target=kill_after, args=[6])
 killer.start()
-with (
-    get_task_stream(client) as stream,
-    parallel_config(backend="dask", scatter=[X, y, *chain(*folds)]),
-):
+with get_task_stream(client) as stream, parallel_config(backend="dask", scatter=data):
     search.fit(X, y)
 killer.join()
 left = set(client.run(os.getpid).values())
@@ -100,7 +100,7 @@ plt.show()
 from numpy.testing import assert_array_equal
 
 scores = search.cv_results_["mean_test_score"]
-with parallel_config(backend="dask", scatter=[X, y, *chain(*folds)]):
+with parallel_config(backend="dask", scatter=data):
     search.fit(X, y)
 assert_array_equal(search.cv_results_["mean_test_score"], scores)
 client.close()

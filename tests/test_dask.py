@@ -19,7 +19,7 @@ import pytest
 from distributed import Client, LocalCluster, Status
 from distributed.security import Security
 from helpers import make_images, run_python
-from joblib import parallel_config
+from joblib import Parallel, delayed, parallel_config
 from numpy.testing import assert_array_equal
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
 
@@ -28,6 +28,7 @@ from skfashion._machine import threads
 
 X, Y = make_images(n=400)  # so many that folds are scattered as well
 FOLDS = list(StratifiedKFold(3).split(X, Y))
+DATA = [X, Y, *chain(*FOLDS)]
 
 
 def network(**parameters):
@@ -94,12 +95,14 @@ def client(_environment):
         Client(workers) as client,
     ):
         client.amm.stop()  # which drops what all but one worker can do without at present
+        held = client.scatter(DATA, broadcast=True)  # as the guide says, for more than one `with`
         yield client
+        del held
 
 
 def on_dask():
     """Each worker has rows and folds: what one alone has would be lost with it."""
-    return parallel_config(backend="dask", scatter=[X, Y, *chain(*FOLDS)])
+    return parallel_config(backend="dask", scatter=DATA)
 
 
 def pids(client):
@@ -107,7 +110,8 @@ def pids(client):
 
     One that dies before its nanny has seen it start is not started again.
     """
-    while True:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
         started = [nanny.process for nanny in client.cluster.workers.values()]
         if all(process and process.status is Status.running for process in started):
             with suppress(OSError):  # one of them has just died, and nobody knows it yet
@@ -115,12 +119,23 @@ def pids(client):
                 if len(found) == 2:
                     return found
         time.sleep(0.1)
+    raise AssertionError("a lost worker was not replaced")
 
 
 @pytest.mark.parametrize("work", WORK)
 def test_results_are_those_of_a_serial_run(client, serial, work):
     with on_dask():
         assert work() == serial[work.__name__]
+
+
+def test_the_same_rows_can_be_given_again_and_again(client):
+    """While the copies of the `with` before may still be on their way out."""
+    for _ in range(50):
+        with on_dask():
+            pass
+    with on_dask():
+        sums = Parallel()(delayed(np.sum)(array) for array in DATA)
+    assert sums == [array.sum() for array in DATA]
 
 
 def test_workers_take_the_threads_that_they_were_given(client):
