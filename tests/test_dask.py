@@ -22,6 +22,7 @@ from helpers import make_images, run_python
 from joblib import Parallel, delayed, parallel_config
 from numpy.testing import assert_array_equal
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
+from sklearn.naive_bayes import GaussianNB
 
 from skfashion import FashionCNN, compare
 from skfashion._machine import threads
@@ -88,7 +89,12 @@ def _environment():
 def client(_environment):
     """Of two worker processes of one thread each."""
     with (
-        dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}),
+        dask.config.set(
+            {
+                "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+                "distributed.deploy.lost-worker-timeout": "1h",
+            }
+        ),
         LocalCluster(
             n_workers=2, threads_per_worker=1, memory_limit="1.5GB", dashboard_address=":0"
         ) as workers,
@@ -144,6 +150,18 @@ def test_workers_take_the_threads_that_they_were_given(client):
     assert list(client.run(threads).values()) == [1, 1]
 
 
+def test_processes_of_a_comparison_with_a_timeout_are_as_many_as_asked_for():
+    """They are of this machine, however large the cluster is."""
+    naive = {"naive Bayes": GaussianNB()}
+    with (
+        Client(processes=False, n_workers=1, threads_per_worker=4, dashboard_address=":0"),
+        parallel_config(backend="dask"),
+    ):
+        found = compare(naive, X[:, 0], Y, cv=8, scoring=process, n_jobs=2, timeout=60)
+    assert found.failures.empty
+    assert found.scores["score"].nunique() == 2
+
+
 def test_memory_is_shared_by_the_workers(client, tmp_path):
     scoring = {"accuracy": "accuracy", "trained": lambda clf, X, y: clf.n_epochs_trained_}
     found = []
@@ -185,6 +203,12 @@ class TestFailures:
             victim = pids(client)[number % 2]
             with on_dask(), killing(victim, folder, rng.uniform(0, 1)):
                 assert search(Marking(folder)) == serial["search"], number
+
+
+def process(clf, X, y):
+    """A scorer that tells where it was, for a while."""
+    time.sleep(0.5)
+    return os.getpid()
 
 
 class Marking:

@@ -35,7 +35,8 @@ def run_all(
     fit : callable
         Does a job: `fit_and_score`, or what stands for it.
     n_jobs : int or None, default=None
-        Jobs at a time, as in joblib.
+        Jobs at a time, as in joblib. With a timeout they run on this machine: the workers of a
+        cluster do not count.
     timeout : float or None, default=None
         Seconds for each job. When they are over, the process that runs it is ended, and the
         estimator's other jobs that have not begun do not begin.
@@ -52,7 +53,7 @@ def run_all(
         return_as = "generator" if backend.supports_return_generator else "list"
         yield from Parallel(n_jobs=n_jobs, return_as=return_as)(calls)
         return
-    n_workers = int(effective_n_jobs(n_jobs))
+    n_workers = _n_workers(n_jobs)
     workers: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
     for worker in (all_workers := [_Worker(n_workers) for _ in range(n_workers)]):
         workers.put(worker)
@@ -85,6 +86,13 @@ def run_all(
             threads.shutdown(wait=False, cancel_futures=True)
             for worker in all_workers:
                 worker.close()
+
+
+def _n_workers(n_jobs: int | None) -> int:
+    """Processes to start here, where a cluster's size is no measure."""
+    asked = get_active_backend()[1] if n_jobs is None else n_jobs
+    limit = asked if asked and asked > 0 else cpu_count()
+    return int(min(effective_n_jobs(n_jobs), limit))
 
 
 class _Worker:
