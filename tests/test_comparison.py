@@ -367,10 +367,13 @@ class TestTimeout:
         before, during = workers(), set()
 
         def interrupt():
-            during.update(workers() - before)
+            while not during:
+                time.sleep(0.05)
+                during.update(workers() - before)
+            time.sleep(1)
             os.kill(os.getpid(), signal.SIGINT)
 
-        threading.Timer(4, interrupt).start()
+        threading.Thread(target=interrupt, daemon=True).start()
         begin = time.perf_counter()
         with pytest.raises(KeyboardInterrupt):
             compare({"slow": Slow()}, *mini, cv=2, timeout=50)

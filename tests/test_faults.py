@@ -297,7 +297,7 @@ class TestKilledAtAnyMoment:
 
         # A shell's nohup lets it be ignored.
         before = signal.signal(number, signal.SIG_DFL)
-        thread = Thread(target=end)
+        thread = Thread(target=end, daemon=True)
         thread.start()
         command = ["compare", "--data", csv, "--output", str(output), "--memory", str(memory)]
         with pytest.raises(SystemExit) as stop:

@@ -24,7 +24,8 @@ def ctrl_c_after(epochs, folder):
             time.sleep(0.001)
         os.kill(os.getpid(), signal.SIGINT)
 
-    thread = threading.Thread(target=press)
+    # A daemon: where nothing is stored it would keep the tests from ending.
+    thread = threading.Thread(target=press, daemon=True)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
         yield

@@ -401,12 +401,13 @@ class TestNothingIsLost:
         here = str(Path(__file__).parent)
         rng = np.random.default_rng(0)
         counts = [0]
-        share = 4 * epochs // (kills + 1)  # of two networks and two folds
+        share = 2 * epochs // kills  # half of those of two networks and two folds
 
         def trained():
             return len(entries(tmp_path, "weights")) - counts[-1]
 
         for _ in range(kills):
+            before = entries(tmp_path, "part")  # of those that were killed
             process = subprocess.Popen(
                 [sys.executable, "-c", textwrap.dedent(code)],
                 env={**os.environ, "PYTHONPATH": here},
@@ -420,7 +421,6 @@ class TestNothingIsLost:
             while time.monotonic() < moment and trained() < share:
                 time.sleep(0.001)
             how = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[len(counts) % 3 - 1]
-            before = entries(tmp_path, "part")
             process.send_signal(how)
             process.wait(60)
             assert how != signal.SIGINT or entries(tmp_path, "part") == before

@@ -314,11 +314,18 @@ class TestPromise7SilentUnlessAsked:
 
     def test_a_ctrl_c_during_tensorflows_import_is_passed_on_and_spoils_nothing(self):
         out = run_python("""
-            import os, signal, threading
+            import os, signal, sys, threading, time
             from helpers import make_images
             from skfashion import FashionCNN
             clf = FashionCNN(epochs=1, random_state=0)
-            threading.Timer(0.8, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+            def press():
+                while "tensorflow.python" not in sys.modules:
+                    time.sleep(0.001)
+                time.sleep(0.1)  # it takes two seconds, or most of one
+                os.kill(os.getpid(), signal.SIGINT)
+
+            threading.Thread(target=press, daemon=True).start()
             try:
                 clf.fit(*make_images())
             except KeyboardInterrupt:
