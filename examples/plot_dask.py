@@ -32,7 +32,8 @@ search = GridSearchCV(FashionCNN.v2(epochs=5, random_state=0), grid, cv=folds, r
 # What a single worker has is lost with it, and the search ends in an error. There will be two
 # searches of the same rows, hence ``held``: without it the copies for the second could fall victim
 # to the end of the first. The setting of ``MALLOC_TRIM_THRESHOLD_`` lets workers keep the memory
-# that they free, for training needs it at once again.
+# that they free, for training needs it at once again; the other has the cluster wait for a worker
+# that starts anew, instead of giving it up after fifteen seconds.
 
 import os
 import signal
@@ -44,7 +45,12 @@ import dask
 from distributed import Client, get_task_stream
 from joblib import parallel_config
 
-dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None})
+dask.config.set(
+    {
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+        "distributed.deploy.lost-worker-timeout": "1h",
+    }
+)
 client = Client(n_workers=2, threads_per_worker=1, dashboard_address=":0")
 client.amm.stop()
 data = [X, y, *chain(*folds)]
@@ -60,7 +66,7 @@ def kill_after(n_fits):
     moments.append(time.time())
 
 
-killer = threading.Thread(target=kill_after, args=[6])
+killer = threading.Thread(target=kill_after, args=[6], daemon=True)
 killer.start()
 with get_task_stream(client) as stream, parallel_config(backend="dask", scatter=data):
     search.fit(X, y)
