@@ -150,16 +150,18 @@ def test_workers_take_the_threads_that_they_were_given(client):
     assert list(client.run(threads).values()) == [1, 1]
 
 
-def test_processes_of_a_comparison_with_a_timeout_are_as_many_as_asked_for():
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize(("n_jobs", "processes"), [(2, 2), (None, 1)])
+def test_processes_of_a_comparison_with_a_timeout_are_as_many_as_asked_for(size, n_jobs, processes):
     """They are of this machine, however large the cluster is."""
     naive = {"naive Bayes": GaussianNB()}
     with (
-        Client(processes=False, n_workers=1, threads_per_worker=4, dashboard_address=":0"),
+        Client(processes=False, n_workers=1, threads_per_worker=size, dashboard_address=":0"),
         parallel_config(backend="dask"),
     ):
-        found = compare(naive, X[:, 0], Y, cv=8, scoring=process, n_jobs=2, timeout=60)
+        found = compare(naive, X[:, 0], Y, cv=6, scoring=process, n_jobs=n_jobs, timeout=60)
     assert found.failures.empty
-    assert found.scores["score"].nunique() == 2
+    assert found.scores["score"].nunique() == processes
 
 
 def test_memory_is_shared_by_the_workers(client, tmp_path):

@@ -322,7 +322,7 @@ class TestPromise7SilentUnlessAsked:
             def press():
                 while "tensorflow.python" not in sys.modules:
                     time.sleep(0.001)
-                time.sleep(0.1)  # it takes two seconds, or most of one
+                time.sleep(0.1)  # most of the import is still to come
                 os.kill(os.getpid(), signal.SIGINT)
 
             threading.Thread(target=press, daemon=True).start()

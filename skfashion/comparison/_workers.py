@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
 
-from joblib import cpu_count, effective_n_jobs
+from joblib import cpu_count, effective_n_jobs, parallel_config
 
 # joblib's own copy: another loky in the process breaks joblib's count of the files it shares.
 from joblib.externals.loky import ProcessPoolExecutor
@@ -35,8 +35,7 @@ def run_all(
     fit : callable
         Does a job: `fit_and_score`, or what stands for it.
     n_jobs : int or None, default=None
-        Jobs at a time, as in joblib. With a timeout they run on this machine: the workers of a
-        cluster do not count.
+        Jobs at a time, as in joblib; with a timeout they run on this machine, whatever the backend.
     timeout : float or None, default=None
         Seconds for each job. When they are over, the process that runs it is ended, and the
         estimator's other jobs that have not begun do not begin.
@@ -89,10 +88,11 @@ def run_all(
 
 
 def _n_workers(n_jobs: int | None) -> int:
-    """Processes to start here, where a cluster's size is no measure."""
-    asked = get_active_backend()[1] if n_jobs is None else n_jobs
-    limit = asked if asked and asked > 0 else cpu_count()
-    return int(min(effective_n_jobs(n_jobs), limit))
+    """Processes to start here: as many as joblib would, were it not to ask a cluster."""
+    if n_jobs is None:
+        _, n_jobs = get_active_backend()
+    with parallel_config("loky"):
+        return int(effective_n_jobs(n_jobs))
 
 
 class _Worker:
