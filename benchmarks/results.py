@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skfashion import FashionCNN, make_baselines
-from skfashion._machine import describe
+from skfashion._utils.environment import describe
 from skfashion.comparison._format import p_value, significant
 from skfashion.comparison._statistics import mcnemar_test, proportion_interval
 from skfashion.datasets import CLASS_NAMES, fetch_fashion_mnist

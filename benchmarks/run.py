@@ -18,8 +18,8 @@ import search_rows
 from contest import Contender, contest, seconds
 from table import Line, print_table, ratios
 
-from skfashion._architecture import Architecture
-from skfashion._machine import processor
+from skfashion._network.architecture import Architecture
+from skfashion._utils.environment import processor
 
 LIBRARIES = ["numpy", "scikit-learn", "tensorflow", "keras", "scikeras", "torch", "skorch"]
 

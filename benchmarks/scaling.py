@@ -18,7 +18,7 @@ import numpy as np
 import peers
 from contest import Contender, contest, ratio, seconds
 
-from skfashion._machine import processor
+from skfashion._utils.environment import processor
 
 DROPOUTS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
 PICTURE = Path(__file__).parent.parent / "docs" / "_static" / "scaling.png"

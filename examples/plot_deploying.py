@@ -101,7 +101,7 @@ skops.io.dump(clf, folder / "clothes.skops")
 keras_model.save(folder / "clothes.keras")
 keras_model.export(folder / "clothes.onnx", format="onnx", verbose=False)
 
-trusted = ["skfashion._cnn.FashionCNN"]
+trusted = ["skfashion._classifier.fashion_cnn.FashionCNN"]
 readers = {
     "skfashion": FashionCNN.load,
     "skops": lambda path: skops.io.load(path, trusted=trusted),

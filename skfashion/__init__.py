@@ -7,11 +7,11 @@ nothing and nobody pays for a part that is not used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from skfashion import _forks
+from skfashion._network import forks as _forks
 
 if TYPE_CHECKING:
     from . import datasets, inspection, plotting
-    from ._cnn import FashionCNN
+    from ._classifier import FashionCNN
     from .comparison import compare, make_baselines
 
 __version__ = "0.1.0"
@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 _forks.watch()
 
 _HOMES = {
-    "FashionCNN": "skfashion._cnn",
+    "FashionCNN": "skfashion._classifier",
     "compare": "skfashion.comparison",
     "make_baselines": "skfashion.comparison",
 }

@@ -205,7 +205,7 @@ def test_while_another_thread_imports_tensorflow(tmp_path):
             time.sleep(0.001)
         with forked(predict_and_refuse):
             pass
-        assert not hasattr(sys.modules["skfashion._tensorflow"], "runs_here")
+        assert not hasattr(sys.modules["skfashion._network.tensorflow"], "runs_here")
         os._exit(0)  # nobody waits for the thread
         """,
         **QUIET,

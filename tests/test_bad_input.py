@@ -14,7 +14,8 @@ from numpy.testing import assert_array_equal, assert_equal
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.exceptions import NotFittedError
 
-from skfashion import FashionCNN, _tensorflow
+from skfashion import FashionCNN
+from skfashion._network import tensorflow as _tensorflow
 
 COUNT = "an int in the range [1, inf)"
 SWITCH = "an instance of 'bool'"
@@ -593,7 +594,7 @@ class TestPrediction:
 
 
 def _interrupted(clf, X, y):
-    from skfashion._networks import Network
+    from skfashion._network.keras_model import Network
 
     def interrupted(self, *arguments):
         raise KeyboardInterrupt
@@ -671,7 +672,7 @@ class TestKerasBackend:
 import pickle, sys
 import numpy as np
 from skfashion import FashionCNN
-from skfashion import _cnn
+from skfashion._classifier import fashion_cnn as _cnn
 {prepare}
 cnn = FashionCNN(filters=(2,), epochs=1)
 X, y = np.eye(8).reshape(2, 4, 8), np.array([0, 1])

@@ -25,7 +25,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validat
 from sklearn.naive_bayes import GaussianNB
 
 from skfashion import FashionCNN, compare
-from skfashion._machine import threads
+from skfashion._utils.environment import threads
 
 X, Y = make_images(n=400)  # so many that folds are scattered as well
 FOLDS = list(StratifiedKFold(3).split(X, Y))

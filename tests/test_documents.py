@@ -61,7 +61,7 @@ def shell_blocks():
 
 @pytest.mark.parametrize("command", list(shell_blocks()))
 def test_commands_of_the_documents_exist(command):
-    from skfashion.__main__ import build_parser
+    from skfashion._cli.main import build_parser
 
     words = command.partition("<")[0].split()
     words = [word for word in words if "=" not in word or word.startswith("-")]

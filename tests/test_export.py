@@ -91,7 +91,7 @@ def assert_same_in_onnxruntime(clf, X, path):
 def skops_round_trip(pipeline, path):
     skops.io.dump(pipeline, path)
     untrusted = skops.io.get_untrusted_types(file=path)
-    assert untrusted == ["skfashion._cnn.FashionCNN"]
+    assert untrusted == ["skfashion._classifier.fashion_cnn.FashionCNN"]
     return skops.io.load(path, trusted=untrusted)
 
 

@@ -17,8 +17,8 @@ from helpers import make_images, run_python, weights_equal
 from threadpoolctl import threadpool_limits
 
 from skfashion import FashionCNN
-from skfashion.__main__ import _tidy_end, main
-from skfashion._files import write_atomically
+from skfashion._cli.main import _tidy_end, main
+from skfashion._utils.files import write_atomically
 from skfashion.datasets import load_fashion_mini
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and disks of another kind")
@@ -216,7 +216,8 @@ REPORTS = """
     import numpy as np
     from helpers import make_images
     from sklearn.dummy import DummyClassifier
-    from skfashion import _report, compare
+    from skfashion import compare
+    from skfashion._cli import report as _report
     X, y = make_images()
     X = X.reshape(len(X), -1)
     comparisons = [
@@ -412,7 +413,7 @@ class TestAClockThatIsWrong:
         """The other process is stopped while it writes, and its file made to look old."""
         path = tmp_path / "file"
         code = (
-            "from pathlib import Path; from skfashion._files import write_atomically;"
+            "from pathlib import Path; from skfashion._utils.files import write_atomically;"
             f"write_atomically(Path({str(path)!r}), bytes(2**27))"
         )
         process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)

@@ -11,8 +11,8 @@ import pytest
 from helpers import weights_equal
 
 from skfashion import FashionCNN
-from skfashion._architecture import Architecture
-from skfashion._networks import _MULTIPLY_ADDS_PER_CALL, _STEPS_PER_CALL, NetworkPool
+from skfashion._network.architecture import Architecture
+from skfashion._network.keras_model import _MULTIPLY_ADDS_PER_CALL, _STEPS_PER_CALL, NetworkPool
 
 
 @contextmanager

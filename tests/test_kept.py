@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from skfashion import FashionCNN, compare
-from skfashion._files import write_sealed
+from skfashion._utils.files import write_sealed
 from skfashion.datasets import ImageFileReader
 
 

@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose
 from sklearn.dummy import DummyClassifier
 
 from skfashion import FashionCNN, __version__, compare, make_baselines
-from skfashion.__main__ import main
-from skfashion._reproduction import PUBLISHED, latest, train_epochs
+from skfashion._cli.main import main
+from skfashion._cli.reproduction import PUBLISHED, latest, train_epochs
 from skfashion.datasets import load_fashion_mini
 
 

@@ -25,8 +25,10 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from skfashion import FashionCNN, _epochs, _memory
-from skfashion._architecture import TrainingState
+from skfashion import FashionCNN
+from skfashion._network.architecture import TrainingState
+from skfashion._training import checkpoints as _epochs
+from skfashion._utils import cache_directory as _memory
 
 
 @pytest.fixture

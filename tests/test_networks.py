@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skfashion import FashionCNN, _forward
-from skfashion._architecture import Architecture
-from skfashion._networks import NetworkPool
+from skfashion import FashionCNN
+from skfashion._network import numpy_model as _forward
+from skfashion._network.architecture import Architecture
+from skfashion._network.keras_model import NetworkPool
 
 
 @pytest.fixture(scope="module")

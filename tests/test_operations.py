@@ -8,9 +8,9 @@ from helpers import weights_equal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfashion import FashionCNN
-from skfashion._networks import pool
-from skfashion._operations import _onednn_convolves, convolve, convolve_pixels, relu_dropout
-from skfashion._tensorflow import tf
+from skfashion._network.keras_model import pool
+from skfashion._network.operations import _onednn_convolves, convolve, convolve_pixels, relu_dropout
+from skfashion._network.tensorflow import tf
 
 RNG = np.random.default_rng(0)
 

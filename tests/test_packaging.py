@@ -34,7 +34,7 @@ def test_the_wheel_is_the_package_and_nothing_but_the_package(wheel):
         for path in (ROOT / "skfashion").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert "skfashion/_report/report.html" in package
+    assert "skfashion/_cli/report/report.html" in package
     assert {name for name in wheel.namelist() if ".dist-info/" not in name} == package
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from sklearn.preprocessing import scale
 
 from skfashion import FashionCNN
-from skfashion.__main__ import main
+from skfashion._cli.main import main
 from skfashion.datasets import CLASS_NAMES, load_fashion_mini
 
 NAMES = np.array(CLASS_NAMES)
@@ -216,7 +216,7 @@ class TestPredict:
 
     @pytest.mark.parametrize("piped", [b"", None])
     def test_says_what_standard_input_lacks(self, model, photos, piped):
-        script = "import sys; from skfashion.__main__ import main; {}sys.exit(main(sys.argv[1:]))"
+        script = "import sys; from skfashion._cli.main import main; {}sys.exit(main(sys.argv[1:]))"
         done = subprocess.run(
             [
                 sys.executable,
@@ -258,7 +258,7 @@ class TestPredict:
     def test_never_loads_tensorflow_nor_what_else_it_does_not_need(self, model, photos):
         out = run_python(f"""
             import sys
-            from skfashion.__main__ import main
+            from skfashion._cli.main import main
             assert main(["predict", {model!r}, {photos[0]!r}]) == 0
             heavy = {{"tensorflow", "keras", "scikeras", "matplotlib", "pooch", "jinja2"}}
             print(sorted(heavy & set(sys.modules)))

@@ -10,8 +10,10 @@ import pytest
 from helpers import run_python
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skfashion import FashionCNN, _forward, _prediction
-from skfashion._architecture import Architecture
+from skfashion import FashionCNN
+from skfashion._network import numpy_model as _forward
+from skfashion._network import prediction as _prediction
+from skfashion._network.architecture import Architecture
 
 
 @pytest.fixture(scope="module", params=[FashionCNN.v1, FashionCNN.v2], ids=["v1", "v2"])
@@ -33,7 +35,7 @@ def few(clf):
 @pytest.fixture
 def in_tensorflow(monkeypatch):
     """Numbers of images for which TensorFlow was asked. It computes all the same."""
-    from skfashion import _graph
+    from skfashion._network import graph as _graph
 
     asked = []
     logits = _graph.logits
@@ -116,8 +118,8 @@ def test_large_work_needs_no_tensorflow(trained, tmp_path):
 def test_while_another_thread_imports_tensorflow_numpy_predicts(trained, monkeypatch):
     clf, X = trained
     expected = np.concatenate([clf.predict_proba(X[i : i + 50]) for i in range(0, len(X), 50)])
-    half_imported = ModuleType("skfashion._tensorflow")
-    monkeypatch.setitem(sys.modules, "skfashion._tensorflow", half_imported)
+    half_imported = ModuleType("skfashion._network.tensorflow")
+    monkeypatch.setitem(sys.modules, "skfashion._network.tensorflow", half_imported)
     assert_array_equal(clf.predict_proba(X), expected)
 
 

@@ -73,7 +73,7 @@ class TestPromise2FittedStateIsArraysAndPlainValues:
             lambda clf, path: pickle.loads(cloudpickle.dumps(clf)),
             lambda clf, path: copy.deepcopy(clf),
             lambda clf, path: skops.io.loads(
-                skops.io.dumps(clf), trusted=["skfashion._cnn.FashionCNN"]
+                skops.io.dumps(clf), trusted=["skfashion._classifier.fashion_cnn.FashionCNN"]
             ),
         ],
         ids=["pickle", "joblib", "joblib mmap", "cloudpickle", "deepcopy", "skops"],
@@ -134,7 +134,7 @@ class TestPromise3EqualInputsGiveEqualBits:
         assert digest(FashionCNN(**PARAMETERS).fit(X, y)) == first
 
     def test_whatever_the_pool_holds(self, images, monkeypatch):
-        from skfashion._networks import pool
+        from skfashion._network.keras_model import pool
 
         monkeypatch.setattr(pool, "capacity", 3)  # each network takes a second to compile
         X, y = images
@@ -183,7 +183,7 @@ class TestPromise3EqualInputsGiveEqualBits:
             from helpers import make_images, run_python
             from test_promises import PARAMETERS, digest
             from skfashion import FashionCNN
-            import skfashion._tensorflow
+            import skfashion._network.tensorflow
             import keras
             keras.config.set_floatx("float16")
             keras.config.set_image_data_format("channels_first")
@@ -339,7 +339,7 @@ class TestPromise7SilentUnlessAsked:
             "import os\nos.write(2, b'from the C side')\nraise ImportError('broken wheel')\n"
         )
         done = subprocess.run(
-            [sys.executable, "-c", "import skfashion._tensorflow"],
+            [sys.executable, "-c", "import skfashion._network.tensorflow"],
             env={**os.environ, "PYTHONPATH": str(tmp_path)},
             capture_output=True,
             text=True,

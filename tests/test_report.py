@@ -10,8 +10,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
 from sklearn.naive_bayes import GaussianNB
 
-from skfashion import FashionCNN, _report, compare
-from skfashion._report._figures import best_network
+from skfashion import FashionCNN, compare
+from skfashion._cli import report as _report
+from skfashion._cli.report.figures import best_network
 from skfashion.datasets import CLASS_NAMES, load_fashion_mini
 
 matplotlib = pytest.importorskip("matplotlib")

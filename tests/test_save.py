@@ -21,8 +21,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from skfashion import FashionCNN, _members
-from skfashion._architecture import Architecture, TrainingState
+from skfashion import FashionCNN
+from skfashion._classifier import members as _members
+from skfashion._network.architecture import Architecture, TrainingState
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from helpers import make_images, run_python
 from joblib import Parallel, delayed
 
 from skfashion import FashionCNN
-from skfashion._machine import fingerprint, threads, threads_given
+from skfashion._utils.environment import fingerprint, threads, threads_given
 
 THREADS = """
-    from skfashion._machine import threads
+    from skfashion._utils.environment import threads
     before = threads()
-    from skfashion._tensorflow import tf
+    from skfashion._network.tensorflow import tf
     threading = tf.config.threading
     print(threading.get_inter_op_parallelism_threads(), end=" ")
     print(threading.get_intra_op_parallelism_threads())
@@ -23,7 +23,7 @@ THREADS = """
 
 
 def threads_after_a_fit():
-    from skfashion._tensorflow import tf
+    from skfashion._network.tensorflow import tf
 
     FashionCNN(filters=(4,), epochs=1, random_state=0).fit(*make_images())
     return tf.config.threading.get_intra_op_parallelism_threads()
@@ -96,7 +96,7 @@ def test_workers_share_the_cores_without_a_word_from_the_user(monkeypatch):
 
 def test_a_gpu_is_asked_for_no_more_memory_than_needed(monkeypatch):
     """No GPU is at hand: what TensorFlow is told is all that can be seen."""
-    from skfashion import _tensorflow
+    from skfashion._network import tensorflow as _tensorflow
 
     told = []
     config = _tensorflow.tf.config

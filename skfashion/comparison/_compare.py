@@ -19,8 +19,8 @@ from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit, check_
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
-from skfashion._rows import check_labels
-from skfashion._typing import AnyArray, StrPath
+from skfashion._classifier.rows import check_labels
+from skfashion._utils.types import AnyArray, StrPath
 from skfashion.comparison._comparison import Comparison
 from skfashion.comparison._kept import Kept
 from skfashion.comparison._runs import Data, Job, fit_and_score

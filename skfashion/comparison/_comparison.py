@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from skfashion._typing import FloatArray
+from skfashion._utils.types import FloatArray
 from skfashion.comparison._format import interval, p_value, significant
 
 _COSTS = {

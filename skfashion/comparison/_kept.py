@@ -12,10 +12,11 @@ from typing import Any
 import joblib
 from sklearn.base import clone
 
-from skfashion import _machine, _memory
-from skfashion._files import read_sealed, write_sealed
-from skfashion._typing import StrPath
-from skfashion._warning import warn
+from skfashion._utils import cache_directory as _memory
+from skfashion._utils import environment as _machine
+from skfashion._utils.files import read_sealed, write_sealed
+from skfashion._utils.types import StrPath
+from skfashion._utils.warnings import warn
 from skfashion.comparison._identity import identity, identity_of_rows
 from skfashion.comparison._runs import Data, Job, Run, fit_and_score
 

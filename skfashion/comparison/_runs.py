@@ -12,7 +12,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import cross_validate
 from sklearn.utils import _safe_indexing
 
-from skfashion._typing import AnyArray, FloatArray, History
+from skfashion._utils.types import AnyArray, FloatArray, History
 
 
 class Data(NamedTuple):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, t
 
-from skfashion._typing import FloatArray
+from skfashion._utils.types import FloatArray
 
 CONFIDENCE = 0.95
 

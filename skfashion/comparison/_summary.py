@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from skfashion._typing import AnyArray, FloatArray
+from skfashion._utils.types import AnyArray, FloatArray
 from skfashion.comparison import _statistics
 from skfashion.comparison._comparison import Comparison
 from skfashion.comparison._runs import Data, Run

@@ -21,7 +21,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
-from skfashion._typing import AnyArray, StrPath
+from skfashion._utils.types import AnyArray, StrPath
 
 from ._bunch import Arrays, Bytes, feature_names, make_result
 from ._errors import DatasetError, open_file, problem

@@ -7,7 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from .._files import make_folder, write_atomically
+from skfashion._utils.files import make_folder, write_atomically
+
 from ._errors import DatasetError, problem
 
 MIRRORS = (

@@ -4,7 +4,7 @@ import io
 import os
 import stat
 
-from skfashion._typing import StrPath
+from skfashion._utils.types import StrPath
 
 
 class DatasetError(OSError):

@@ -13,8 +13,9 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from .._typing import StrPath
-from .._warning import warn
+from skfashion._utils.types import StrPath
+from skfashion._utils.warnings import warn
+
 from ._bunch import PARTS, Arrays, Bytes, Subset, make_result, read_subset
 from ._download import download
 from ._errors import DatasetError, problem

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from skfashion._typing import StrPath
+from skfashion._utils.types import StrPath
 
 from ._errors import DatasetError, open_file, problem
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skfashion._typing import FloatArray, ImageShape
+from skfashion._utils.types import FloatArray, ImageShape
 
 from ._bunch import Bytes
 from ._pictures import Unusable

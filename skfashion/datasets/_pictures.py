@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageFile, UnidentifiedImageError
 
-from skfashion._typing import AnyArray
+from skfashion._utils.types import AnyArray
 
 from ._bunch import Bytes
 from ._errors import open_file, problem

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skfashion._typing import AnyArray, ImageShape, StrPath, keeps_types
+from skfashion._utils.types import AnyArray, ImageShape, StrPath, keeps_types
 
 from ._bunch import Bytes, feature_names
 from ._paper import Colour, Recipe, make_image

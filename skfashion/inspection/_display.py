@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import _safe_indexing, check_consistent_length
 
-from skfashion import _images
-from skfashion._typing import AnyArray, FloatArray, ImageShape
+from skfashion._classifier import images as _images
+from skfashion._utils.types import AnyArray, FloatArray, ImageShape
 from skfashion.inspection._occlusion import (
     check_takes_rows,
     class_index,

@@ -13,8 +13,8 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from skfashion import _images
-from skfashion._typing import AnyArray, FloatArray, ImageShape
+from skfashion._classifier import images as _images
+from skfashion._utils.types import AnyArray, FloatArray, ImageShape
 from skfashion.datasets import ImageFileReader
 
 # Pixels that are handed to the estimator at a time: all 1,024 covered images of 28x28 pixels, and

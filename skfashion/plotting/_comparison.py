@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from skfashion._typing import AnyArray, FloatArray
+from skfashion._utils.types import AnyArray, FloatArray
 from skfashion.plotting._style import COLORS, check_choice, pyplot
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection._search import BaseSearchCV
 
-from skfashion._typing import AnyArray, FloatArray
+from skfashion._utils.types import AnyArray, FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd

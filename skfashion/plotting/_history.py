@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
-from skfashion._typing import AnyArray
+from skfashion._utils.types import AnyArray
 from skfashion.plotting._curves import (
     Curve,
     Metric,

@@ -13,8 +13,8 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 
-from skfashion import _images
-from skfashion._typing import AnyArray, FloatArray, ImageShape
+from skfashion._classifier import images as _images
+from skfashion._utils.types import AnyArray, FloatArray, ImageShape
 from skfashion.datasets import ImageFileReader
 from skfashion.plotting._style import COLORS, check_choice, pyplot
 

@@ -1,0 +1,209 @@
+"""Images in any layout and scale as the arrays that networks take."""
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skfashion._utils.types import AnyArray, FloatName, ImageShape
+from skfashion._utils.warnings import warn
+
+# `predict` warns beyond these factors: 0..1 floats given to a network of 0..255 integers (or the
+# other way round) differ by 255, honest variation of exposure by far less.
+_TOO_LARGE, _TOO_SMALL = 4.0, 1 / 64
+
+
+def flatten(X: Any, name: str = "X") -> tuple[Any, ImageShape | None]:
+    """One row per image, whatever the layout.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1), or DataFrame
+    name : str
+        The parameter's name, for messages.
+
+    Returns
+    -------
+    X : the DataFrame, or an array, of shape (n, features)
+        What has fewer dimensions comes back as it is, for scikit-learn to refuse.
+    image_shape : tuple of two int or None
+        Rows and columns where the layout tells them.
+
+    Raises
+    ------
+    ValueError
+        If there are more dimensions, or several channels.
+    """
+    if issparse(X) or hasattr(X, "columns"):
+        return X, None
+    X = np.asarray(X)
+    if X.ndim < 3:
+        return X, None
+    if X.ndim > 4 or X.shape[3:] not in ((), (1,)):
+        channels = f", not {X.shape[3]}" if X.ndim == 4 else ""
+        raise ValueError(
+            f"{name} has shape {X.shape}: expected grey images of shape (n, features), "
+            f"(n, rows, columns) or (n, rows, columns, 1), with one channel{channels}, and that "
+            "last. Convert colour images to grey first."
+        )
+    return X.reshape(X.shape[0], math.prod(X.shape[1:])), X.shape[1:3]
+
+
+def choose_image_shape(
+    image_shape: Any, layout: ImageShape | None, n_features: int, name: str = "X"
+) -> ImageShape:
+    """Rows and columns of an image of `n_features` pixels.
+
+    The parameter `image_shape` if given, else what the layout says, else the smallest square
+    that holds the features.
+
+    Raises
+    ------
+    ValueError
+        If `image_shape` is not two positive integers or does not match the data.
+    """
+    if image_shape is None:
+        if layout is not None:
+            return int(layout[0]), int(layout[1])
+        side = math.isqrt(n_features - 1) + 1
+        return side, side
+    shape = tuple(image_shape)
+    if len(shape) != 2 or not all(
+        isinstance(length, (int, np.integer)) and length >= 1 for length in shape
+    ):
+        raise ValueError(f"image_shape={image_shape!r}: expected two positive integers.")
+    rows, columns = map(int, shape)
+    if rows * columns != n_features:
+        raise ValueError(
+            f"image_shape={image_shape!r} means {rows * columns} pixels, but {name} has "
+            f"{n_features} features."
+        )
+    check_layout((rows, columns), layout, name)
+    return rows, columns
+
+
+def check_layout(image_shape: ImageShape, layout: ImageShape | None, name: str = "X") -> None:
+    """Refuse images whose layout says another shape than `image_shape`."""
+    if layout is not None and tuple(layout) != tuple(image_shape):
+        raise ValueError(
+            f"{name} holds images of shape {tuple(layout)}, but this FashionCNN expects "
+            f"{tuple(image_shape)}."
+        )
+
+
+def check_numbers(X: AnyArray, name: str = "X") -> None:
+    """Refuse what scikit-learn lets pass as numeric though it is no number."""
+    if X.dtype.kind not in "biuf":
+        raise ValueError(f"{name} has dtype {X.dtype}: expected real numbers.")
+
+
+def measure_scale(X: AnyArray) -> tuple[float, float]:
+    """The value that pixels are divided by, and the one that later images are held against.
+
+    Data without a negative value have a scale of their own, their largest value (1 if all are
+    zero). Data with negative values come from a scaler and are left as they are.
+
+    Returns
+    -------
+    pixel_max : float
+    typical_max : float
+        `pixel_max`; with negative values the largest magnitude of the typical image.
+    """
+    if X.min() < 0:
+        return 1.0, _median(_largest_magnitudes(X))
+    pixel_max = float(X.max()) or 1.0
+    return pixel_max, pixel_max
+
+
+def _largest_magnitudes(X: AnyArray) -> AnyArray:
+    """Of each image."""
+    return np.maximum(X.max(axis=1).astype(float), -X.min(axis=1).astype(float))
+
+
+def _median(values: AnyArray) -> float:
+    # One of the values: the mean of two could overflow.
+    return float(np.sort(values)[len(values) // 2])
+
+
+def warn_if_scale_differs(X: AnyArray, typical_max: float, *, name: str = "X") -> None:
+    """Warn when the values are far from those of the training images.
+
+    Too large is judged by the typical image: a scaler in front, fitted pixel by pixel, blows up
+    single pixels that were all but black in training, and means no harm.
+    """
+    magnitudes = _largest_magnitudes(X)
+    largest, typical = float(magnitudes.max()), _median(magnitudes)
+    if typical > _TOO_LARGE * typical_max or 0 < largest < _TOO_SMALL * typical_max:
+        warn(
+            f"The images in {name} reach {typical or largest:g}, those that FashionCNN was fitted "
+            f"on {typical_max:g}. Give images on one scale to both, e.g. 0..255."
+        )
+
+
+def to_network(
+    X: AnyArray,
+    image_shape: ImageShape,
+    padded_shape: ImageShape,
+    pixel_max: float,
+    dtype: FloatName,
+    *,
+    keep_bytes: bool = True,
+    name: str = "X",
+) -> AnyArray:
+    """Rows of pixels as the images a network takes.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, features)
+    image_shape, padded_shape : tuple of two int
+        What an image has, and what the network needs: the difference is filled with zeros.
+    pixel_max : float
+    dtype : {"float32", "float64"}
+    keep_bytes : bool, default=True
+        Bytes stay bytes, a quarter of the memory, and are divided by the network, if that gives
+        the same bits. Everything else is divided here.
+    name : str
+        The parameter's name, for messages.
+
+    Returns
+    -------
+    images : ndarray of shape (n, rows, columns, 1), uint8 or `dtype`
+
+    Raises
+    ------
+    ValueError
+        If a value is too large for `dtype`.
+    """
+    n, n_features = X.shape
+    if not (keep_bytes and X.dtype == np.uint8 and _is_exact(pixel_max, dtype)):
+        X = _divide(X, pixel_max, dtype, name)
+    missing = math.prod(image_shape) - n_features
+    if missing:
+        X = np.pad(X, ((0, 0), (0, missing)))
+    images = X.reshape(n, *image_shape, 1)
+    if tuple(padded_shape) != tuple(image_shape):
+        margins = [(0, padded - own) for padded, own in zip(padded_shape, image_shape, strict=True)]
+        images = np.pad(images, ((0, 0), *margins, (0, 0)))
+    return images
+
+
+def _is_exact(value: float, dtype: FloatName) -> bool:
+    with np.errstate(over="ignore"):
+        # Not of NumPy's number and Python's: that would be compared in the precision of the first.
+        return float(np.dtype(dtype).type(value)) == value
+
+
+def _divide(X: AnyArray, pixel_max: float, dtype: FloatName, name: str) -> AnyArray:
+    # A true quotient in double precision, rounded once: so 0..255 integers, 0..1 floats of either
+    # precision and bytes divided in the network's own precision give equal bits. The buffered
+    # cast needs no double-precision copy of the whole.
+    scaled = np.empty(X.shape, dtype)
+    with np.errstate(over="ignore"):
+        np.divide(X, pixel_max, out=scaled, dtype=np.float64, casting="unsafe")
+    if not np.isfinite(scaled).all():
+        raise ValueError(
+            f"{name} holds values as large as {np.abs(X).max():g}: divided by pixel_max_="
+            f"{pixel_max:g} they do not fit dtype={dtype!r}."
+        )
+    return scaled

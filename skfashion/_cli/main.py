@@ -1,0 +1,98 @@
+"""The command ``skfashion``: parses arguments, runs a command, turns errors into exit codes."""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from skfashion import __version__
+from skfashion._cli import cache, compare, predict, reproduce, train
+
+_COMMANDS = {
+    "compare": compare,
+    "reproduce": reproduce,
+    "train": train,
+    "predict": predict,
+    "cache": cache,
+}
+_ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """What each command takes."""
+    parser = argparse.ArgumentParser(
+        prog="skfashion",
+        description="Convolutional networks for Fashion-MNIST beside classical classifiers.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for name, module in _COMMANDS.items():
+        command = commands.add_parser(name, help=module.HELP)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command of the shell.
+
+    Parameters
+    ----------
+    argv : list of str or None, default=None
+        Arguments; None takes those of the process.
+
+    Returns
+    -------
+    int
+        0; 1 when the data cannot be read or trained on, or an estimator or an image failed; 130
+        after Ctrl-C.
+
+    Raises
+    ------
+    SystemExit
+        With 2 after wrong arguments, with 143 after SIGTERM, with 129 after SIGHUP.
+    """
+    arguments = build_parser().parse_args(argv)
+    arguments.argv = sys.argv[1:] if argv is None else argv
+    try:
+        with _tidy_end():
+            return arguments.run(arguments)
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (OSError, ValueError, RuntimeError, ImportError) as error:  # DatasetError is an OSError
+        print(f"skfashion: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+@contextmanager
+def _tidy_end() -> Iterator[None]:
+    """After `kill`, `timeout` and a closed terminal too, leave no half files and no workers.
+
+    A library has no business with signals; a command that nobody else handles them for has.
+    """
+    unhandled = [
+        number
+        for number in _ENDINGS
+        if signal.getsignal(number) is signal.SIG_DFL  # `nohup` has one ignored
+        and threading.current_thread() is threading.main_thread()
+    ]
+    for number in unhandled:
+        signal.signal(number, _exit)
+    try:
+        yield
+    finally:
+        for number in unhandled:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _exit(number: int, _: object) -> None:
+    for other in _ENDINGS:
+        if signal.getsignal(other) is _exit:  # a terminal tells of its end twice
+            signal.signal(other, signal.SIG_IGN)
+    sys.exit(128 + number)  # as shells tell of it

@@ -1,0 +1,133 @@
+"""A comparison as files: two tables and one page that needs nothing else."""
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from skfashion._cli.report.figures import best_network, figures
+from skfashion._utils.files import make_folder, write_atomically
+from skfashion._utils.types import AnyArray
+from skfashion.comparison import Comparison
+
+
+def prepare(directory: Path) -> None:
+    """Make the directory and see that files can be written to it, before any long work.
+
+    Parameters
+    ----------
+    directory : Path
+
+    Raises
+    ------
+    OSError
+        If it cannot be made or written to.
+    ImportError
+        Without matplotlib or Jinja2.
+    """
+    for library in ("jinja2", "matplotlib"):
+        try:
+            import_module(library)
+        except ImportError as error:
+            raise ImportError(
+                f"A report needs {library}: python -m pip install 'skfashion[report]'"
+            ) from error
+    make_folder(directory)
+
+
+def write(
+    comparison: Comparison,
+    X: AnyArray,
+    y: AnyArray,
+    directory: Path,
+    *,
+    title: str,
+    display_labels: Sequence[str],
+    facts: Mapping[str, str],
+) -> Path:
+    """Write ``table.csv``, ``scores.csv`` and ``report.html``.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    X : ndarray of shape (n, features)
+        The images that were cross-validated.
+    y : ndarray of shape (n,)
+    directory : Path
+        As `prepare` left it.
+    title : str
+    display_labels : list of str
+        Names of the classes, in the order of the sorted labels.
+    facts : dict of str to str
+        How the comparison was made: command, seed and so on.
+
+    Returns
+    -------
+    Path
+        Of the page.
+    """
+    table = comparison.table.to_csv(lineterminator="\n")
+    scores = comparison.scores.to_csv(index=False, lineterminator="\n")
+    page = directory / "report.html"
+    write_atomically(directory / "table.csv", table.encode())
+    write_atomically(directory / "scores.csv", scores.encode())
+    write_atomically(page, _page(comparison, X, y, title, display_labels, facts).encode())
+    return page
+
+
+def _page(
+    comparison: Comparison,
+    X: AnyArray,
+    y: AnyArray,
+    title: str,
+    display_labels: Sequence[str],
+    facts: Mapping[str, str],
+) -> str:
+    import jinja2
+
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return templates.get_template("report.html").render(
+        title=title,
+        summary=_summary(comparison),
+        failures=comparison.failures,
+        table=comparison.readable(),
+        networks=list(comparison.out_of_fold),
+        has_test=comparison.predictions is not None,
+        figures=list(figures(comparison, X, y, display_labels)),
+        facts=facts,
+    )
+
+
+def _summary(comparison: Comparison) -> str:
+    """The result in one sentence."""
+    metric = comparison.metrics[0]
+    table = comparison.table.dropna(subset=[f"{metric}_mean"])
+    if table.empty:
+        return "Every estimator failed."
+    best = table.index[0]
+    text = f"Best: {best}, {metric} {_score(table.loc[best], metric)}."
+    network = best_network(comparison)
+    if network in (None, best):
+        return text
+    row = table.loc[network]
+    p = row[f"{metric}_p_value"]
+    verdict = (
+        "which these folds do not tell from no difference"
+        if p >= 0.05
+        else "more than chance explains"
+    )
+    return (
+        f"{text} The best network is {network}, {_score(row, metric)}: a difference of "
+        f"{row[f'{metric}_difference']:+.3f} (p = {p:.3f}), {verdict}."
+    )
+
+
+def _score(row: Any, metric: str) -> str:
+    low, high = row[f"{metric}_low"], row[f"{metric}_high"]
+    return f"{row[f'{metric}_mean']:.3f} (95 % interval {low:.3f} to {high:.3f})"

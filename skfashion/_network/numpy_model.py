@@ -1,0 +1,91 @@
+"""The network's forward pass in NumPy: prediction needs no TensorFlow.
+
+Every image is multiplied on its own, in matrices of the same shape whatever stands beside it:
+its outputs are the same bits alone and in any batch. One product over the whole batch would be
+up to 1.7 times faster, but BLAS rounds a row by its place among the others.
+"""
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from skfashion._utils.types import AnyArray, FloatArray
+
+# Bytes of patches at a time: what stays in the cache is several times faster than what does not.
+_PATCH_BYTES = 8e6
+
+
+def logits(
+    images: AnyArray, weights: Sequence[FloatArray], strides: int, pixel_max: float
+) -> FloatArray:
+    """Outputs of the last layer, before the softmax.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, rows, columns, 1)
+        Bytes are divided by `pixel_max` here, floats were divided already.
+    weights : list of ndarray
+        Kernel and bias of each layer, in the order of ``keras.Model.get_weights()``.
+    strides : int
+    pixel_max : float
+
+    Returns
+    -------
+    logits : ndarray of shape (n, n_classes), in the dtype of `weights`
+    """
+    dtype = weights[0].dtype
+    outputs = np.empty((len(images), weights[-1].size), dtype)
+    rows = _rows_at_a_time(images.shape[1:3], weights, strides)
+    for start in range(0, len(images), rows):
+        chunk = images[start : start + rows]
+        if chunk.dtype == np.uint8:
+            chunk = chunk.astype(dtype) / dtype.type(pixel_max)
+        outputs[start : start + rows] = _network(chunk, weights, strides)
+    return outputs
+
+
+def _rows_at_a_time(shape: Sequence[int], weights: Sequence[FloatArray], strides: int) -> int:
+    largest = 1
+    for kernel in weights[:-4:2]:
+        shape = [(length - kernel.shape[0]) // strides + 1 for length in shape]
+        largest = max(largest, prod(shape) * prod(kernel.shape[:3]) * kernel.itemsize)
+    return max(1, int(_PATCH_BYTES // largest))
+
+
+def _network(x: FloatArray, weights: Sequence[FloatArray], strides: int) -> FloatArray:
+    *convolutions, hidden, output = zip(weights[::2], weights[1::2], strict=True)
+    for kernel, bias in convolutions:
+        x = np.maximum(_convolve(x, kernel, strides) + bias, 0)
+    x = x.reshape(len(x), 1, -1)
+    x = np.maximum(x @ hidden[0] + hidden[1], 0)
+    return (x @ output[0] + output[1])[:, 0]
+
+
+def _convolve(x: FloatArray, kernel: FloatArray, strides: int) -> FloatArray:
+    """A valid convolution as a matrix product for each image: patches by filters."""
+    rows, columns, _, filters = kernel.shape
+    n, height, width, channels = x.shape
+    height, width = (height - rows) // strides + 1, (width - columns) // strides + 1
+    image, row, column, channel = x.strides
+    patches = as_strided(  # by sliding_window_view a row of v2 takes 0.41 instead of 0.34 ms
+        x,
+        (n, height, width, rows, columns, channels),  # within x, whatever the kernel
+        (image, row * strides, column * strides, row, column, channel),
+        writeable=False,
+    )
+    flat = patches.reshape(n, height * width, -1) @ kernel.reshape(-1, filters)
+    return flat.reshape(n, height, width, filters)
+
+
+def log_softmax(logits: FloatArray) -> FloatArray:
+    """Logarithms of the class probabilities, without overflow."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Class probabilities, without overflow."""
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
