@@ -1,37 +1,53 @@
-"""FashionCNN: scikit-learn's contract round the networks."""
+"""FashionCNN: the networks as a scikit-learn classifier."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from numbers import Integral, Real
 from os import PathLike
-from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import _fit_context
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.multiclass import _check_partial_fit_first_call
+from sklearn.utils.validation import check_is_fitted
 
-from skfashion._classifier import images as _images
-from skfashion._classifier import rows as _rows
-from skfashion._classifier.fitted import FittedCNN
+from skfashion._classifier import images, model_file, validation
+from skfashion._classifier.validation import Rows
 from skfashion._network.architecture import Architecture, TrainingState
 from skfashion._network.forks import check_not_forked
-from skfashion._training.callbacks import CallbackSupportMixin, Reporter, Tasks, with_callbacks
-from skfashion._training.path import EpochPath, Trained
-from skfashion._utils import cache_directory as _memory
-from skfashion._utils import environment as _machine
-from skfashion._utils.types import AnyArray, FloatName, ImageShape, StrPath, keeps_types
+from skfashion._network.numpy_model import log_softmax, softmax
+from skfashion._network.prediction import predict_logits
+from skfashion._training.callbacks import (
+    CallbackSupportMixin,
+    Reporter,
+    SklearnCallbacks,
+    check_keras_callbacks,
+    with_callbacks,
+)
+from skfashion._training.checkpoints import Checkpoints, locate_checkpoints
+from skfashion._training.data import FitResult, TrainingSettings
+from skfashion._training.progress import EarlyStopping, Progress
+from skfashion._utils.types import (
+    AnyArray,
+    FloatArray,
+    FloatName,
+    History,
+    ImageShape,
+    StrPath,
+    keeps_types,
+)
+
+if TYPE_CHECKING:
+    import keras
 
 
-class FashionCNN(CallbackSupportMixin, FittedCNN):
+class FashionCNN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """Convolutional network for small grey images, a scikit-learn classifier.
 
     For each entry of `filters` a ``Conv2D(f, kernel_size, strides, "valid", relu)``, followed by
@@ -190,6 +206,26 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
     (1,)
     """
 
+    classes_: AnyArray
+    n_features_in_: int
+    feature_names_in_: AnyArray
+    image_shape_: ImageShape
+    pixel_max_: float
+    weights_: list[FloatArray]
+    history_: History
+    n_iter_: int
+    n_epochs_trained_: int
+    # Private: the fields of the `Architecture`; the optimizer's state; the rate of dropout; the
+    # seed; whether there were negative pixels; the magnitude that later images are compared with;
+    # where the epochs are stored, if they are.
+    _architecture: dict[str, Any]
+    _optimizer_state: dict[str, Any]
+    _dropout: float
+    _seed: int
+    _signed: bool
+    _typical_max: float
+    _checkpoints: dict[str, str] | None
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "filters": [tuple, list, np.ndarray],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
@@ -206,8 +242,9 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "image_shape": ["array-like", None],
         "dtype": [StrOptions({"float32", "float64"})],
-        "memory": [str, PathLike, None],
+        "memory": [str, PathLike, HasMethods("cache"), None],
         "warm_start": ["boolean"],
+        "callbacks": [list, tuple, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
@@ -230,8 +267,9 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         image_shape: ImageShape | None = None,
         dtype: FloatName = "float32",
-        memory: StrPath | None = None,
+        memory: StrPath | Any | None = None,
         warm_start: bool = False,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -252,6 +290,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         self.dtype = dtype
         self.memory = memory
         self.warm_start = warm_start
+        self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state
 
@@ -307,6 +346,7 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         *,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
     ) -> Self:
         """Train the network.
 
@@ -338,22 +378,42 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             If Keras runs on another backend than TensorFlow, or in a process forked from one where
             TensorFlow runs.
         """
-        if self._stores():
-            self._check_seed()
-        # Outside of what a failure undoes: callbacks are torn down then, too.
-        tasks = Tasks(self, X, y, sample_weight, _fitted_attributes)
-        with self._all_or_nothing() as undo:
-            going_on = self.warm_start and hasattr(self, "weights_")
-            X, y, weights = self._check_rows(X, y, sample_weight, reset=not going_on, minimum=2)
-            if not going_on:
-                self._begin(np.unique(y))
-            rows = _rows.Rows(X, _rows.encode(y, self.classes_, "y"), weights)
-            rows = _rows.drop_weightless(rows)
-            rows, validation = self._set_validation_aside(rows, X_val, y_val)
-            rows = _rows.weigh_classes(rows, self.class_weight, self.classes_)
-            _rows.require_two_classes(rows)
-            self._train(rows, validation, self.epochs, undo, tasks=tasks, stores=self._stores())
-        tasks.end()
+        stores_epochs = self.memory is not None and not self.warm_start
+        if stores_epochs and not isinstance(self.random_state, Integral):
+            raise ValueError(
+                f"memory={self.memory!r} needs an integer random_state, by which a training is "
+                f"found again, but random_state is {self.random_state!r}."
+            )
+        check_keras_callbacks(self.callbacks, with_memory=stores_epochs)
+        # Before what a failure undoes: its callbacks are torn down then, too.
+        reports = SklearnCallbacks(self, X, y, sample_weight, _fitted_attributes)
+        with self._unchanged_on_failure() as failure:
+            resumes = self.warm_start and hasattr(self, "weights_")
+            X, y, weights = validation.check_rows(
+                self, X, y, sample_weight, reset=not resumes, min_samples=2
+            )
+            if not resumes:
+                self._start(np.unique(y))
+            rows = validation.encode_rows(X, y, weights, self.classes_)
+            rows_val = None
+            if X_val is not None or y_val is not None:
+                rows_val = validation.check_validation_rows(self, X_val, y_val, sample_weight_val)
+            elif self.validation_fraction > 0:
+                rows, rows_val = validation.split_rows(rows, self.validation_fraction, self._seed)
+            elif self.early_stopping:
+                raise ValueError(
+                    "early_stopping=True needs validation rows: give X_val and y_val to fit, or "
+                    "set validation_fraction above 0."
+                )
+            self._train(
+                rows,
+                rows_val,
+                epochs=self.epochs,
+                failure=failure,
+                reports=reports,
+                stores_epochs=stores_epochs,
+            )
+        reports.end()
         return self
 
     @keeps_types(_fit_context(prefer_skip_nested_validation=True))
@@ -408,55 +468,248 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
                     f"partial_fit does not work with {name}={getattr(self, name)!r}, which needs "
                     "all rows at once. Use fit, or set it back to its default."
                 )
-        with self._all_or_nothing() as undo:
+        check_keras_callbacks(self.callbacks, with_memory=False)
+        with self._unchanged_on_failure() as failure:
             first = not hasattr(self, "weights_")
-            X, y, weights = self._check_rows(X, y, sample_weight, reset=first)
+            X, y, weights = validation.check_rows(self, X, y, sample_weight, reset=first)
             if _check_partial_fit_first_call(self, classes):
-                self._begin(self.classes_)
-            rows = _rows.Rows(X, _rows.encode(y, self.classes_, "y"), weights)
-            rows = _rows.drop_weightless(rows)
-            rows = _rows.weigh_classes(rows, self.class_weight, self.classes_)
-            self._train(rows, None, 1, undo)
+                self._start(self.classes_)
+            rows = validation.encode_rows(X, y, weights, self.classes_)
+            self._train(rows, None, epochs=1, failure=failure)
         return self
 
-    @contextmanager
-    def _all_or_nothing(self) -> Iterator[ExitStack]:
-        """Whatever fails, the estimator stays as it was before: what is yielded puts it back."""
+    def predict(self, X: ArrayLike) -> AnyArray:
+        """Most probable label of each image.
 
-        def restore(before: dict[str, Any]) -> None:
-            self.__dict__.clear()
-            self.__dict__.update(before)
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, in any layout, whichever was used in `fit`.
 
-        with ExitStack() as undo:
-            undo.callback(restore, dict(vars(self)))
-            yield undo
-            undo.pop_all()
+        Returns
+        -------
+        y : ndarray of shape (n,)
+            Of `classes_`, in their dtype.
 
-    def _check_rows(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        *,
-        reset: bool,
-        minimum: int = 1,
-    ) -> tuple[AnyArray, AnyArray, AnyArray]:
-        """Images as rows of features, labels and weights, checked."""
-        _rows.check_labels(y)
-        X, layout = _images.flatten(X)
-        X, y = validate_data(self, X, y, dtype="numeric", reset=reset, ensure_min_samples=minimum)
-        _images.check_numbers(X)
-        check_classification_targets(y)
-        if reset:
-            self.image_shape_ = _images.choose_image_shape(self.image_shape, layout, X.shape[1])
-        elif self.image_shape is not None or layout is not None:
-            shape = _images.choose_image_shape(self.image_shape, layout, X.shape[1])
-            _images.check_layout(self.image_shape_, shape)
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        return X, y, weights
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the images are not like those of `fit`.
+        TypeError
+            If X is sparse.
+        """
+        logits = self._logits(X)
+        return self.classes_[logits.argmax(axis=1)]
 
-    def _begin(self, classes: AnyArray) -> None:
-        """Forget what was trained before."""
+    def predict_proba(self, X: ArrayLike) -> FloatArray:
+        """Probability of each class for each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, in any layout, whichever was used in `fit`.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n, n_classes), of `dtype`
+            In the order of `classes_`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the images are not like those of `fit`.
+        TypeError
+            If X is sparse.
+        """
+        return softmax(self._logits(X))
+
+    def predict_log_proba(self, X: ArrayLike) -> FloatArray:
+        """Logarithm of the probability of each class for each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, in any layout, whichever was used in `fit`.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n, n_classes), of `dtype`
+            In the order of `classes_`; finite where a probability is too small for its dtype.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the images are not like those of `fit`.
+        TypeError
+            If X is sparse.
+        """
+        return log_softmax(self._logits(X))
+
+    def decision_function(self, X: ArrayLike) -> FloatArray:
+        """Logits, the outputs of the network before the softmax.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, in any layout, whichever was used in `fit`.
+
+        Returns
+        -------
+        scores : ndarray of shape (n, n_classes) or (n,), of `dtype`
+            With two classes the logit of ``classes_[1]`` less that of ``classes_[0]``.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the images are not like those of `fit`.
+        TypeError
+            If X is sparse.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def staged_predict_proba(self, X: ArrayLike) -> Iterator[FloatArray]:
+        """Probability of each class after every epoch, from one `fit` with `memory`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images, in any layout, whichever was used in `fit`.
+
+        Yields
+        ------
+        probabilities : ndarray of shape (n, n_classes), of `dtype`
+            After epoch 1, 2, ..., `n_iter_`; the last are those of `predict_proba`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the last training was not a `fit` with `memory`, an epoch is not there any more, or
+            the images are not like those of `fit`.
+        TypeError
+            If X is sparse.
+        """
+        check_is_fitted(self)
+        architecture = Architecture(**self._architecture)
+        checkpoints = self._open_checkpoints(architecture)
+        if checkpoints is None:
+            raise ValueError(
+                "staged_predict_proba needs the weights of every epoch, which only fit with memory "
+                "stores."
+            )
+        X = validation.check_images(self, X)
+        for epoch in range(1, self.n_iter_ + 1):
+            found = checkpoints.load(epoch)
+            if found is None:
+                raise ValueError(
+                    f"Epoch {epoch} is not stored in {checkpoints.folder}, where fit stores them: "
+                    "fit again."
+                )
+            yield softmax(self._logits_of(X, found[0].weights))
+
+    def save(self, path: StrPath, *, include_optimizer: bool = False) -> None:
+        """Write the fitted network into one file, which `load` reads without TensorFlow.
+
+        A zip of plain arrays and a ``manifest.json`` with parameters, versions and the SHA-256 of
+        every array. Of `memory` the directory's name is kept, not what is in it. Of NumPy's numbers
+        and arrays among the parameters the values are kept; callbacks and requests of metadata are
+        not. What `load` would refuse is not written.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file. One that is there is replaced as a whole or not at all; a link is replaced
+            itself.
+        include_optimizer : bool, default=False
+            Whether to keep the optimizer's state, which makes the file three times as large. Only
+            with it `partial_fit` and `warm_start` go on from what was loaded, bit for bit.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If a parameter or a label is no plain value, a weight is not finite, a file of 2 GB
+            could not hold it, or there is no optimizer's state to include; then nothing has
+            changed.
+        OSError
+            If it cannot be written; then nothing has changed.
+        """
+        check_is_fitted(self)
+        model_file.save(self, path, include_optimizer=include_optimizer)
+
+    @classmethod
+    def load(cls, path: StrPath) -> Self:
+        """Read a fitted network from a file that `save` wrote.
+
+        Nothing in the file is run, and nothing is taken from it unseen: names, shapes, dtypes,
+        sizes, SHA-256 and finiteness are checked. It needs neither TensorFlow nor Keras. The
+        parameters are those of the file: look at `memory`, a directory that `fit` writes into,
+        before you fit again what a stranger saved. The SHA-256 stand in the file: they find damage,
+        but not weights that somebody put there with theirs.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file.
+
+        Returns
+        -------
+        FashionCNN
+            Fitted, with equal predictions. `staged_predict_proba` is not to be had from it.
+
+        Raises
+        ------
+        ValueError
+            If it is no such file, is damaged, was changed without its SHA-256, or is of a newer
+            version.
+        OSError
+            If it cannot be read.
+        """
+        return model_file.load(cls, path)
+
+    def to_keras(self) -> keras.Sequential:
+        """The trained network as a plain Keras model, independent of this estimator.
+
+        Returns
+        -------
+        keras.Sequential
+            From raw pixels of shape (n, rows, columns, 1) to probabilities, of Keras' own layers
+            only: Input, Rescaling (and ZeroPadding2D where images are padded), the layers of the
+            network, softmax. The way to ``.keras`` files, ONNX and TFLite.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        RuntimeError
+            If Keras runs on another backend than TensorFlow, or in a process forked from one where
+            TensorFlow runs.
+        """
+        check_is_fitted(self)
+        check_not_forked()
+        from skfashion._network.keras_layers import build_sequential
+
+        return build_sequential(
+            Architecture(**self._architecture),
+            self.weights_,
+            image_shape=self.image_shape_,
+            pixel_max=self.pixel_max_,
+            dropout=self._dropout,
+        )
+
+    def _start(self, classes: AnyArray) -> None:
+        """Start a new training: forget an earlier one."""
         if len(classes) < 2:
             raise ValueError(
                 "FashionCNN needs at least 2 classes, but got "
@@ -467,46 +720,22 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
         self.history_ = {"loss": [], "accuracy": []}
         self.n_iter_ = 0
 
-    def _set_validation_aside(
-        self, rows: _rows.Rows, X_val: ArrayLike | None, y_val: ArrayLike | None
-    ) -> tuple[_rows.Rows, _rows.Rows | None]:
-        """The rows to train on and those to validate by, None where there are none."""
-        if X_val is not None or y_val is not None:
-            return rows, _rows.given_validation(
-                X_val, y_val, check_images=self._check_images, classes=self.classes_
-            )
-        if self.validation_fraction > 0:
-            return _rows.split(rows, self.validation_fraction, self._seed)
-        if self.early_stopping:
-            raise ValueError(
-                "early_stopping=True needs validation rows: give X_val and y_val to fit, or set "
-                "validation_fraction above 0."
-            )
-        return rows, None
-
     def _train(
         self,
-        rows: _rows.Rows,
-        validation: _rows.Rows | None,
-        epochs: int,
-        undo: ExitStack,
+        rows: Rows,
+        rows_val: Rows | None,
         *,
-        tasks: Tasks | None = None,
-        stores: bool = False,
+        epochs: int,
+        failure: ExitStack,
+        reports: SklearnCallbacks | None = None,
+        stores_epochs: bool = False,
     ) -> None:
-        """Go on from the state at hand, or start.
+        """Train for some epochs from the state at hand, and set the fitted attributes.
 
-        Parameters
-        ----------
-        rows : Rows
-        validation : Rows or None
-        epochs : int
-        undo : ExitStack
-            What a failure undoes. An interruption keeps the full epochs.
-        tasks : Tasks or None
-        stores : bool
-            Whether `memory` is used.
+        An interruption keeps the epochs that are complete: then `failure` undoes nothing.
         """
+        rows = validation.weigh_classes(rows, self.class_weight, self.classes_)
+        validation.require_two_classes(rows)
         architecture = Architecture.for_images(
             self.image_shape_,
             filters=self.filters,
@@ -517,52 +746,48 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             n_classes=len(self.classes_),
             dtype=self.dtype,
         )
-        state = self._first_state(architecture, rows)
-        # Equal bits either way, but a network takes both in one dtype.
-        keep_bytes = validation is None or validation.X.dtype == rows.X.dtype
-        given = {"X": rows} if validation is None else {"X": rows, "X_val": validation}
-        images = {}
-        for name, part in given.items():
-            images[name] = self._to_network(part, architecture, keep_bytes, name)
-            _images.warn_if_scale_differs(part.X, self._typical_max, name=name)
-
-        self._architecture, self._dropout = asdict(architecture), float(self.dropout)
-        shaping: dict[str, Any] = {
-            "batch_size": int(min(self.batch_size, len(rows.codes))),
-            "learning_rate": float(self.learning_rate),
-            "dropout": self._dropout,
-            "pixel_max": self.pixel_max_,
-            "seed": self._seed,
-        }
-        self._stored_run = self._name_run(images, shaping) if stores else None
-        path = EpochPath(
+        state = self._initial_state(architecture, rows)
+        data = validation.prepare_data(self, architecture, rows, rows_val)
+        settings = TrainingSettings(
+            batch_size=int(min(self.batch_size, len(data.labels))),
+            learning_rate=float(self.learning_rate),
+            dropout=float(self.dropout),
+            pixel_max=self.pixel_max_,
+            seed=self._seed,
+        )
+        self._architecture, self._dropout = asdict(architecture), settings.dropout
+        self._checkpoints = None
+        if stores_epochs:
+            self._checkpoints = locate_checkpoints(self.memory, architecture, settings, data)
+        progress = Progress(
             state,
-            {name: values[: self.n_iter_] for name, values in self.history_.items()},
-            epochs=epochs,
-            patience=self.n_iter_no_change if self.early_stopping else None,
-            tol=self.tol,
-            run=self._open_run(architecture) if stores else None,
-            reporter=Reporter(self.verbose, tasks),
+            self.history_,
+            epochs=int(epochs),
+            early_stopping=EarlyStopping(self.n_iter_no_change, self.tol)
+            if self.early_stopping
+            else None,
+            checkpoints=self._open_checkpoints(architecture),
+            reporter=Reporter(self.verbose, reports),
         )
         try:
-            path.jump()
-            if not path.ended:
+            progress.resume()
+            if not progress.ended:
                 check_not_forked()
                 from skfashion._training.loop import train
 
-                train(architecture, path, images["X"], images.get("X_val"), **shaping)
+                train(architecture, settings, data, progress, self.callbacks or ())
         except KeyboardInterrupt:
-            if path.moved:
-                self.__dict__.update(_fitted_attributes(path.outcome()))
-                undo.pop_all()
+            if progress.started:
+                self.__dict__.update(_fitted_attributes(progress.result()))
+                failure.pop_all()
             raise
-        self.__dict__.update(_fitted_attributes(path.outcome()))
+        self.__dict__.update(_fitted_attributes(progress.result()))
 
-    def _first_state(self, architecture: Architecture, rows: _rows.Rows) -> TrainingState:
-        """What the training goes on from, or starts with: then its rows tell the pixel scale."""
+    def _initial_state(self, architecture: Architecture, rows: Rows) -> TrainingState:
+        """Make the state to train from; the first one measures the scale of the pixels."""
         if self.n_iter_ == 0:
             self._signed = bool(rows.X.min() < 0)
-            self.pixel_max_, self._typical_max = _images.measure_scale(rows.X)
+            self.pixel_max_, self._typical_max = images.measure_scale(rows.X)
             return TrainingState.initial(architecture, [self._seed, 0])
         architecture.check_continues(Architecture(**self._architecture))
         if self._optimizer_state["iterations"] is None:
@@ -573,50 +798,63 @@ class FashionCNN(CallbackSupportMixin, FittedCNN):
             )
         return TrainingState(self.weights_, **self._optimizer_state)
 
-    def _stores(self) -> bool:
-        """Whether `fit` uses `memory`."""
-        return self.memory is not None and not self.warm_start
+    def _open_checkpoints(self, architecture: Architecture) -> Checkpoints | None:
+        if self._checkpoints is None:
+            return None
+        return Checkpoints(**self._checkpoints, shapes=architecture.parameter_shapes)
 
-    def _check_seed(self) -> None:
-        assert self.memory is not None
-        if not isinstance(self.random_state, Integral):
-            raise ValueError(
-                f"memory={os.fspath(self.memory)!r} needs an integer random_state, by which a "
-                f"training is known again, but random_state is {self.random_state!r}."
-            )
+    @contextmanager
+    def _unchanged_on_failure(self) -> Iterator[ExitStack]:
+        """Leave the estimator as it was if anything fails: what is yielded puts it back."""
 
-    def _name_run(self, images: dict[str, _rows.Rows], shaping: dict[str, Any]) -> dict[str, str]:
-        """Where the epochs of this training are stored: plain values, which pickle."""
-        assert self.memory is not None
-        settings = {"architecture": self._architecture, **shaping, **_machine.fingerprint()}
-        key = _memory.key(settings, *(array for rows in images.values() for array in rows))
-        return {"directory": str(Path(self.memory).expanduser().absolute()), "key": key}
+        def restore(before: dict[str, Any]) -> None:
+            self.__dict__.clear()
+            self.__dict__.update(before)
 
-    def _to_network(
-        self, rows: _rows.Rows, architecture: Architecture, keep_bytes: bool, name: str
-    ) -> _rows.Rows:
-        """Rows of pixels as images, weights in the network's dtype."""
-        images = _images.to_network(
-            rows.X,
-            self.image_shape_,
-            architecture.image_shape,
-            self.pixel_max_,
-            architecture.dtype,
-            keep_bytes=keep_bytes,
-            name=name,
+        with ExitStack() as failure:
+            failure.callback(restore, dict(vars(self)))
+            yield failure
+            failure.pop_all()
+
+    def _logits(self, X: ArrayLike) -> FloatArray:
+        check_is_fitted(self)
+        X = validation.check_images(self, X)
+        logits = self._logits_of(X, self.weights_)
+        images.warn_if_scale_differs(X, self._typical_max)
+        return logits
+
+    def _logits_of(self, X: AnyArray, weights: list[FloatArray]) -> FloatArray:
+        """Compute the logits of checked rows."""
+        architecture = Architecture(**self._architecture)
+        scaled = images.prepare(
+            X, self.image_shape_, architecture.image_shape, self.pixel_max_, architecture.dtype
         )
-        return _rows.Rows(images, rows.codes, rows.weights.astype(architecture.dtype))
+        logits = predict_logits(scaled, weights, architecture, self.pixel_max_)
+        if not np.isfinite(logits).all():
+            raise ValueError(
+                f"X holds values as large as {np.abs(X).max():g}, for which the outputs of the "
+                f"network exceed dtype={architecture.dtype!r}."
+            )
+        return logits
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "weights_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
 
 
-def _fitted_attributes(trained: Trained) -> dict[str, Any]:
+def _fitted_attributes(result: FitResult) -> dict[str, Any]:
     return {
-        "weights_": trained.state.weights,
+        "weights_": result.state.weights,
         "_optimizer_state": {
-            "momentums": trained.state.momentums,
-            "velocities": trained.state.velocities,
-            "iterations": trained.state.iterations,
+            "momentums": result.state.momentums,
+            "velocities": result.state.velocities,
+            "iterations": result.state.iterations,
         },
-        "history_": trained.history,
-        "n_iter_": trained.n_iter,
-        "n_epochs_trained_": trained.n_epochs_trained,
+        "history_": result.history,
+        "n_iter_": result.n_iter,
+        "n_epochs_trained_": result.n_epochs_trained,
     }

@@ -1,4 +1,4 @@
-"""Images in any layout and scale as the arrays that networks take."""
+"""Images of any layout and scale become the arrays that networks take."""
 
 import math
 from typing import Any
@@ -15,7 +15,7 @@ _TOO_LARGE, _TOO_SMALL = 4.0, 1 / 64
 
 
 def flatten(X: Any, name: str = "X") -> tuple[Any, ImageShape | None]:
-    """One row per image, whatever the layout.
+    """Lay out images as rows of features.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def flatten(X: Any, name: str = "X") -> tuple[Any, ImageShape | None]:
 def choose_image_shape(
     image_shape: Any, layout: ImageShape | None, n_features: int, name: str = "X"
 ) -> ImageShape:
-    """Rows and columns of an image of `n_features` pixels.
+    """Choose rows and columns of an image of `n_features` pixels.
 
     The parameter `image_shape` if given, else what the layout says, else the smallest square
     that holds the features.
@@ -99,7 +99,7 @@ def check_numbers(X: AnyArray, name: str = "X") -> None:
 
 
 def measure_scale(X: AnyArray) -> tuple[float, float]:
-    """The value that pixels are divided by, and the one that later images are held against.
+    """Find what pixels are divided by, and what later images are compared with.
 
     Data without a negative value have a scale of their own, their largest value (1 if all are
     zero). Data with negative values come from a scaler and are left as they are.
@@ -141,7 +141,7 @@ def warn_if_scale_differs(X: AnyArray, typical_max: float, *, name: str = "X") -
         )
 
 
-def to_network(
+def prepare(
     X: AnyArray,
     image_shape: ImageShape,
     padded_shape: ImageShape,
@@ -151,7 +151,7 @@ def to_network(
     keep_bytes: bool = True,
     name: str = "X",
 ) -> AnyArray:
-    """Rows of pixels as the images a network takes.
+    """Turn rows of pixels into the images that a network takes.
 
     Parameters
     ----------

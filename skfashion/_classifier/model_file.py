@@ -32,7 +32,7 @@ from skfashion._utils.files import write_atomically
 from skfashion._utils.types import AnyArray, FloatName, ImageShape, StrPath
 
 if TYPE_CHECKING:
-    from skfashion._classifier.fitted import FittedCNN
+    from skfashion._classifier.fashion_cnn import FashionCNN
 
 _KEYS = {"versions", "parameters", "architecture", "fitted"}
 _HISTORY = {f"history/{name}" for name in ("loss", "accuracy", "val_loss", "val_accuracy")}
@@ -70,7 +70,7 @@ _NUMBERS = {
 _SEED = _Range(int, 0, 2**31 - 1)
 
 
-def save(clf: FittedCNN, path: StrPath, *, include_optimizer: bool) -> None:
+def save(clf: FashionCNN, path: StrPath, *, include_optimizer: bool) -> None:
     """Write a fitted network into a model file, if `load` would take it."""
     if include_optimizer and clf._optimizer_state["iterations"] is None:
         raise ValueError(
@@ -107,7 +107,7 @@ def load(cls: type[Any], path: StrPath) -> Any:
 # The parts of a network, as they are written.
 
 
-def _fitted_values(clf: FittedCNN, *, include_optimizer: bool) -> dict[str, Any]:
+def _fitted_values(clf: FashionCNN, *, include_optimizer: bool) -> dict[str, Any]:
     values: dict[str, Any] = {
         name: allowed.kind(getattr(clf, name)) for name, allowed in _NUMBERS.items()
     }
@@ -119,7 +119,7 @@ def _fitted_values(clf: FittedCNN, *, include_optimizer: bool) -> dict[str, Any]
     return values
 
 
-def _arrays(clf: FittedCNN, *, include_optimizer: bool) -> dict[str, AnyArray]:
+def _arrays(clf: FashionCNN, *, include_optimizer: bool) -> dict[str, AnyArray]:
     arrays = _numbered("weights", clf.weights_)
     for group in _MOMENTS if include_optimizer else ():
         arrays |= _numbered(group, clf._optimizer_state[group])
@@ -223,7 +223,7 @@ def _architecture(stored: dict[str, Any], image_shape: ImageShape, n_arrays: int
 
 
 def _expected_arrays(
-    clf: FittedCNN, architecture: Architecture, listed: Mapping[str, Expected], *, moments: bool
+    clf: FashionCNN, architecture: Architecture, listed: Mapping[str, Expected], *, moments: bool
 ) -> dict[str, Expected]:
     expected = {
         f"{group}/{number}": Expected(shape, np.dtype(architecture.dtype))
@@ -252,7 +252,7 @@ def _expected_arrays(
 
 
 def _set_arrays(
-    clf: FittedCNN, arrays: dict[str, AnyArray], *, iterations: int | None, objects: bool
+    clf: FashionCNN, arrays: dict[str, AnyArray], *, iterations: int | None, objects: bool
 ) -> None:
     labels = arrays["classes"]
     if not (labels[1:] > labels[:-1]).all():
@@ -268,7 +268,7 @@ def _set_arrays(
     clf.history_ = {
         name.removeprefix("history/"): arrays[name].tolist() for name in arrays if name in _HISTORY
     }
-    clf._stored_run = None
+    clf._checkpoints = None
 
 
 def _as_objects(what: str, text: AnyArray) -> AnyArray:

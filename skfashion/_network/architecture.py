@@ -17,6 +17,10 @@ _MAX_PADDED_PIXELS = 128 * 128
 # With Adam's moments a float32 network of this size takes 12 GB.
 _MAX_PARAMETERS = 10**9
 
+# Bytes of the largest feature map when predicting: 10,000 rows of version 1 take 1.5 s in such
+# batches, and 2.1 s in batches of 1,000.
+_FEATURE_BYTES = 16e6
+
 
 def smallest_side(n_convolutions: int, kernel_size: int, strides: int, *, most: float = inf) -> int:
     """Rows (and columns) an image must have so that the last convolution yields one pixel.
@@ -182,6 +186,12 @@ class Architecture:
         positions = [prod(shape[:2]) for shape in self.feature_maps] + [1, 1]
         kernels = map(prod, self.parameter_shapes[::2])
         return sum(map(prod, zip(positions, kernels, strict=True)))
+
+    @property
+    def rows_at_a_time(self) -> int:
+        """Images that are best predicted together: their largest feature map fits the cache."""
+        largest = max(map(prod, self.feature_maps)) * np.dtype(self.dtype).itemsize
+        return max(1, int(_FEATURE_BYTES // largest))
 
     def initial_weights(self, seed: int | Sequence[int]) -> list[FloatArray]:
         """Weights to start from: Keras' defaults, Glorot's uniform kernels and zero biases.

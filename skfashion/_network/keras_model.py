@@ -1,268 +1,318 @@
-"""An `Architecture` as a compiled Keras network, and the pool that lends such networks."""
+"""The network as a Keras model that trains on data which stay on the device, and its cache."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from skfashion._network.architecture import Architecture, TrainingState
-from skfashion._network.graph import forward_pass, program, rows_at_a_time
-from skfashion._network.operations import adam_step, relu_dropout
+from skfashion._network.keras_layers import (
+    Dropout,
+    Program,
+    build_layers,
+    compile_function,
+    scale_pixels,
+)
 from skfashion._network.tensorflow import keras, tf
-from skfashion._utils.types import AnyArray, History
+from skfashion._utils.types import AnyArray
 
-_Tensors: TypeAlias = Sequence[tf.Tensor]  # images, class codes, weights
-
-# Steps per call into TensorFlow at the most: the call's own millisecond does not show beside them.
+# Training steps in one call of TensorFlow, at most: as Keras' `steps_per_execution`. More gain
+# nothing, and callbacks see a batch only at the end of a call.
 _STEPS_PER_CALL = 16
 
-# And their multiply-adds, half a second on two cores: between two calls Python sees a Ctrl-C.
+# Multiply-adds in one call, at most: half a second on two cores. Python handles Ctrl-C between
+# two calls.
 _MULTIPLY_ADDS_PER_CALL = 30e9
 
 
-class Network(keras.Model):
-    """A compiled network whose whole training state can be overwritten.
+class Network(keras.Sequential):
+    """A Keras model whose `fit` keeps the data on the device and runs many steps in one call.
 
-    Weights, Adam's moments, rates and the pixel scale are variables, so that a network computes
-    the same whatever it computed before.
+    `fit` and `train_step` are overridden as in Keras' guide "Customizing what happens in fit()".
+    Everything that training changes can be overwritten, so that one compiled network serves many
+    trainings.
 
     Parameters
     ----------
     architecture : Architecture
-    pixel_dtype : {"uint8", "float32", "float64"}
-        What the images come in.
     """
 
-    def __init__(self, architecture: Architecture, pixel_dtype: str) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         dtype = architecture.dtype
-        super().__init__(name="fashion_cnn", dtype=dtype)
-        self.key = architecture, pixel_dtype
-        self.strides = architecture.strides
-        self.with_dropout = architecture.dropout
-        self.multiply_adds = architecture.multiply_adds
-        self.rows_per_step = rows_at_a_time(architecture)
-        self.built = True
-        self.parameters = [
-            tf.Variable(tf.zeros(shape, dtype)) for shape in architecture.parameter_shapes
-        ]
-        self.momentums, self.velocities = (
-            [tf.Variable(tf.zeros_like(parameter)) for parameter in self.parameters]
-            for _ in range(2)
-        )
-        self.iterations = tf.Variable(0, dtype=tf.int64)
-        self.learning_rate = tf.Variable(0, dtype=dtype)
-        self.dropped_of_65536 = tf.Variable(0, dtype=tf.int32)
-        self.pixel_max = tf.Variable(1, dtype=dtype)
+        pixels = keras.Input((*architecture.image_shape, 1), dtype=dtype, name="pixels")
+        super().__init__([pixels, *build_layers(architecture, 0.5, Dropout)], name="fashion_cnn")
+        self.dtype_policy = keras.DTypePolicy(dtype)  # else the user's global one
+        self.architecture = architecture
+        self.epoch = 0  # epochs that its state has behind it
+        # The largest pixel value. Bytes are divided by it here, a quarter of the memory of floats.
+        with tf.init_scope():
+            self._pixel_max = tf.Variable(1, dtype=dtype, trainable=False)
+        self._programs: dict[str, tuple[Program, Program]] = {}
 
-        rows = [
-            tf.TensorSpec([None, *architecture.image_shape, 1], pixel_dtype),
-            tf.TensorSpec([None], tf.int32),
-            tf.TensorSpec([None], dtype),
-        ]
-        order, number = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
-        seed = tf.TensorSpec([], tf.int64)
-        self._train_program = program(
-            self._train_steps, [*rows, order, number, number, number, seed]
-        )
-        self._score_program = program(self._score_steps, [*rows, number, number])
-        # The wrapper that calls `fit` compiles what is not compiled. The optimizer is named for it
-        # and for readers; its step is `adam_step`, whose variables ignore the user's `floatx`.
-        self.compile(
-            optimizer=keras.optimizers.Adam(name="adam"), loss="sparse_categorical_crossentropy"
-        )
+    # The training state, all of it.
 
-    # What the network is told and asked.
-
-    def prepare(
-        self, state: TrainingState, *, learning_rate: float, dropout: float, pixel_max: float
-    ) -> None:
-        """Overwrite all that an earlier training may have left."""
-        assert state.momentums is not None  # what goes on has them
+    def set_state(self, state: TrainingState, epoch: int) -> None:
+        """Overwrite weights and optimizer, as they are after an epoch."""
+        assert state.momentums is not None  # without them training cannot be resumed
         assert state.velocities is not None
-        for variables, values in zip(
-            (self.parameters, self.momentums, self.velocities),
-            (state.weights, state.momentums, state.velocities),
+        for variable, value in zip(
+            (*self.trainable_variables, *self._moments()),
+            (*state.weights, *state.momentums, *state.velocities),
             strict=True,
         ):
-            for variable, value in zip(variables, values, strict=True):
-                variable.assign(value)
-        self.iterations.assign(state.iterations)
-        self.learning_rate.assign(learning_rate)
-        self.dropped_of_65536.assign(min(round(dropout * 65536), 65535))
-        self.pixel_max.assign(pixel_max)
+            variable.assign(value)
+        self.optimizer.iterations.assign(state.iterations)
+        self.epoch = epoch
 
-    def state(self) -> TrainingState:
-        """A copy of the training state."""
-        weights, momentums, velocities = (
-            [variable.numpy().copy() for variable in variables]
-            for variables in (self.parameters, self.momentums, self.velocities)
-        )
-        return TrainingState(weights, momentums, velocities, int(self.iterations.numpy()))
+    def get_state(self) -> TrainingState:
+        """Copy weights and optimizer."""
+        arrays = [np.array(variable) for variable in (*self.trainable_variables, *self._moments())]
+        n = len(arrays) // 3
+        iterations = int(self.optimizer.iterations.numpy())
+        return TrainingState(arrays[:n], arrays[n : 2 * n], arrays[2 * n :], iterations)
+
+    def _moments(self) -> list[keras.Variable]:
+        """Adam's first moments, then its second ones."""
+        variables = self.optimizer.variables
+        return [
+            variable
+            for name in ("momentum", "velocity")
+            for variable in variables
+            if variable.name.endswith(f"_{name}")
+        ]
+
+    def set_scales(self, *, pixel_max: float, dropout: float) -> None:
+        """Set what pixels are divided by, and the rate of dropout."""
+        self._pixel_max.assign(pixel_max)
+        for layer in self._dropout_layers():
+            layer.set_rate(dropout)
+
+    def _dropout_layers(self) -> list[Dropout]:
+        return [layer for layer in self.layers if isinstance(layer, Dropout)]
+
+    # Training.
 
     def fit(
         self,
         x: AnyArray,
         y: AnyArray,
         *,
-        run: Callable[["Network", AnyArray, AnyArray], History],
+        sample_weight: AnyArray,
+        batch_size: int,
+        epochs: int,
+        initial_state: TrainingState,
+        initial_epoch: int = 0,
+        validation_data: tuple[AnyArray, AnyArray, AnyArray] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        seed: int = 0,
         **_: Any,
     ) -> keras.callbacks.History:
-        """Hand the network and the rows to the epoch loop: one call for a whole training.
+        """Train until an epoch, or until a callback sets `stop_training`.
+
+        Rows and dropout masks of an epoch are drawn from `seed` and the number of the epoch alone.
+        A callback that calls `set_state` decides which epoch comes next.
 
         Parameters
         ----------
-        x, y : ndarray
-        run : callable
-            ``run(network, x, y)`` trains and returns a dict of per-epoch lists.
+        x : ndarray of shape (n, rows, columns, 1)
+            Images: bytes, or floats that are divided by `pixel_max` already.
+        y : ndarray of int32 of shape (n,)
+            Encoded labels.
+        sample_weight : ndarray of shape (n,)
+            Of mean 1.
+        batch_size, epochs, initial_epoch : int
+            As in `keras.Model.fit`.
+        initial_state : TrainingState
+            After `initial_epoch` epochs.
+        validation_data : tuple of three ndarray or None, default=None
+            Images, encoded labels and weights.
+        callbacks : list of keras.callbacks.Callback
+            Hooks of batches are called once for every call of up to 16 steps.
+        seed : int, default=0
         **_
-            Keras' own arguments, which a wrapper always passes; `run` knows them already.
+            Arguments of `keras.Model.fit` that a wrapper always passes.
 
         Returns
         -------
         keras.callbacks.History
         """
-        history = keras.callbacks.History()
-        history.history = run(self, x, y)
-        return history
+        data = [tf.constant(part) for part in (x, y, sample_weight)]
+        validation = validation_data and [tf.constant(part) for part in validation_data]
+        train, score = self._compiled_programs(x.dtype.name)
+        steps = -(-len(y) // batch_size)
+        listeners = keras.callbacks.CallbackList(
+            [*callbacks], add_history=True, model=self, epochs=epochs, steps=steps, verbose=0
+        )
+        self.stop_training = False
+        self.set_state(initial_state, initial_epoch)
+        listeners.on_train_begin()
+        while self.epoch < epochs and not self.stop_training:
+            listeners.on_epoch_begin(self.epoch)
+            logs = self._train_epoch(train, data, batch_size, seed, listeners)
+            if validation is not None:
+                scores = self._evaluate(score, validation)
+                logs |= {f"val_{name}": value for name, value in scores.items()}
+            self.epoch += 1
+            listeners.on_epoch_end(self.epoch - 1, logs)
+        listeners.on_train_end()
+        return self.history
 
-    def train_epoch(
-        self, rows: _Tensors, order: AnyArray, batch_size: int, seed: int | np.integer
+    def _train_epoch(
+        self,
+        train: Program,
+        data: Sequence[tf.Tensor],
+        batch_size: int,
+        seed: int,
+        listeners: keras.callbacks.CallbackList,
     ) -> dict[str, float]:
-        """One pass over the rows in the given order.
+        n_rows = len(data[1])
+        rng = np.random.default_rng([seed, self.epoch + 1])
+        order = tf.constant(rng.permutation(n_rows).astype(np.int32))
+        for layer in self._dropout_layers():
+            layer.set_seed(int(rng.integers(2**63)))
+        hears_batches = any(map(_hears_batches, listeners.callbacks))
+        sums = np.zeros(3)
+        for first, last in self._calls(-(-n_rows // batch_size), batch_size, passes=3):
+            if hears_batches:
+                listeners.on_train_batch_begin(first)
+            sums += train(*data, order, batch_size, first, last).numpy()
+            if hears_batches:
+                listeners.on_train_batch_end(last - 1, _to_means(sums))
+            if self.stop_training:
+                break
+        return _to_means(sums)
 
-        Parameters
-        ----------
-        rows : tuple of three tensors
-            Images, class codes (int32), weights.
-        order : ndarray of int32
-        batch_size : int
-        seed : int
-            Of this epoch's dropout.
+    def _evaluate(self, score: Program, data: Sequence[tf.Tensor]) -> dict[str, float]:
+        rows = self.architecture.rows_at_a_time
+        calls = self._calls(-(-len(data[1]) // rows), rows, passes=1)
+        return _to_means(sum(score(*data, rows, first, last).numpy() for first, last in calls))
 
-        Returns
-        -------
-        dict
-            ``loss`` and ``accuracy``: weighted means over the rows, each as the network was when
-            it met them.
-        """
-        # A step goes forwards and then backwards, for the weights and for the inputs.
-        sums = [
-            self._train_program(*rows, order, batch_size, first, last, seed).numpy()
-            for first, last in self._calls(len(order), batch_size, 3)
-        ]
-        return _means(np.sum(sums, axis=0))
-
-    def score_rows(self, rows: _Tensors) -> dict[str, float]:
-        """The same means as `train_epoch`, learning nothing."""
-        sums = [
-            self._score_program(*rows, first, last).numpy()
-            for first, last in self._calls(len(rows[1]), self.rows_per_step, 1)
-        ]
-        return _means(np.sum(sums, axis=0))
-
-    def _calls(self, n_rows: int, rows_per_step: int, passes: int) -> Iterator[tuple[int, int]]:
-        """First step and the one after the last, of each call into TensorFlow."""
-        steps = -(-n_rows // rows_per_step)
-        bearable = int(_MULTIPLY_ADDS_PER_CALL // (passes * self.multiply_adds * rows_per_step))
-        stride = max(1, min(bearable, _STEPS_PER_CALL))
+    def _calls(self, steps: int, rows: int, passes: int) -> Iterator[tuple[int, int]]:
+        """First step and the one after the last, of each call of TensorFlow."""
+        work = passes * self.architecture.multiply_adds * rows
+        stride = max(1, min(int(_MULTIPLY_ADDS_PER_CALL // work), _STEPS_PER_CALL))
         for first in range(0, steps, stride):
             yield first, min(first + stride, steps)
 
-    # What is traced: a program for training and one for scoring.
+    def train_step(self, data: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Take a step of the optimizer on a batch.
+
+        Returns
+        -------
+        tensor of shape (3,)
+            Weighted sum of the losses, weighted number of hits, sum of weights.
+        """
+        images, labels, weights = data
+        with tf.GradientTape() as tape:
+            probabilities = self(images, training=True)
+            # The sum of the weighted losses over the rows of the batch, as Keras has it. Not by
+            # `compute_loss`, which rounds it to the user's global `floatx`.
+            loss = self.loss(labels, probabilities, weights)
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return self._sums(loss, labels, probabilities, weights)
+
+    def test_step(self, data: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Score a batch: the sums of `train_step`."""
+        images, labels, weights = data
+        probabilities = self(images, training=False)
+        loss = self.loss(labels, probabilities, weights)
+        return self._sums(loss, labels, probabilities, weights)
+
+    def _sums(
+        self, loss: tf.Tensor, labels: tf.Tensor, probabilities: tf.Tensor, weights: tf.Tensor
+    ) -> tf.Tensor:
+        n_rows = tf.cast(tf.size(labels), loss.dtype)
+        best = tf.argmax(probabilities, axis=1, output_type=labels.dtype)
+        hits = tf.cast(tf.equal(best, labels), weights.dtype)
+        sums = [loss * n_rows, tf.reduce_sum(hits * weights), tf.reduce_sum(weights)]
+        return tf.cast(tf.stack(sums), tf.float64)
+
+    def _compiled_programs(self, pixel_dtype: str) -> tuple[Program, Program]:
+        """Many training steps as one function of TensorFlow, and many test steps."""
+        if pixel_dtype not in self._programs:
+            dtype = self.architecture.dtype
+            data = [
+                tf.TensorSpec([None, *self.architecture.image_shape, 1], pixel_dtype),
+                tf.TensorSpec([None], tf.int32),
+                tf.TensorSpec([None], dtype),
+            ]
+            order, number = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
+            self._programs[pixel_dtype] = (
+                compile_function(self._train_steps, [*data, order, number, number, number]),
+                compile_function(self._test_steps, [*data, number, number, number]),
+            )
+        return self._programs[pixel_dtype]
 
     def _train_steps(
         self,
         images: tf.Tensor,
-        codes: tf.Tensor,
+        labels: tf.Tensor,
         weights: tf.Tensor,
         order: tf.Tensor,
         batch_size: tf.Tensor,
         first: tf.Tensor,
         last: tf.Tensor,
-        seed: tf.Tensor,
     ) -> tf.Tensor:
-        def train_step(step: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            batch = order[step * batch_size : (step + 1) * batch_size]
-            batch_weights = tf.gather(weights, batch)
-            with tf.GradientTape() as tape:
-                logits = self._logits(tf.gather(images, batch), (seed, step))
-                batch_sums = _sums(logits, tf.gather(codes, batch), batch_weights)
-                loss = tf.math.divide_no_nan(batch_sums[0], batch_sums[2])
-            adam_step(
-                self.parameters,
-                self.momentums,
-                self.velocities,
-                tape.gradient(loss, self.parameters),
-                iterations=self.iterations,
-                learning_rate=self.learning_rate,
-            )
-            return step + 1, sums + tf.cast(batch_sums, tf.float64)
+        def step(number: tf.Tensor) -> tf.Tensor:
+            rows = order[number * batch_size : (number + 1) * batch_size]
+            batch = [tf.gather(part, rows) for part in (images, labels, weights)]
+            return self.train_step([scale_pixels(batch[0], self._pixel_max), *batch[1:]])
 
-        return tf.while_loop(
-            lambda step, _: step < last,
-            train_step,
-            (first, tf.zeros([3], tf.float64)),
-            parallel_iterations=1,  # each step starts from the weights of the one before
-        )[1]
+        return _sum_over_steps(step, first, last)
 
-    def _score_steps(
+    def _test_steps(
         self,
         images: tf.Tensor,
-        codes: tf.Tensor,
+        labels: tf.Tensor,
         weights: tf.Tensor,
+        n_rows: tf.Tensor,
         first: tf.Tensor,
         last: tf.Tensor,
     ) -> tf.Tensor:
-        def score_step(step: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            rows = slice(step * self.rows_per_step, (step + 1) * self.rows_per_step)
-            batch_sums = _sums(self._logits(images[rows]), codes[rows], weights[rows])
-            return step + 1, sums + tf.cast(batch_sums, tf.float64)
+        def step(number: tf.Tensor) -> tf.Tensor:
+            rows = slice(number * n_rows, (number + 1) * n_rows)
+            images_of_step = scale_pixels(images[rows], self._pixel_max)
+            return self.test_step([images_of_step, labels[rows], weights[rows]])
 
-        return tf.while_loop(
-            lambda step, _: step < last,
-            score_step,
-            (first, tf.zeros([3], tf.float64)),
-            parallel_iterations=1,
-        )[1]
-
-    def _logits(self, images: tf.Tensor, dropout_seed: Any = None) -> tf.Tensor:
-        def drop(x: tf.Tensor, number: int) -> tf.Tensor:
-            seed, step = dropout_seed
-            position = tf.cast(step * len(self.parameters) + number, tf.int64)
-            return relu_dropout(x, self.dropped_of_65536, tf.stack([seed, position]))
-
-        dropping = self.with_dropout and dropout_seed is not None
-        return forward_pass(
-            images, self.parameters, self.pixel_max, self.strides, drop if dropping else None
-        )
+        return _sum_over_steps(step, first, last)
 
 
-def _sums(logits: tf.Tensor, codes: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Weighted sums of cross-entropy and of hits, and the sum of weights."""
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(codes, logits)
-    hits = tf.cast(tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), codes), logits.dtype)
-    return tf.stack(
-        [tf.reduce_sum(weights * losses), tf.reduce_sum(weights * hits), tf.reduce_sum(weights)]
-    )
+def _sum_over_steps(
+    step: Callable[[tf.Tensor], tf.Tensor], first: tf.Tensor, last: tf.Tensor
+) -> tf.Tensor:
+    return tf.while_loop(
+        lambda number, _: number < last,
+        lambda number, sums: (number + 1, sums + step(number)),
+        (first, tf.zeros([3], tf.float64)),
+        parallel_iterations=1,  # each step starts from the weights of the one before
+    )[1]
 
 
-def _means(sums: AnyArray) -> dict[str, float]:
+def _to_means(sums: AnyArray) -> dict[str, float]:
     loss, hits, weight = sums
     return {"loss": loss / weight, "accuracy": hits / weight}
 
 
-class NetworkPool:
-    """Lends compiled networks and takes them back.
+def _hears_batches(callback: keras.callbacks.Callback) -> bool:
+    """Whether a callback does anything at a batch: most do nothing."""
+    names = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+    inherited = (getattr(keras.callbacks.Callback, name) for name in names)
+    own = (getattr(getattr(callback, name), "__func__", None) for name in names)
+    return any(function is not default for function, default in zip(own, inherited, strict=True))
 
-    Compiling costs seconds, and memory that TensorFlow never frees; overwriting costs neither.
-    Threads get different networks. A pickled pool is empty when it is read.
+
+class NetworkCache:
+    """Keeps compiled networks for trainings to come.
+
+    Compiling costs seconds, and memory that TensorFlow never frees. Overwriting a state costs
+    neither. A network belongs to whoever acquired it, so threads get different ones.
 
     Parameters
     ----------
     capacity : int, default=16
-        Networks kept while nobody uses them. The one least recently used goes first.
+        Networks that are kept. The least recently used one goes first.
     """
 
     def __init__(self, capacity: int = 16) -> None:
@@ -270,34 +320,24 @@ class NetworkPool:
         self._idle: list[Network] = []
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return NetworkPool, (self.capacity,)
-
-    @contextmanager
-    def lend(self, architecture: Architecture, pixel_dtype: str) -> Iterator[Network]:
-        """A network that is the borrower's alone for as long as the context lasts."""
-        network = self._take((architecture, pixel_dtype)) or Network(architecture, pixel_dtype)
-        try:
-            yield network
-        finally:
-            with self._lock:
-                self._idle.append(network)
-                del self._idle[: max(0, len(self._idle) - self.capacity)]
-
-    def clear(self) -> None:
-        """Forget the networks that nobody uses: their weights and Adam's moments are freed.
-
-        What TensorFlow compiled for them stays with TensorFlow for as long as the process lives.
-        """
-        with self._lock:
-            self._idle.clear()
-
-    def _take(self, key: tuple[Architecture, str]) -> Network | None:
+    def acquire(self, architecture: Architecture) -> Network | None:
+        """Take a network of an architecture out of the cache, None if there is none."""
         with self._lock:
             for position in reversed(range(len(self._idle))):
-                if self._idle[position].key == key:
+                if self._idle[position].architecture == architecture:
                     return self._idle.pop(position)
         return None
 
+    def release(self, network: Network) -> None:
+        """Put a network into the cache."""
+        with self._lock:
+            self._idle.append(network)
+            del self._idle[: max(0, len(self._idle) - self.capacity)]
 
-pool = NetworkPool()
+    def clear(self) -> None:
+        """Drop all networks. What TensorFlow compiled for them stays until the process ends."""
+        with self._lock:
+            self._idle.clear()
+
+
+cache = NetworkCache()

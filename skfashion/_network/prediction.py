@@ -1,36 +1,39 @@
-"""The way of images through a trained network: NumPy's, or TensorFlow's where that is faster."""
+"""Predicts with a trained network: in NumPy, or in TensorFlow where that is faster."""
 
+import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from skfashion._network import numpy_model as _forward
+from skfashion._network import numpy_model
 from skfashion._network.architecture import Architecture
 from skfashion._utils.types import AnyArray, FloatArray
 
-# From here on TensorFlow's faster arithmetic outweighs handing it the weights: some 60 images
-# of version 1, or 1,000 of version 2.
+# From here on TensorFlow's faster arithmetic outweighs handing it the weights: some 60 images of
+# version 1, or 1,000 of version 2.
 _MULTIPLY_ADDS_WORTH_TENSORFLOW = 500e6
 
 
-def logits(
+def predict_logits(
     images: AnyArray,
     weights: Sequence[FloatArray],
     architecture: Architecture,
     pixel_max: float,
 ) -> FloatArray:
-    """Outputs of the last layer, before the softmax.
+    """Compute the outputs of the last layer, before the softmax.
 
-    They are NumPy's, and equal alone and in any batch, unless all of this holds: this process
-    has started TensorFlow, by `fit`, `partial_fit` or `to_keras` of a FashionCNN; it was not
-    forked since; and the images need more than 500 million multiply-adds in all. Then they are
-    TensorFlow's, whose probabilities differ by less than 1e-5.
+    NumPy computes them, and a row has the same bits alone and in any batch, unless all of this
+    holds: this process has started TensorFlow, by `fit`, `partial_fit` or `to_keras` of a
+    FashionCNN; it was not forked since; and the images need more than 500 million multiply-adds.
+    Then TensorFlow does, whose probabilities differ by less than 1e-5.
 
     Parameters
     ----------
     images : ndarray of shape (n, rows, columns, 1)
-        Bytes are divided by `pixel_max` here, floats were divided already.
+        Bytes are divided by `pixel_max` here, floats were divided before.
     weights : list of ndarray
         In the order of `architecture.parameter_shapes`.
     architecture : Architecture
@@ -40,17 +43,56 @@ def logits(
     -------
     logits : ndarray of shape (n, n_classes), in the dtype of `weights`
     """
-    if _tensorflow_runs_here():
-        work = len(images) * architecture.multiply_adds
-        if work > _MULTIPLY_ADDS_WORTH_TENSORFLOW:
-            from skfashion._network import graph as _graph
-
-            return _graph.logits(architecture, images, weights, pixel_max)
+    work = len(images) * architecture.multiply_adds
+    if work > _MULTIPLY_ADDS_WORTH_TENSORFLOW and _tensorflow_runs_here():
+        return _predict_with_tensorflow(images, weights, architecture, pixel_max)
     with np.errstate(over="ignore", invalid="ignore"):  # the caller looks for what is not finite
-        return _forward.logits(images, weights, architecture.strides, pixel_max)
+        return numpy_model.logits(images, weights, architecture.strides, pixel_max)
 
 
 def _tensorflow_runs_here() -> bool:
     # While another thread imports it, it is there without its functions.
     runs_here = getattr(sys.modules.get("skfashion._network.tensorflow"), "runs_here", None)
     return runs_here is not None and runs_here()
+
+
+def _predict_with_tensorflow(
+    images: AnyArray,
+    weights: Sequence[FloatArray],
+    architecture: Architecture,
+    pixel_max: float,
+) -> FloatArray:
+    from skfashion._network.tensorflow import tf
+
+    predict = _compile_prediction(architecture, images.dtype.name)
+    scale = tf.constant(pixel_max, architecture.dtype)
+    tensors = [tf.constant(weight) for weight in weights]
+    rows = architecture.rows_at_a_time
+    parts = [
+        predict(tf.constant(images[first : first + rows]), scale, *tensors)
+        for first in range(0, len(images), rows)
+    ]
+    return np.concatenate(parts)
+
+
+@functools.lru_cache(maxsize=16)
+def _compile_prediction(architecture: Architecture, pixel_dtype: str) -> Callable[..., Any]:
+    """Compile a Keras model that is given its weights at each call: all threads share it."""
+    from skfashion._network.keras_layers import build_layers, compile_function, scale_pixels
+    from skfashion._network.tensorflow import keras, tf
+
+    shape, dtype = (*architecture.image_shape, 1), architecture.dtype
+    without_dropout = replace(architecture, dropout=False)
+    layers = build_layers(without_dropout, 0, keras.layers.Dropout, activation="linear")
+    pixels = keras.Input(shape, dtype=dtype, name="pixels")
+    model = keras.Sequential([pixels, *layers], name="fashion_cnn")
+    model.dtype_policy = keras.DTypePolicy(dtype)  # else the user's global one
+
+    def predict(images: tf.Tensor, pixel_max: tf.Tensor, *weights: tf.Tensor) -> tf.Tensor:
+        scaled = scale_pixels(images, pixel_max)
+        logits, _ = model.stateless_call(weights, [], scaled)
+        return logits
+
+    signature = [tf.TensorSpec([None, *shape], pixel_dtype), tf.TensorSpec([], dtype)]
+    signature += [tf.TensorSpec(shape, dtype) for shape in architecture.parameter_shapes]
+    return compile_function(predict, signature)

@@ -1,30 +1,78 @@
-"""Tells of every epoch: scikit-learn's callbacks, and a line where `verbose` asks for it."""
+"""Reports each epoch: to scikit-learn's callbacks, and as a line where `verbose` asks for it."""
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import ArrayLike
 
-if TYPE_CHECKING:
-    from skfashion._training.path import Trained
+from skfashion._training.data import FitResult
 
-__all__ = ["CallbackSupportMixin", "Reporter", "Tasks", "with_callbacks"]
+__all__ = [
+    "CallbackSupportMixin",
+    "Reporter",
+    "SklearnCallbacks",
+    "check_keras_callbacks",
+    "with_callbacks",
+]
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:  # scikit-learn before 1.9: there is no `set_callbacks`, and nothing to tell
+except ImportError:  # scikit-learn before 1.9 has no callbacks, and no `set_callbacks`
 
     class CallbackSupportMixin:  # type: ignore[no-redef]  # there is but one of them
-        """Nothing to support."""
+        """Stands for scikit-learn's."""
 
     def with_callbacks(method: Any) -> Any:
-        """Nothing to tear down."""
+        """Return the method as it is."""
         return method
 
 
-class Tasks:
+# Keras callbacks whose effect on the weights no stored epoch would show.
+_CHANGE_TRAINING = {"EarlyStopping", "LearningRateScheduler", "ReduceLROnPlateau", "SwapEMAWeights"}
+
+
+def check_keras_callbacks(callbacks: Any, *, with_memory: bool) -> None:
+    """Refuse what is no Keras callback, and what cannot work here.
+
+    Parameters
+    ----------
+    callbacks : object
+        The parameter of FashionCNN.
+    with_memory : bool
+        Whether epochs are stored.
+
+    Raises
+    ------
+    TypeError
+        If something is no instance of `keras.callbacks.Callback`.
+    ValueError
+        If a callback restores a training itself, or changes the training where epochs are stored.
+    """
+    # Whoever made a Keras callback has imported Keras.
+    base = getattr(getattr(sys.modules.get("keras"), "callbacks", None), "Callback", ())
+    for callback in callbacks or ():
+        if not isinstance(callback, base):
+            raise TypeError(
+                f"callbacks holds {callback!r}: expected instances of keras.callbacks.Callback. "
+                "scikit-learn's callbacks go into set_callbacks."
+            )
+        names = {kind.__name__ for kind in type(callback).__mro__}
+        if "BackupAndRestore" in names:
+            raise ValueError(
+                "callbacks holds a BackupAndRestore, which cannot restore a FashionCNN: use the "
+                "parameter memory instead."
+            )
+        if with_memory and (changing := sorted(names & _CHANGE_TRAINING)):
+            raise ValueError(
+                f"callbacks holds a {changing[0]}, which changes the training: it cannot be used "
+                "together with memory, whose stored epochs would not be those of these parameters."
+            )
+
+
+class SklearnCallbacks:
     """A fit and its epochs as tasks of scikit-learn's callbacks.
 
     Parameters
@@ -35,7 +83,7 @@ class Tasks:
         Training rows as the user gave them, so that a scorer may take them.
     sample_weight : array-like or None
     attributes_of : callable
-        Fitted attributes of a `Trained`: they make the estimator that callbacks may predict with.
+        Fitted attributes of a `FitResult`: they make the estimator that callbacks predict with.
     """
 
     def __init__(
@@ -44,31 +92,31 @@ class Tasks:
         X: ArrayLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None,
-        attributes_of: Callable[["Trained"], dict[str, Any]],
+        attributes_of: Callable[[FitResult], dict[str, Any]],
     ) -> None:
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        self._told = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._attributes_of = attributes_of
         self._fit: Any = None
         self._epoch: Any = None
         if hasattr(estimator, "set_callbacks"):
             self._fit = estimator._init_callback_context(max_subtasks=estimator.epochs)
-            self._fit.call_on_fit_task_begin(**self._told)
+            self._fit.call_on_fit_task_begin(**self._arguments)
 
     def begin_epoch(self) -> None:
-        """Tell that an epoch begins."""
+        """Call the callbacks at the begin of an epoch."""
         if self._fit is not None:
             self._epoch = self._fit.subcontext(task_name="epoch")
-            self._epoch.call_on_fit_task_begin(**self._told)
+            self._epoch.call_on_fit_task_begin(**self._arguments)
 
-    def end_epoch(self, trained: Callable[[], "Trained | None"]) -> bool:
-        """Tell that it ended.
+    def end_epoch(self, result: Callable[[], FitResult | None]) -> bool:
+        """Call them at its end.
 
         Parameters
         ----------
-        trained : callable
-            Returns the `Trained` after it, or None where it is not known any more. It is called
-            only if a callback asks for it.
+        result : callable
+            Returns the `FitResult` after the epoch, or None where it is not stored any more. It is
+            called only if a callback asks for it.
 
         Returns
         -------
@@ -77,71 +125,70 @@ class Tasks:
         """
 
         def attributes() -> dict[str, Any] | None:
-            found = trained()
+            found = result()
             return None if found is None else self._attributes_of(found)
 
         return self._epoch is not None and self._epoch.call_on_fit_task_end(
-            **self._told, reconstruction_attributes=attributes
+            **self._arguments, reconstruction_attributes=attributes
         )
 
     def end(self) -> None:
-        """Tell that the fit ended: the estimator is fitted."""
+        """Call them at the end of the fit, when the estimator is fitted."""
         if self._fit is not None:
-            self._fit.call_on_fit_task_end(**self._told, reconstruction_attributes={})
+            self._fit.call_on_fit_task_end(**self._arguments, reconstruction_attributes={})
 
 
 class Reporter:
-    """Tells of every epoch.
+    """Reports each epoch.
 
     Parameters
     ----------
     verbose : int, default=0
         Above 0, a line for each epoch.
-    tasks : Tasks or None, default=None
+    callbacks : SklearnCallbacks or None, default=None
     """
 
-    def __init__(self, verbose: int = 0, tasks: Tasks | None = None) -> None:
-        self._verbose, self._tasks = verbose, tasks
+    def __init__(self, verbose: int = 0, callbacks: SklearnCallbacks | None = None) -> None:
+        self._verbose, self._callbacks = verbose, callbacks
         self._began = 0.0
-        self._taken: deque[float] = deque(
-            maxlen=5
-        )  # seconds of the latest epochs; the first is slower
+        # Seconds of the latest epochs alone: the first one is slower.
+        self._seconds: deque[float] = deque(maxlen=5)
 
     def begin(self) -> None:
-        """An epoch begins."""
+        """Report that an epoch begins."""
         self._began = time.perf_counter()
-        if self._tasks is not None:
-            self._tasks.begin_epoch()
+        if self._callbacks is not None:
+            self._callbacks.begin_epoch()
 
     def end(
         self,
         epoch: int,
         last: int,
         measured: Mapping[str, float],
-        trained: Callable[[], "Trained | None"],
+        result: Callable[[], FitResult | None],
         *,
         stored: bool = False,
     ) -> bool:
-        """It ended.
+        """Report that it ended.
 
         Parameters
         ----------
         epoch, last : int
-            Its number, and that of the last to come.
+            Its number, and that of the last one to come.
         measured : dict of str to float
-        trained : callable
-            As in `Tasks.end_epoch`.
+        result : callable
+            As in `SklearnCallbacks.end_epoch`.
         stored : bool, default=False
-            Whether it was taken from `memory` and not trained.
+            Whether it was read from a checkpoint and not trained.
 
         Returns
         -------
         bool
             Whether a callback asks to stop.
         """
-        stop = self._tasks is not None and self._tasks.end_epoch(trained)
+        stop = self._callbacks is not None and self._callbacks.end_epoch(result)
         if not stored:
-            self._taken.append(time.perf_counter() - self._began)
+            self._seconds.append(time.perf_counter() - self._began)
         if self._verbose:
             parts = [f"{name}: {value:.4f}" for name, value in measured.items()]
             parts.append("from memory" if stored else self._time_left(last - epoch))
@@ -149,7 +196,7 @@ class Reporter:
         return stop
 
     def _time_left(self, epochs: int) -> str:
-        seconds = epochs * sum(self._taken) / len(self._taken)
+        seconds = epochs * sum(self._seconds) / len(self._seconds)
         if not epochs:
             return ""
         return f"{seconds / 60:.0f} min left" if seconds > 100 else f"{seconds:.0f} s left"

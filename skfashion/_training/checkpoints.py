@@ -1,61 +1,117 @@
-"""The store of training runs: the state after each epoch."""
+"""The checkpoints of a training: its state after each epoch, in a directory of `memory`."""
 
 import contextlib
+import hashlib
 import io
 import itertools
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from skfashion._network.architecture import TrainingState
-from skfashion._utils import cache_directory as _memory
+from skfashion._network.architecture import Architecture, TrainingState
+from skfashion._training.data import TrainingData, TrainingSettings
+from skfashion._utils import cache_directory, environment
 from skfashion._utils.files import read_sealed, write_sealed
-from skfashion._utils.types import AnyArray, History, StrPath
+from skfashion._utils.types import AnyArray, FloatName, History, StrPath
 from skfashion._utils.warnings import warn
 
 _Kind: TypeAlias = Literal["weights", "optimizer"]
 
 _FORMAT = 1
+_ROWS_HASHED_AT_ONCE = 1000  # as floats they take 3 MB
 
 
-class Run:
-    """The stored epochs of one training run.
+def locate_checkpoints(
+    memory: Any, architecture: Architecture, settings: TrainingSettings, data: TrainingData
+) -> dict[str, str] | None:
+    """Find the place of a training's checkpoints, by all that shapes its weights.
+
+    Parameters
+    ----------
+    memory : str, path-like or joblib.Memory
+        The user's directory.
+    architecture : Architecture
+    settings : TrainingSettings
+    data : TrainingData
+
+    Returns
+    -------
+    dict or None
+        Arguments of `Checkpoints`, as plain values. None for a joblib.Memory that stores nothing.
+
+    Raises
+    ------
+    ValueError
+        If `memory` is an empty path.
+    """
+    directory = getattr(memory, "location", memory)
+    if directory is None:
+        return None
+    if not os.fspath(directory):
+        raise ValueError("memory='': expected the path of a directory, or None.")
+    shaping = asdict(settings)
+    digest = hashlib.sha256()
+    for part in filter(None, (data, data.validation)):
+        _hash_rows(digest, part, shaping["pixel_max"], architecture.dtype)
+    del shaping["pixel_max"]  # the images were divided by it
+    shaping |= asdict(architecture) | environment.fingerprint() | {"data": digest.hexdigest()}
+    return {
+        "directory": str(Path(directory).expanduser().absolute()),
+        "key": cache_directory.make_key(shaping),
+    }
+
+
+def _hash_rows(digest: Any, rows: TrainingData, pixel_max: float, dtype: FloatName) -> None:
+    """Hash what the network computes with: bytes and floats of the same values are equal."""
+    for array in rows.arrays:
+        digest.update(f"|{array.shape}|".encode())
+        for first in range(0, len(array), _ROWS_HASHED_AT_ONCE):
+            part = array[first : first + _ROWS_HASHED_AT_ONCE]
+            if part.dtype == np.uint8:
+                part = part.astype(dtype) / np.dtype(dtype).type(pixel_max)
+            digest.update(np.ascontiguousarray(part).data)
+
+
+class Checkpoints:
+    """The stored epochs of one training.
 
     The weights after every epoch are kept, and the optimizer's state after the newest alone: only
-    there does a longer training go on. Whatever cannot be read counts as not stored, and whatever
-    cannot be written ends the storing; either is told once, as a warning.
+    there does a longer training go on. What cannot be read counts as not stored. What cannot be
+    written ends the storing. Either gives one warning.
 
     Parameters
     ----------
     directory : path-like
         The user's `memory`. It is made at the first writing.
     key : str
-        See `key`.
+        Of this training, see `locate_checkpoints`.
     shapes : list of tuple of int
         Of the weights.
     """
 
     def __init__(self, directory: StrPath, key: str, shapes: Iterable[Iterable[int]]) -> None:
-        self.folder = _memory.training(directory, key)
+        self.folder = cache_directory.training_folder(directory, key)
         self._key, self._shapes = key, [tuple(shape) for shape in shapes]
-        self._stores = True
-        self._told: set[str] = set()
+        self._writable = True
+        self._warned: set[str] = set()
 
     # Reading
 
-    def longest(self, behind: int, end: int) -> tuple[TrainingState, History] | None:
-        """The longest stored prefix that a training can go on from, or end with.
+    def find_latest(self, after: int, last: int) -> tuple[TrainingState, History] | None:
+        """Find the latest checkpoint that a training can resume from, or end with.
 
         Parameters
         ----------
-        behind : int
-            Epochs that it must be longer than.
-        end : int
-            Epochs of the whole training. Only the weights are needed there; where it is to go on,
-            the optimizer's state as well.
+        after : int
+            It must be of a later epoch than this.
+        last : int
+            The last epoch of the training. Its checkpoint needs the weights alone. To resume from
+            an earlier one takes the optimizer's state as well.
 
         Returns
         -------
@@ -63,17 +119,19 @@ class Run:
             As `load` returns them.
         """
         stored, resumable = self._epochs("weights"), self._epochs("optimizer")
-        # Only as far as no epoch is missing: then the whole path is there, to be told and staged.
+        # Only as far as no epoch is missing: `staged_predict_proba` and callbacks need each.
         complete = next(epoch for epoch in itertools.count() if epoch + 1 not in stored)
-        for epoch in range(min(complete, end), behind, -1):
-            if epoch == end or epoch in resumable:
+        for epoch in range(min(complete, last), after, -1):
+            if epoch == last or epoch in resumable:
                 found = self.load(epoch)
-                if found is not None and (epoch == end or found[0].iterations is not None):
+                if found is not None and (epoch == last or found[0].iterations is not None):
+                    with contextlib.suppress(OSError):
+                        os.utime(self.folder)  # `skfashion cache` drops the least recently used
                     return found
         return None
 
     def load(self, epoch: int) -> tuple[TrainingState, History] | None:
-        """What is stored of an epoch.
+        """Read what is stored of an epoch.
 
         Returns
         -------
@@ -106,7 +164,7 @@ class Run:
         return self.folder / f"{epoch:05d}.{kind}"
 
     def _read(self, epoch: int, kind: _Kind) -> tuple[dict[str, Any], list[AnyArray]] | None:
-        """Header and arrays of a file, None if there is none or it is damaged."""
+        """Read header and arrays of a file; None if there is none or it is damaged."""
         path = self._path(epoch, kind)
         shapes = self._shapes if kind == "weights" else self._shapes * 2
         try:
@@ -119,10 +177,10 @@ class Run:
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._tell(f"{path} cannot be read ({error.strerror}). Its epochs are trained again.")
+            self._warn(f"{path} cannot be read ({error.strerror}). Its epochs are trained again.")
             return None
         except (ValueError, KeyError) as error:
-            self._tell(f"{path} is damaged: {error}. It is removed, its epochs are trained again.")
+            self._warn(f"{path} is damaged: {error}. It is removed, its epochs are trained again.")
             with contextlib.suppress(OSError):
                 path.unlink()
             return None
@@ -140,28 +198,28 @@ class Run:
         self._write(epoch, "weights", {**header, "history": history}, state.weights)
         self._write(epoch, "optimizer", {**header, "iterations": state.iterations}, optimizer)
         *older, _ = sorted(self._epochs("optimizer") or [epoch])  # another process may be ahead
-        for other in older if self._stores else []:
+        for other in older if self._writable else []:
             with contextlib.suppress(OSError):
                 self._path(other, "optimizer").unlink()
 
     def _write(
         self, epoch: int, kind: _Kind, header: Mapping[str, Any], arrays: Sequence[AnyArray]
     ) -> None:
-        if not self._stores:
+        if not self._writable:
             return
         path = self._path(epoch, kind)
         try:
             write_sealed(path, _pack({**header, "kind": kind}, arrays))
         except OSError as error:
-            self._stores = False
-            self._tell(
+            self._writable = False
+            self._warn(
                 f"memory: {path} cannot be written ({error.strerror}). Training goes on, but its "
                 "epochs are no longer stored."
             )
 
-    def _tell(self, message: str) -> None:
-        if message not in self._told:
-            self._told.add(message)
+    def _warn(self, message: str) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
             warn(message)
 
 

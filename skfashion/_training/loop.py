@@ -1,26 +1,125 @@
-"""Trains a network, once through SciKeras: epochs, their seeds and what is measured of them.
-
-The only module that knows SciKeras.
-"""
+"""Trains a network through SciKeras. This is the only module that names SciKeras."""
 
 # Before SciKeras, which imports TensorFlow loudly.
-from skfashion._network.tensorflow import tf  # isort: split
+from skfashion._network.tensorflow import keras  # isort: split
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from scikeras.wrappers import KerasClassifier
 from sklearn.preprocessing import FunctionTransformer
 
-from skfashion._classifier.rows import Rows
 from skfashion._network.architecture import Architecture
-from skfashion._network.keras_model import Network, pool
-from skfashion._training.path import EpochPath
-from skfashion._utils.types import AnyArray, FloatArray, History
+from skfashion._network.keras_layers import Adam
+from skfashion._network.keras_model import Network, cache
+from skfashion._training.data import TrainingData, TrainingSettings
+from skfashion._training.progress import Progress
+from skfashion._utils.types import AnyArray
+
+_MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+def train(
+    architecture: Architecture,
+    settings: TrainingSettings,
+    data: TrainingData,
+    progress: Progress,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> None:
+    """Train until the end that `progress` sees.
+
+    Each epoch depends on the state before it, the seed and its number alone, so ten epochs are
+    five epochs and then five more.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    settings : TrainingSettings
+    data : TrainingData
+    progress : Progress
+        Where the training stands; it is moved on.
+    callbacks : list of keras.callbacks.Callback
+        The user's.
+
+    Raises
+    ------
+    ValueError
+        If the loss or the weights are no longer finite.
+    """
+    recorder = _Recorder(progress, changes_possible=bool(callbacks))
+    classifier = _Classifier(
+        model=build_network,
+        **{f"model__{name}": value for name, value in asdict(architecture).items()},
+        model__dropout_rate=settings.dropout,
+        model__pixel_max=settings.pixel_max,
+        optimizer=Adam,
+        optimizer__learning_rate=settings.learning_rate,
+        optimizer__dtype=architecture.dtype,
+        loss=keras.losses.SparseCategoricalCrossentropy,
+        loss__dtype=architecture.dtype,
+        metrics=["accuracy"],
+        batch_size=settings.batch_size,
+        callbacks=[*callbacks, recorder],  # the last one: it sees what the others changed
+        verbose=0,
+        fit__seed=settings.seed,
+        fit__initial_state=progress.state,
+        fit__validation_data=data.validation and data.validation.arrays,
+    )
+    try:
+        classifier.fit(
+            data.images,
+            data.labels,
+            sample_weight=data.weights,
+            initial_epoch=progress.epoch,
+            epochs=progress.last - progress.epoch,
+        )
+        cache.release(classifier.model_)  # not one whose use failed
+    finally:
+        for callback in callbacks:  # else the user's callbacks would keep and pickle the network
+            keras.callbacks.Callback.set_model(callback, None)
+    if recorder.diverged:
+        raise ValueError(
+            f"Training diverged in epoch {progress.epoch + 1}: the loss or the weights are no "
+            f"longer finite. Use a smaller learning_rate (it is {settings.learning_rate:g}) or "
+            "scale X."
+        )
+
+
+def build_network(
+    *,
+    image_shape: tuple[int, int],
+    filters: Sequence[int],
+    kernel_size: int,
+    strides: int,
+    dropout: bool,
+    dropout_rate: float,
+    dense_units: int,
+    n_classes: int,
+    dtype: Any,
+    pixel_max: float,
+    compile_kwargs: dict[str, Any],
+) -> Network:
+    """Build and compile a network, or take a compiled one from the cache.
+
+    The model-building function for SciKeras, which gives `compile_kwargs` as well.
+    """
+    architecture = Architecture(
+        image_shape, tuple(filters), kernel_size, strides, dropout, dense_units, n_classes, dtype
+    )
+    network = cache.acquire(architecture)
+    if network is None:
+        network = Network(architecture)
+        network.compile(**compile_kwargs)
+        network.optimizer.build(network.trainable_variables)
+    network.optimizer.learning_rate = float(compile_kwargs["optimizer"].learning_rate)
+    network.set_scales(pixel_max=pixel_max, dropout=dropout_rate)
+    return network
 
 
 class _Classifier(KerasClassifier):
-    """SciKeras' classifier for labels that are codes already: there is nothing to encode."""
+    """SciKeras' classifier for data that are checked and labels that are encoded already."""
 
     @property
     def target_encoder(self) -> FunctionTransformer:
@@ -29,80 +128,53 @@ class _Classifier(KerasClassifier):
     def _type_of_target(self, y: AnyArray) -> str:
         return "multiclass"
 
+    @staticmethod
+    def _validate_sample_weight(
+        X: AnyArray, y: AnyArray, sample_weight: AnyArray
+    ) -> tuple[AnyArray, AnyArray, AnyArray]:
+        return X, y, sample_weight  # SciKeras would round the weights to the global `floatx`
 
-def train(
-    architecture: Architecture,
-    path: EpochPath,
-    rows: Rows,
-    validation: Rows | None = None,
-    *,
-    seed: int,
-    batch_size: int,
-    learning_rate: float,
-    dropout: float,
-    pixel_max: float,
-) -> None:
-    """Train a borrowed network until the end of its path.
 
-    Each epoch is seeded by its number: it depends on the state before it, the seed and its
-    number alone, so ten epochs are five epochs and then five more.
+class _Recorder(keras.callbacks.Callback):
+    """Records each epoch, and ends the training or takes it to a newer checkpoint.
 
     Parameters
     ----------
-    architecture : Architecture
-    path : EpochPath
-        Tells where the training stands; it is moved on.
-    rows : Rows
-        With images as their X.
-    validation : Rows or None
-    seed : int
-    batch_size : int
-    learning_rate, dropout, pixel_max : float
+    progress : Progress
+    changes_possible : bool
+        Whether other callbacks may change the network after the last epoch.
 
-    Raises
-    ------
-    ValueError
-        If the loss or the weights are no longer finite.
+    Attributes
+    ----------
+    diverged : bool
+        Whether an epoch ended in what is not finite, and is not recorded.
     """
 
-    def run(network: Network, images: AnyArray, codes: AnyArray) -> History:
-        training_tensors = _to_tensors((images, codes, rows.weights))
-        validation_tensors = validation and _to_tensors(validation)
+    def __init__(self, progress: Progress, changes_possible: bool) -> None:
+        super().__init__()
+        self.progress = progress
+        self.changes_possible = changes_possible
+        self.diverged = False
 
-        def prepare() -> None:
-            network.prepare(
-                path.state, learning_rate=learning_rate, dropout=dropout, pixel_max=pixel_max
-            )
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.progress.begin_epoch()
 
-        prepare()
-        while not path.ended:
-            path.begin()
-            epoch = path.epoch + 1
-            rng = np.random.default_rng([seed, epoch])
-            order = rng.permutation(len(codes)).astype(np.int32)
-            dropout_seed = rng.integers(2**63)
-            measured = network.train_epoch(training_tensors, order, batch_size, dropout_seed)
-            state = network.state()
-            if not (np.isfinite(measured["loss"]) and _is_finite(state.weights)):
-                raise ValueError(
-                    f"Training diverged in epoch {epoch}: the loss or the weights are no longer "
-                    f"finite. Use a smaller learning_rate (it is {learning_rate:g}) or scale X."
-                )
-            if validation_tensors is not None:
-                scores = network.score_rows(validation_tensors)
-                measured |= {f"val_{name}": value for name, value in scores.items()}
-            path.step(measured, state)
-            if path.jump() and not path.ended:  # where it ends, the weights alone may be stored
-                prepare()
-        return path.history
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        state = self.model.get_state()
+        if not (np.isfinite(logs["loss"]) and all(np.isfinite(w).all() for w in state.weights)):
+            # A TerminateOnNaN has stopped the training: then the epochs before count.
+            self.diverged = not (self.model.stop_training and self.progress.started)
+            self.model.stop_training = True
+            return
+        self.progress.record({name: logs[name] for name in _MEASURED if name in logs}, state)
+        if self.progress.resume():
+            state = self.progress.state
+            if not self.progress.ended:  # at its end, perhaps only the weights are stored
+                self.model.set_state(state, self.progress.epoch)
+        if self.progress.ended:
+            self.model.stop_training = True
 
-    with pool.lend(architecture, rows.X.dtype.name) as network:
-        _Classifier(model=lambda: network, verbose=0).fit(rows.X, rows.codes, run=run)
-
-
-def _to_tensors(rows: Iterable[AnyArray]) -> tuple[tf.Tensor, ...]:
-    return tuple(tf.constant(part) for part in rows)
-
-
-def _is_finite(weights: Iterable[FloatArray]) -> bool:
-    return all(np.isfinite(weight).all() for weight in weights)
+    def on_train_end(self, logs: Any = None) -> None:
+        # As Keras' EarlyStopping does, which restores its best weights here.
+        if self.changes_possible and self.model.epoch == self.progress.epoch:
+            self.progress.replace_state(self.model.get_state())

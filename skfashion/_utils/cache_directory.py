@@ -1,14 +1,15 @@
-"""What is where in a directory of `memory`: epochs of trainings, and fits of comparisons.
+"""The cache in a directory of `memory`: where it lies, how large it is, what is removed from it.
 
-Either has a key of all that shaped it. Equal keys mean equal bits. So there are no locks: who
-writes last writes the same, and a file is there as a whole or not at all.
+It holds checkpoints of trainings and results of comparisons. Each has a key of all that shaped it,
+so equal keys mean equal contents. That is why there are no locks: the last writer writes the same,
+and a file is there as a whole or not at all.
 """
 
 import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,12 +19,12 @@ from skfashion._utils.files import is_part
 from skfashion._utils.types import AnyArray, StrPath
 
 _KEY = re.compile(r"[0-9a-f]{40}")
-_EPOCH = re.compile(r"\d{5,}\.(weights|optimizer)")
-_FIT = re.compile(r"[0-9a-f]{40}\.fit")
+_EPOCH_FILE = re.compile(r"\d{5,}\.(weights|optimizer)")
+_FIT_FILE = re.compile(r"[0-9a-f]{40}\.fit")
 
 
-def key(settings: Mapping[str, Any], *arrays: AnyArray) -> str:
-    """Name what settings and arrays shape.
+def make_key(settings: Mapping[str, Any], *arrays: AnyArray) -> str:
+    """Hash settings and arrays.
 
     Parameters
     ----------
@@ -33,8 +34,7 @@ def key(settings: Mapping[str, Any], *arrays: AnyArray) -> str:
     Returns
     -------
     str
-        Hexadecimal digits; equal for equal contents, shapes and dtypes, whatever the layout in
-        memory.
+        Hexadecimal digits. They are equal for equal contents, shapes and dtypes.
     """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for array in arrays:
@@ -43,24 +43,24 @@ def key(settings: Mapping[str, Any], *arrays: AnyArray) -> str:
     return digest.hexdigest()[:40]
 
 
-def training(directory: StrPath, key: str) -> Path:
-    """The folder of a training's epochs; `_EPOCH` has the names in it."""
-    return _home(directory) / key
+def training_folder(directory: StrPath, key: str) -> Path:
+    """Return the folder of a training's checkpoints."""
+    return _cache_folder(directory) / key
 
 
-def fit(directory: StrPath, key: str) -> Path:
-    """The file of a fit of a comparison."""
-    return _home(directory) / "fits" / f"{key}.fit"
+def fit_file(directory: StrPath, key: str) -> Path:
+    """Return the file of a fit of a comparison."""
+    return _cache_folder(directory) / "fits" / f"{key}.fit"
 
 
 class Usage(NamedTuple):
-    """What a directory of `memory` holds.
+    """What is in a cache.
 
     Parameters
     ----------
     trainings : int
     epochs : int
-        Of them all.
+        Of all trainings.
     fits : int
         Of comparisons.
     bytes : int
@@ -72,19 +72,81 @@ class Usage(NamedTuple):
     bytes: int
 
 
-def usage(directory: StrPath) -> Usage:
-    """What is stored in a directory of `memory`.
+def measure_usage(directory: StrPath) -> Usage:
+    """Count what is cached in a directory of `memory`."""
+    return _measure(file for files in _entries(directory).values() for file in files)
 
-    Parameters
-    ----------
-    directory : path-like
+
+def clear(directory: StrPath) -> Usage:
+    """Remove what is cached in a directory of `memory`, and nothing else.
 
     Returns
     -------
     Usage
+        What was removed.
     """
+    return _remove(directory, _entries(directory))
+
+
+def limit_size(directory: StrPath, max_bytes: float) -> Usage:
+    """Remove the least recently used trainings and fits, until the rest is small enough.
+
+    Parameters
+    ----------
+    directory : path-like
+    max_bytes : float
+        What may stay.
+
+    Returns
+    -------
+    Usage
+        What was removed.
+    """
+    entries = _entries(directory)
+    excess = measure_usage(directory).bytes - max_bytes
+    doomed = {}
+    for entry in sorted(entries, key=_last_use):
+        if excess <= 0:
+            break
+        doomed[entry] = entries[entry]
+        excess -= _measure(entries[entry]).bytes
+    return _remove(directory, doomed)
+
+
+def _cache_folder(directory: StrPath) -> Path:
+    return Path(directory) / ".skfashion-cache"
+
+
+def _entries(directory: StrPath) -> dict[Path, list[Path]]:
+    """Our files, by what is used as a whole: the folder of a training, or the file of a fit."""
+    entries: dict[Path, list[Path]] = {}
+    for folder in _cache_folder(directory).glob("*/"):
+        if folder.is_symlink():
+            continue
+        if folder.name == "fits":
+            entries |= {file: [file] for file in _files(folder, _FIT_FILE)}
+        elif _KEY.fullmatch(folder.name):
+            entries[folder] = [*_files(folder, _EPOCH_FILE)]
+    return entries
+
+
+def _files(folder: Path, pattern: re.Pattern[str]) -> Iterator[Path]:
+    with contextlib.suppress(FileNotFoundError):  # somebody else has removed it
+        for file in folder.iterdir():
+            ours = pattern.fullmatch(file.name) or is_part(file.name)
+            if ours and file.is_file() and not file.is_symlink():
+                yield file
+
+
+def _last_use(entry: Path) -> float:
+    with contextlib.suppress(FileNotFoundError):
+        return entry.stat().st_mtime
+    return 0.0
+
+
+def _measure(files: Iterable[Path]) -> Usage:
     sizes = {}
-    for file in _stored_files(directory):
+    for file in files:
         with contextlib.suppress(FileNotFoundError):  # a training removes what it needs no more
             sizes[file] = file.stat().st_size
     return Usage(
@@ -95,45 +157,13 @@ def usage(directory: StrPath) -> Usage:
     )
 
 
-def clear(directory: StrPath) -> Usage:
-    """Remove what is stored in a directory of `memory`, and nothing else.
-
-    Parameters
-    ----------
-    directory : path-like
-
-    Returns
-    -------
-    Usage
-        What was removed.
-    """
-    removed = usage(directory)
-    for file in _stored_files(directory):
+def _remove(directory: StrPath, entries: Mapping[Path, Iterable[Path]]) -> Usage:
+    files = [file for files in entries.values() for file in files]
+    removed = _measure(files)
+    for file in files:
         file.unlink(missing_ok=True)
-    for folder in (*_folders(directory), _home(directory)):
-        with contextlib.suppress(OSError):  # something else is in it
+    home = _cache_folder(directory)
+    for folder in (*entries, home / "fits", home):
+        with contextlib.suppress(OSError):  # something else is in it, or it is a file
             folder.rmdir()
     return removed
-
-
-def _home(directory: StrPath) -> Path:
-    return Path(directory) / "skfashion"
-
-
-def _folders(directory: StrPath) -> dict[Path, re.Pattern[str]]:
-    """Those of trainings and of fits, with what their files are called."""
-    names = {
-        folder: _FIT if folder.name == "fits" else _EPOCH
-        for folder in _home(directory).glob("*/")
-        if folder.name == "fits" or _KEY.fullmatch(folder.name)
-    }
-    return {folder: name for folder, name in names.items() if not folder.is_symlink()}
-
-
-def _stored_files(directory: StrPath) -> Iterator[Path]:
-    for folder, name in _folders(directory).items():
-        with contextlib.suppress(FileNotFoundError):  # somebody else has cleared it
-            for file in list(folder.iterdir()):  # all of them, for files are removed meanwhile
-                ours = name.fullmatch(file.name) or is_part(file.name)
-                if ours and file.is_file() and not file.is_symlink():
-                    yield file

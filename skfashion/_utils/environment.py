@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -12,7 +13,21 @@ from typing import Any
 
 import numpy as np
 
-_LIBRARIES = ("keras", "numpy", "scikit-learn", "tensorflow")
+# scikit-learn is not among them: it prepares the data, and those are compared themselves.
+_SHAPING_LIBRARIES = ("keras", "numpy", "tensorflow", "skfashion")
+
+# Variables that choose kernels and devices, by their beginnings, such as ONEDNN_MAX_CPU_ISA.
+_SHAPING_VARIABLES = (
+    "CUDA_VISIBLE_DEVICES",
+    "DNNL_",
+    "NVIDIA_TF32_OVERRIDE",
+    "ONEDNN_",
+    "TF_CUDNN_DETERMINISTIC",
+    "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
 
 
 def threads_given() -> int | None:
@@ -35,19 +50,17 @@ def threads() -> int:
 
 
 def fingerprint() -> dict[str, Any]:
-    """All that makes equal trainings differ in their last bits, JSON-able.
+    """Collect what makes equal trainings differ in their last bits, JSON-able.
 
     Returns
     -------
     dict
-        Threads, what the processor can, oneDNN's settings, and versions.
+        Threads, processor, graphics cards, settings of TensorFlow and oneDNN, and versions.
     """
-    settings = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_", "DNNL_")  # such as ONEDNN_MAX_CPU_ISA
-    return {
-        "threads": threads(),
-        "onednn": {name: os.environ[name] for name in os.environ if name.startswith(settings)},
-        **_machine(),
+    settings = {
+        name: value for name, value in os.environ.items() if name.startswith(_SHAPING_VARIABLES)
     }
+    return {"threads": threads(), "settings": settings, **_machine()}
 
 
 def describe() -> dict[str, str]:
@@ -78,10 +91,10 @@ def processor() -> str:
     return models[0] if models else platform.processor() or platform.machine()
 
 
-def versions() -> dict[str, str]:
-    """Of the libraries that have a say in what is trained, as far as they are installed."""
+def versions(names: Iterable[str] = ("scikit-learn", *_SHAPING_LIBRARIES)) -> dict[str, str]:
+    """Look up the versions of libraries, as far as they are installed."""
     found = {}
-    for name in (*_LIBRARIES, "skfashion"):
+    for name in names:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
@@ -92,8 +105,20 @@ def _machine() -> dict[str, Any]:
     simd = np.show_config(mode="dicts")["SIMD Extensions"]
     return {
         "processor": [simd.get("baseline", []), simd.get("found", [])],
-        "versions": versions(),
+        "graphics_cards": _graphics_cards(),
+        "versions": versions(_SHAPING_LIBRARIES),
     }
+
+
+def _graphics_cards() -> list[str]:
+    """Ask the driver for the cards: TensorFlow need not be started for it."""
+    folder = Path("/proc/driver/nvidia/gpus")  # only Linux has it
+    return [
+        line.split(":", 1)[1].strip()
+        for file in sorted(folder.glob("*/information"))
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if line.startswith("Model:")
+    ]
 
 
 def _positive_integer(text: str) -> int | None:

@@ -19,7 +19,7 @@ from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit, check_
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
-from skfashion._classifier.rows import check_labels
+from skfashion._utils.labels import check_labels
 from skfashion._utils.types import AnyArray, StrPath
 from skfashion.comparison._comparison import Comparison
 from skfashion.comparison._kept import Kept

@@ -66,7 +66,7 @@ class Kept:
         if job.name not in self._estimators:
             return fit_and_score(job, data)
         key = self._key(job)
-        path = _memory.fit(self._directory, key)
+        path = _memory.fit_file(self._directory, key)
         if (kept := _read(path, key)) is not None:
             return replace(kept, from_memory=True)
         run = fit_and_score(job, data)
@@ -78,7 +78,7 @@ class Kept:
         return run
 
     def _key(self, job: Job) -> str:
-        return _memory.key(
+        return _memory.make_key(
             {
                 "format": _FORMAT,
                 "job": [job.name, job.fold, joblib.hash(job.rows)],

@@ -1,0 +1,43 @@
+"""Checks of labels that scikit-learn would let pass, or refuse in words of NumPy."""
+
+from typing import Any
+
+import numpy as np
+
+
+def check_labels(y: Any, name: str = "y") -> None:
+    """Refuse labels that are missing, or are neither strings nor an array of numbers.
+
+    Of numbers, and of what is no column of labels at all, scikit-learn's own checks tell better.
+
+    Raises
+    ------
+    ValueError
+        Naming the parameter `name`.
+    """
+    try:
+        labels = np.asarray(y)
+    except ValueError:  # rows of several lengths
+        return
+    if labels.ndim == 0 or labels.size != len(labels):
+        return
+    missing = {"NaT"} if labels.dtype.kind in "mM" and np.isnat(labels).any() else set()
+    values = labels.ravel().tolist() if labels.dtype.kind in "OS" else []
+    missing |= {str(value) for value in values if _is_missing(value)}
+    if missing:
+        raise ValueError(
+            f"Unknown label type: {name} has missing labels ({', '.join(sorted(missing))}): "
+            "expected a label for each row."
+        )
+    if not all(isinstance(value, str) for value in values):
+        types = sorted({type(value).__name__ for value in values})
+        raise ValueError(
+            f"Unknown label type: {name} has labels of the type{'s' * (len(types) > 1)} "
+            f"{' and '.join(types)}: expected strings alone, or an array of numbers."
+        )
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):  # pandas'
+        return True
+    return isinstance(value, float) and np.isnan(value)
