@@ -138,7 +138,7 @@ def test_a_longer_fit_elsewhere_that_overtakes_ends_this_one(images, small, cnn,
 
 def test_a_damaged_epoch_is_told_without_an_estimator_once(images, cnn, tmp_path):
     cnn.set_params(memory=tmp_path).fit(*images)
-    next(tmp_path.glob("skfashion/*/00002.weights")).write_bytes(b"damaged")
+    next(tmp_path.glob(".skfashion-cache/*/00002.weights")).write_bytes(b"damaged")
     recorder = Recorder()
     with pytest.warns(UserWarning, match="00002.weights is damaged"):
         cnn.set_callbacks(recorder).fit(*images)
@@ -152,7 +152,7 @@ def test_a_damaged_epoch_is_told_without_an_estimator_once(images, cnn, tmp_path
 @pytest.mark.parametrize("damaged", [2, 4])
 def test_true_at_a_damaged_epoch_ends_the_fit_all_the_same(images, cnn, tmp_path, damaged):
     cnn.set_params(memory=tmp_path).fit(*images)
-    next(tmp_path.glob(f"skfashion/*/{damaged:05d}.weights")).write_bytes(b"damaged")
+    next(tmp_path.glob(f".skfashion-cache/*/{damaged:05d}.weights")).write_bytes(b"damaged")
     with pytest.warns(UserWarning, match="is damaged"):
         cnn.set_callbacks(Recorder(stop_after=damaged - 1)).fit(*images)
     assert cnn.n_iter_ == {2: 3, 4: 4}[damaged]  # the next one that is there

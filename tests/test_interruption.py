@@ -12,7 +12,7 @@ from helpers import weights_equal
 
 from skfashion import FashionCNN
 from skfashion._network.architecture import Architecture
-from skfashion._network.keras_model import _MULTIPLY_ADDS_PER_CALL, _STEPS_PER_CALL, NetworkPool
+from skfashion._network.keras_model import _MULTIPLY_ADDS_PER_CALL, _STEPS_PER_CALL, Network
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def ctrl_c_after(epochs, folder):
     """Press it once so many epochs are stored, while training goes on."""
 
     def press():
-        while len(list(folder.glob("skfashion/*/*.weights"))) < epochs:
+        while len(list(folder.glob(".skfashion-cache/*/*.weights"))) < epochs:
             time.sleep(0.001)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -85,9 +85,8 @@ def test_a_call_that_cannot_be_interrupted_is_short(side, batch_size):
         n_classes=10,
         dtype="float32",
     )
-    with NetworkPool().lend(architecture, "uint8") as network:
-        calls = list(network._calls(48_000, batch_size, 3))
     steps = -(-48_000 // batch_size)
+    calls = list(Network(architecture)._calls(steps, batch_size, 3))
     assert [step for first, last in calls for step in range(first, last)] == list(range(steps))
     longest = max(last - first for first, last in calls)
     work = 3 * architecture.multiply_adds * batch_size

@@ -27,8 +27,8 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skfashion import FashionCNN
 from skfashion._network.architecture import TrainingState
-from skfashion._training import checkpoints as _epochs
-from skfashion._utils import cache_directory as _memory
+from skfashion._training.checkpoints import Checkpoints
+from skfashion._utils import cache_directory
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def cnn(small, tmp_path):
 
 
 def entries(folder, kind="*"):
-    return sorted(folder.glob(f"skfashion/*/*.{kind}"))
+    return sorted(folder.glob(f".skfashion-cache/*/*.{kind}"))
 
 
 def equal(a, b):
@@ -201,7 +201,8 @@ class TestStockSearches:
         with_memory = search(cnn())
         assert sum(counted) == 2 * (4 * 1 + 2 * 1 + 1 * 2)
         assert_array_equal(
-            with_memory.cv_results_["mean_test_score"], without.cv_results_["mean_test_score"]
+            with_memory.cv_results_["mean_test_score"],
+            without.cv_results_["mean_test_score"],
         )
 
     def test_in_a_pipeline_and_in_validation_curves(self, images, cnn):
@@ -305,14 +306,14 @@ class TestNothingIsLost:
         assert len(entries(tmp_path, "optimizer")) == 1
 
     def test_cleared_between_two_epochs_the_storing_goes_on(self, tmp_path):
-        run = _epochs.Run(tmp_path, "0" * 40, [(2,)])
+        run = Checkpoints(tmp_path, "0" * 40, [(2,)])
         state = TrainingState([np.zeros(2)], [np.zeros(2)], [np.zeros(2)], 1)
         run.save(state, {"loss": [1.0]})
-        assert _memory.clear(tmp_path)[:2] == (1, 1)
+        assert cache_directory.clear(tmp_path)[:2] == (1, 1)
         assert list(tmp_path.iterdir()) == []
         run.save(state, {"loss": [1.0, 0.5]})
         assert [path.name for path in entries(tmp_path)] == ["00002.optimizer", "00002.weights"]
-        assert run.longest(0, 2) is None  # the first is missing
+        assert run.find_latest(0, 2) is None  # the first is missing
 
     def test_a_home_directory_is_found(self, images, cnn, tmp_path, monkeypatch):
         monkeypatch.setenv("HOME", str(tmp_path))

@@ -11,8 +11,7 @@ from helpers import run_python
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfashion import FashionCNN
-from skfashion._network import numpy_model as _forward
-from skfashion._network import prediction as _prediction
+from skfashion._network import numpy_model, prediction
 from skfashion._network.architecture import Architecture
 
 
@@ -29,22 +28,20 @@ def trained(request):
 def few(clf):
     """How many images NumPy predicts at once."""
     each = Architecture(**clf._architecture).multiply_adds
-    return int(_prediction._MULTIPLY_ADDS_WORTH_TENSORFLOW / each)
+    return int(prediction._MULTIPLY_ADDS_WORTH_TENSORFLOW / each)
 
 
 @pytest.fixture
 def in_tensorflow(monkeypatch):
     """Numbers of images for which TensorFlow was asked. It computes all the same."""
-    from skfashion._network import graph as _graph
-
     asked = []
-    logits = _graph.logits
+    predict = prediction._predict_with_tensorflow
 
-    def recorded(architecture, images, *arguments):
+    def recorded(images, *arguments):
         asked.append(len(images))
-        return logits(architecture, images, *arguments)
+        return predict(images, *arguments)
 
-    monkeypatch.setattr(_graph, "logits", recorded)
+    monkeypatch.setattr(prediction, "_predict_with_tensorflow", recorded)
     return asked
 
 
@@ -94,8 +91,8 @@ def test_a_forked_child_never_asks_tensorflow(trained):
         probabilities = children.apply_async(clf.predict_proba, (X,)).get(timeout=60)
     images = X.reshape(-1, 28, 28, 1)
     strides = clf.get_params()["strides"]
-    logits = _forward.logits(images, clf.weights_, strides, clf.pixel_max_)
-    assert_array_equal(probabilities, _forward.softmax(logits))
+    logits = numpy_model.logits(images, clf.weights_, strides, clf.pixel_max_)
+    assert_array_equal(probabilities, numpy_model.softmax(logits))
 
 
 def test_large_work_needs_no_tensorflow(trained, tmp_path):

@@ -133,15 +133,15 @@ class TestPromise3EqualInputsGiveEqualBits:
         FashionCNN(**{**PARAMETERS, "learning_rate": 0.1, "epochs": 1}).fit(X[::-1], y)
         assert digest(FashionCNN(**PARAMETERS).fit(X, y)) == first
 
-    def test_whatever_the_pool_holds(self, images, monkeypatch):
-        from skfashion._network.keras_model import pool
+    def test_whatever_the_cache_holds(self, images, monkeypatch):
+        from skfashion._network.keras_model import cache
 
-        monkeypatch.setattr(pool, "capacity", 3)  # each network takes a second to compile
+        monkeypatch.setattr(cache, "capacity", 3)  # each network takes a second to compile
         X, y = images
         first = digest(FashionCNN(**PARAMETERS).fit(X, y))
-        pool.clear()
+        cache.clear()
         assert digest(FashionCNN(**PARAMETERS).fit(X, y)) == first
-        for units in range(pool.capacity):
+        for units in range(cache.capacity):
             FashionCNN(**{**PARAMETERS, "dense_units": 20 + units, "epochs": 1}).fit(X, y)
         assert digest(FashionCNN(**PARAMETERS).fit(X, y)) == first
 

@@ -8,7 +8,7 @@ from helpers import weights_equal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfashion import FashionCNN
-from skfashion._training.path import stopping_point
+from skfashion._training.progress import EarlyStopping
 
 
 def test_history_has_an_entry_for_each_epoch(images, small):
@@ -73,7 +73,7 @@ def test_validation_rows_given_take_the_place_of_the_fraction(images, small):
     ],
 )
 def test_stopping_follows_the_documented_rule_of_mlp_classifier(scores, tol, patience, expected):
-    assert stopping_point(scores, tol, patience) == expected
+    assert EarlyStopping(patience, tol).judge(scores) == expected
 
 
 def test_early_stopping_restores_weights_and_optimizer_of_the_best_epoch(images, small):
@@ -87,13 +87,13 @@ def test_early_stopping_restores_weights_and_optimizer_of_the_best_epoch(images,
     scores = clf.history_["val_accuracy"]
     assert clf.n_iter_ == np.argmax(scores) + 1
     assert len(scores) == clf.n_epochs_trained_ < 50
-    assert stopping_point(scores, 1e-4, 3) == (clf.n_iter_, len(scores))
+    assert EarlyStopping(3, 1e-4).judge(scores) == (clf.n_iter_, len(scores))
 
     plain = FashionCNN(**{**small, "epochs": clf.n_iter_}).fit(X[:80], y[:80])
     assert weights_equal(clf, plain)
-    clf.set_params(early_stopping=False).partial_fit(X[:80], y[:80])
-    plain.partial_fit(X[:80], y[:80])
-    assert weights_equal(clf, plain)
+    for name in ("momentums", "velocities"):
+        for ours, its in zip(clf._optimizer_state[name], plain._optimizer_state[name], strict=True):
+            assert_array_equal(ours, its)
 
 
 def test_early_stopping_keeps_the_best_epoch_even_if_it_does_not_stop(images, small):
@@ -105,18 +105,46 @@ def test_early_stopping_keeps_the_best_epoch_even_if_it_does_not_stop(images, sm
     assert clf.n_epochs_trained_ == 8
 
 
-def test_going_on_after_an_early_stop_runs_the_same_epochs_again(images, small):
+def test_a_further_fit_goes_on_after_an_early_stop_and_is_judged_anew(images, small):
     X, y = images
     y_val = np.random.default_rng(0).permutation(y[80:])
     clf = FashionCNN(
         **{**small, "epochs": 50}, early_stopping=True, n_iter_no_change=3, warm_start=True
     )
     clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y_val)
-    history, best = clf.history_, clf.n_iter_
+    history = clf.history_
+    n_epochs = len(history["loss"])
     clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y_val)
-    assert clf.history_ == history
-    assert clf.n_iter_ == best
-    assert clf.n_epochs_trained_ == 3
+    for name, values in history.items():
+        assert clf.history_[name][:n_epochs] == values
+    new_scores = clf.history_["val_accuracy"][n_epochs:]
+    assert len(new_scores) == clf.n_epochs_trained_
+    assert clf.n_iter_ == n_epochs + np.argmax(new_scores) + 1
+
+
+def test_single_epochs_by_warm_start_never_stand_still_with_early_stopping(images, small):
+    X, y = images
+    clf = FashionCNN(**{**small, "epochs": 1}, early_stopping=True, warm_start=True)
+    for n_fits in range(1, 6):
+        clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:][::-1])
+        assert clf.n_iter_ == n_fits
+    assert len(set(clf.history_["loss"])) == 5
+
+
+def test_validation_rows_may_be_weighted(images, small):
+    X, y = images
+    clf = FashionCNN(**{**small, "epochs": 1})
+    weights = np.r_[np.ones(20), np.zeros(20)]
+    clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:], sample_weight_val=weights)
+    assert clf.history_["val_accuracy"] == pytest.approx([clf.score(X[80:100], y[80:100])])
+
+
+@pytest.mark.parametrize(("batch_size", "epochs"), [(1, 100), (4, 200), (24, 800)])
+def test_a_weight_means_the_same_at_any_batch_size(small, batch_size, epochs):
+    X, y = np.ones((24, 8, 8)), np.arange(24) % 2
+    parameters = {**small, "epochs": epochs, "batch_size": batch_size, "learning_rate": 3e-3}
+    clf = FashionCNN(**parameters).fit(X, y, sample_weight=np.where(y == 1, 9, 1))
+    assert clf.predict_proba(X[:1])[0, 1] == pytest.approx(0.9, abs=0.06)
 
 
 def test_ten_epochs_are_five_and_five_more_by_warm_start(images, small):

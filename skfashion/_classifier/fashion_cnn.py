@@ -405,6 +405,8 @@ class FashionCNN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                     "early_stopping=True needs validation rows: give X_val and y_val to fit, or "
                     "set validation_fraction above 0."
                 )
+            rows = validation.weigh_classes(rows, self.class_weight, self.classes_)
+            validation.require_two_classes(rows)
             self._train(
                 rows,
                 rows_val,
@@ -475,6 +477,7 @@ class FashionCNN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             if _check_partial_fit_first_call(self, classes):
                 self._start(self.classes_)
             rows = validation.encode_rows(X, y, weights, self.classes_)
+            rows = validation.weigh_classes(rows, self.class_weight, self.classes_)
             self._train(rows, None, epochs=1, failure=failure)
         return self
 
@@ -734,8 +737,6 @@ class FashionCNN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         An interruption keeps the epochs that are complete: then `failure` undoes nothing.
         """
-        rows = validation.weigh_classes(rows, self.class_weight, self.classes_)
-        validation.require_two_classes(rows)
         architecture = Architecture.for_images(
             self.image_shape_,
             filters=self.filters,

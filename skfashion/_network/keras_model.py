@@ -29,9 +29,9 @@ _MULTIPLY_ADDS_PER_CALL = 30e9
 class Network(keras.Sequential):
     """A Keras model whose `fit` keeps the data on the device and runs many steps in one call.
 
-    `fit` and `train_step` are overridden as in Keras' guide "Customizing what happens in fit()".
-    Everything that training changes can be overwritten, so that one compiled network serves many
-    trainings.
+    `fit` is overridden, in the manner of Keras' guide "Customizing what happens in fit()"; all
+    else is Keras'. Everything that training changes can be overwritten, so that one compiled
+    network serves many trainings.
 
     Parameters
     ----------
@@ -67,7 +67,10 @@ class Network(keras.Sequential):
 
     def get_state(self) -> TrainingState:
         """Copy weights and optimizer."""
-        arrays = [np.array(variable) for variable in (*self.trainable_variables, *self._moments())]
+        arrays = [
+            variable.value.numpy().copy()
+            for variable in (*self.trainable_variables, *self._moments())
+        ]
         n = len(arrays) // 3
         iterations = int(self.optimizer.iterations.numpy())
         return TrainingState(arrays[:n], arrays[n : 2 * n], arrays[2 * n :], iterations)
@@ -195,7 +198,7 @@ class Network(keras.Sequential):
         for first in range(0, steps, stride):
             yield first, min(first + stride, steps)
 
-    def train_step(self, data: Sequence[tf.Tensor]) -> tf.Tensor:
+    def _train_batch(self, data: Sequence[tf.Tensor]) -> tf.Tensor:
         """Take a step of the optimizer on a batch.
 
         Returns
@@ -213,8 +216,8 @@ class Network(keras.Sequential):
         self.optimizer.apply(gradients, self.trainable_variables)
         return self._sums(loss, labels, probabilities, weights)
 
-    def test_step(self, data: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Score a batch: the sums of `train_step`."""
+    def _score_batch(self, data: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Score a batch: the sums of `_train_batch`."""
         images, labels, weights = data
         probabilities = self(images, training=False)
         loss = self.loss(labels, probabilities, weights)
@@ -258,7 +261,7 @@ class Network(keras.Sequential):
         def step(number: tf.Tensor) -> tf.Tensor:
             rows = order[number * batch_size : (number + 1) * batch_size]
             batch = [tf.gather(part, rows) for part in (images, labels, weights)]
-            return self.train_step([scale_pixels(batch[0], self._pixel_max), *batch[1:]])
+            return self._train_batch([scale_pixels(batch[0], self._pixel_max), *batch[1:]])
 
         return _sum_over_steps(step, first, last)
 
@@ -274,7 +277,7 @@ class Network(keras.Sequential):
         def step(number: tf.Tensor) -> tf.Tensor:
             rows = slice(number * n_rows, (number + 1) * n_rows)
             images_of_step = scale_pixels(images[rows], self._pixel_max)
-            return self.test_step([images_of_step, labels[rows], weights[rows]])
+            return self._score_batch([images_of_step, labels[rows], weights[rows]])
 
         return _sum_over_steps(step, first, last)
 

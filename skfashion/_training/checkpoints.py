@@ -55,15 +55,19 @@ def locate_checkpoints(
     if not os.fspath(directory):
         raise ValueError("memory='': expected the path of a directory, or None.")
     shaping = asdict(settings)
+    pixel_max = shaping.pop("pixel_max")  # the images are divided by it
     digest = hashlib.sha256()
-    for part in filter(None, (data, data.validation)):
-        _hash_rows(digest, part, shaping["pixel_max"], architecture.dtype)
-    del shaping["pixel_max"]  # the images were divided by it
-    shaping |= asdict(architecture) | environment.fingerprint() | {"data": digest.hexdigest()}
-    return {
-        "directory": str(Path(directory).expanduser().absolute()),
-        "key": cache_directory.make_key(shaping),
-    }
+    for rows in filter(None, (data, data.validation)):
+        _hash_rows(digest, rows, pixel_max, architecture.dtype)
+    key = cache_directory.make_key(
+        {
+            "architecture": asdict(architecture),
+            "settings": shaping,
+            "data": digest.hexdigest(),
+            "environment": environment.fingerprint(),
+        }
+    )
+    return {"directory": str(Path(directory).expanduser().absolute()), "key": key}
 
 
 def _hash_rows(digest: Any, rows: TrainingData, pixel_max: float, dtype: FloatName) -> None:

@@ -1,0 +1,242 @@
+"""The network is a Keras model: the original's layers, Keras' optimizer and loss, one state."""
+
+import numpy as np
+import pytest
+from helpers import weights_equal
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skfashion import FashionCNN
+from skfashion._network import numpy_model
+from skfashion._network.architecture import Architecture
+from skfashion._network.keras_layers import Dropout
+from skfashion._network.keras_model import Network, NetworkCache, cache
+from skfashion._network.tensorflow import keras, tf
+from skfashion.datasets import load_fashion_mini
+
+
+@pytest.fixture(scope="module")
+def fashion():
+    X, y = load_fashion_mini(return_X_y=True)
+    return X[:100], y[:100]
+
+
+@pytest.fixture
+def trained_network(images):
+    """A network that SciKeras trained, and the classifier that it was trained for."""
+
+    def train(clf, X, y):
+        cache.clear()
+        clf.fit(X, y)
+        [network] = cache._idle
+        return network
+
+    return train
+
+
+@pytest.mark.parametrize(
+    ("version", "layers", "filters", "strides", "n_parameters"),
+    [
+        (FashionCNN.v1, ["Conv2D"] * 3, [8, 24, 48], 1, 2_336_558),
+        (FashionCNN.v2, ["Conv2D", "Dropout"] * 3, [16, 48, 96], 2, 88_198),
+    ],
+    ids=["v1", "v2"],
+)
+def test_the_trained_network_is_the_originals_layer_by_layer(
+    fashion, trained_network, version, layers, filters, strides, n_parameters
+):
+    clf = version(epochs=1, random_state=0)
+    network = trained_network(clf, *fashion)
+    exported = clf.to_keras()
+    layers = [*layers, "Flatten", "Dense", "Dense"]
+    assert [type(layer).__name__ for layer in network.layers] == layers
+    assert [type(layer).__name__ for layer in exported.layers] == ["Rescaling", *layers]
+    for model in (network, exported):
+        assert model.count_params() == n_parameters
+        weighted = [layer for layer in model.layers if layer.get_weights()]
+        assert [layer.filters for layer in weighted[:3]] == filters
+        assert {(layer.kernel_size, layer.strides) for layer in weighted[:3]} == {
+            ((3, 3), (strides, strides))
+        }
+        assert [layer.units for layer in weighted[3:]] == [100, 10]
+        activations = [layer.activation.__name__ for layer in weighted]
+        assert activations == [*["relu"] * 4, "softmax"]
+        dropouts = [layer for layer in model.layers if isinstance(layer, keras.layers.Dropout)]
+        assert {layer.rate for layer in dropouts} <= {0.5}
+    lines = []
+    network.summary(print_fn=lambda line, **_: lines.append(line))
+    assert f"Trainable params: {n_parameters:,}" in "".join(lines)
+
+
+def test_the_trained_network_is_what_scikeras_compiled_and_trained(images, small, trained_network):
+    X, y = images
+    clf = FashionCNN(**small)
+    network = trained_network(clf, X, y)
+    for keras_weight, weight in zip(network.get_weights(), clf.weights_, strict=True):
+        assert_array_equal(keras_weight, weight)
+    assert network.optimizer.iterations == 8 * 6
+    scaled = X[..., np.newaxis] / np.float32(255)
+    assert_allclose(network.predict(scaled, verbose=0), clf.predict_proba(X), atol=1e-6)
+    loss, accuracy = network.evaluate(scaled, y, verbose=0)
+    assert accuracy == pytest.approx(clf.score(X, y))
+    log_probabilities = clf.predict_log_proba(X)
+    assert loss == pytest.approx(-log_probabilities[np.arange(len(y)), y].mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_training_is_that_of_keras_itself(images, small, weighted, strides):
+    """The same batches given to a plain Keras model lead to the same weights."""
+    X, y = images
+    weights = np.random.default_rng(0).integers(1, 5, len(y)) if weighted else np.ones(len(y))
+    clf = FashionCNN(**{**small, "epochs": 2}, strides=strides)
+    clf.fit(X, y, sample_weight=weights)
+    model = clf.to_keras()
+    model.set_weights(Architecture(**clf._architecture).initial_weights([clf._seed, 0]))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    for epoch in (1, 2):
+        order = np.random.default_rng([clf._seed, epoch]).permutation(len(y))
+        for start in range(0, len(y), 20):
+            rows = order[start : start + 20]
+            batch = X[rows, ..., np.newaxis].astype(float), y[rows]
+            model.train_on_batch(*batch, sample_weight=weights[rows] / weights.mean())
+    for ours, theirs in zip(clf.weights_, model.get_weights(), strict=True):
+        assert_allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_users_settings_of_keras_do_not_reach_the_training(images, small, dtype):
+    fitted = FashionCNN(**small, dropout=0.2, dtype=dtype).fit(*images)
+    cache.clear()
+    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    data_format = keras.config.image_data_format()
+    try:
+        keras.config.set_floatx("float16")
+        keras.config.set_dtype_policy("mixed_float16")
+        keras.config.set_image_data_format("channels_first")
+        again = FashionCNN(**small, dropout=0.2, dtype=dtype).fit(*images)
+    finally:
+        keras.config.set_floatx(floatx)
+        keras.config.set_dtype_policy(policy)
+        keras.config.set_image_data_format(data_format)
+        cache.clear()
+    assert weights_equal(again, fitted)
+    assert again.history_ == fitted.history_
+
+
+def test_training_works_where_functions_run_eagerly(images, small, fitted):
+    cache.clear()
+    tf.config.run_functions_eagerly(True)
+    try:
+        assert weights_equal(FashionCNN(**small).fit(*images), fitted)
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+def test_initial_weights_are_glorots():
+    architecture = Architecture((28, 28), (8, 24, 48), 3, 1, False, 100, 10, "float32")
+    kernel, bias = architecture.initial_weights(0)[6:8]
+    limit = np.sqrt(6 / (23232 + 100))
+    assert kernel.shape == (23232, 100)
+    assert not bias.any()
+    assert 0.99 * limit < np.abs(kernel).max() <= limit
+    assert abs(kernel.std() - limit / np.sqrt(3)) < 0.01 * limit
+
+
+class TestDropout:
+    @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+    def test_it_drops_at_its_rate_and_keeps_the_mean(self, rate):
+        layer = Dropout(rate)
+
+        def drop(seed):
+            layer.set_seed(seed)
+            return layer(tf.ones([401, 499]), training=True).numpy()
+
+        dropped, other = drop(7), drop(8)
+        assert_array_equal(dropped, drop(7))
+        assert abs(np.mean(dropped == 0) - rate) < 0.005
+        assert abs(dropped.mean() - 1) < 0.03
+        assert abs(np.mean((dropped == 0) & (other == 0)) - rate**2) < 0.005
+        assert abs(np.mean(layer(tf.ones([401, 499]), training=True) == dropped) - 1) > 0.1
+
+    def test_its_gradient_flows_where_the_input_is_kept(self):
+        layer = Dropout(0.3)
+        x = tf.Variable(np.random.default_rng(0).standard_normal((50, 60)))
+        layer.set_seed(1)
+        with tf.GradientTape() as tape:
+            outputs = layer(x, training=True)
+        gradient = tape.gradient(outputs, x)
+        kept = outputs.numpy() != 0
+        scale = 65536 / (65536 - round(0.3 * 65536))
+        assert_allclose(outputs, np.where(kept, x * scale, 0), rtol=1e-6)
+        assert_allclose(gradient, np.where(kept, scale, 0), rtol=1e-6)
+
+    def test_it_changes_nothing_outside_of_training(self):
+        x = np.ones((2, 3), np.float32)
+        assert_array_equal(Dropout(0.5)(x, training=False), x)
+
+    def test_it_draws_differently_in_each_layer_and_epoch(self, images, small):
+        X, y = np.ones((40, 8, 8)), np.arange(40) % 2
+        clf = FashionCNN(**{**small, "epochs": 6, "learning_rate": 1e-12}, dropout=0.5).fit(X, y)
+        assert len(set(clf.history_["loss"])) == 6
+
+
+def test_a_kernel_that_does_not_suit_the_images_is_refused_not_read_past(fitted):
+    pixels = np.ones((2, 8, 8, 1), np.float32)
+    for shape in ((3, 5, 1, 4), (5, 3, 1, 4), (3, 3, 2, 4)):
+        weights = [np.ones(shape, np.float32), *fitted.weights_[1:]]
+        with pytest.raises(ValueError, match="mismatch"):
+            numpy_model.logits(pixels, weights, 1, 255.0)
+
+
+def test_softmax_does_not_overflow():
+    logits = np.array([[1e4, 0.0], [-1e4, -1e4]])
+    assert_allclose(numpy_model.softmax(logits), [[1, 0], [0.5, 0.5]])
+
+
+@pytest.mark.parametrize("version", [FashionCNN.v1, FashionCNN.v2])
+def test_an_images_outputs_are_the_same_bits_alone_and_in_any_batch(fashion, version):
+    X, y = fashion
+    clf = version(epochs=1, random_state=0).fit(X, y)
+    X = X[:50]  # more may go through TensorFlow
+    together = clf.decision_function(X)
+    order = np.random.default_rng(0).permutation(len(X))
+    assert_array_equal(clf.decision_function(X[order]), together[order])
+    alone = np.concatenate([clf.decision_function(image[None]) for image in X])
+    assert_array_equal(alone, together)
+
+
+class TestCache:
+    @staticmethod
+    def network(units=4):
+        return Network(Architecture((8, 8), (2,), 3, 1, False, units, 2, "float32"))
+
+    def test_a_network_belongs_to_whoever_acquired_it(self):
+        cache, network = NetworkCache(), self.network()
+        assert cache.acquire(network.architecture) is None
+        cache.release(network)
+        assert cache.acquire(network.architecture) is network
+        assert cache.acquire(network.architecture) is None
+
+    def test_the_least_recently_used_network_goes_first(self):
+        cache = NetworkCache(capacity=2)
+        for units in (4, 5, 4, 6):
+            architecture = Architecture((8, 8), (2,), 3, 1, False, units, 2, "float32")
+            cache.release(cache.acquire(architecture) or self.network(units))
+        assert [network.architecture.dense_units for network in cache._idle] == [4, 6]
+
+    def test_a_network_whose_use_failed_is_not_used_again(self, images, small):
+        def fail(epoch, logs):
+            raise KeyError(epoch)
+
+        cache.clear()
+        failing = keras.callbacks.LambdaCallback(on_epoch_end=fail)
+        with pytest.raises(KeyError):
+            FashionCNN(**small, callbacks=[failing]).fit(*images)
+        assert cache._idle == []
+
+    def test_rates_of_dropout_and_pixel_types_share_a_network(self, images, small):
+        X, y = images
+        cache.clear()
+        for pixels, rate in ((X, 0.1), (X / 255, 0.1), (X, 0.6)):
+            FashionCNN(**small, dropout=rate).fit(pixels, y)
+        assert len(cache._idle) == 1
