@@ -78,7 +78,8 @@ class FashionCNN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         `random_state`. Not used where `fit` is given `X_val` and `y_val`.
     early_stopping : bool, default=False
         Stop when the validation accuracy has not risen by `tol` for `n_iter_no_change` epochs,
-        and keep the weights of the best epoch. Needs validation rows.
+        and keep weights and optimizer of the best epoch. Needs validation rows. Each `fit` judges
+        its own epochs alone, also with `warm_start`.
     n_iter_no_change : int, default=5
         Epochs without a rise that end an early-stopping training, at least 1.
     tol : float, default=1e-4
@@ -93,13 +94,22 @@ class FashionCNN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         that holds them. What is too small for the network is padded with zeros.
     dtype : {"float32", "float64"}, default="float32"
         Of weights, arithmetic and probabilities.
-    memory : str, path-like or None, default=None
-        A directory where the weights after every epoch are stored, so that `fit` with equal data,
-        parameters and seed trains no stored epoch again, whatever its `epochs`: it takes what is
-        stored and goes on from there. Results are equal to those without, bit for bit. Needs an
-        integer `random_state`. `partial_fit` and `warm_start` do not use it. None stores nothing.
+    memory : str, path-like, joblib.Memory or None, default=None
+        A directory where the weights after every epoch are stored, in a folder named
+        ``.skfashion-cache``. Then `fit` with equal data, parameters and seed trains no stored
+        epoch again, whatever its `epochs`: it reads what is stored and resumes from there. Results
+        are equal to those without, bit for bit. Needs an integer `random_state`. `partial_fit` and
+        `warm_start` do not use it. Of a `joblib.Memory` the location is taken. None stores
+        nothing.
     warm_start : bool, default=False
-        Whether `fit` goes on from the state it finds, by `epochs` more epochs.
+        Whether `fit` resumes from the state it finds, by `epochs` more epochs.
+    callbacks : list of keras.callbacks.Callback or None, default=None
+        Keras callbacks for the training, such as TensorBoard, CSVLogger or TerminateOnNaN. Their
+        ``model`` is the network in training, a Keras model that takes scaled pixels. Hooks of
+        batches are called once for up to 16 batches. Epochs that `memory` holds are not reported
+        to them. EarlyStopping, LearningRateScheduler, ReduceLROnPlateau and SwapEMAWeights change
+        the training and cannot be used together with `memory`; BackupAndRestore cannot be used at
+        all. After a TerminateOnNaN the last epoch with finite weights counts.
     verbose : int, default=0
         At least 0. 1 and more print a line for each epoch: loss, accuracy, those of the
         validation rows, time left. 0 is silent.
@@ -127,9 +137,11 @@ class FashionCNN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     history_ : dict of str to list of float
         For each epoch `loss` and `accuracy`, means over the training rows during the epoch,
         weighted by their weights and with dropout at work; `val_loss` and `val_accuracy` after it
-        where there are validation rows (weighted by `sample_weight`, not by `class_weight`).
+        where there are validation rows (weighted by `sample_weight` or
+        `sample_weight_val`, not by `class_weight`).
     n_iter_ : int
-        Epochs in `weights_`.
+        The epoch of `history_` after which the weights were `weights_`: the last one, or with
+        `early_stopping` the best one.
     n_epochs_trained_ : int
         Epochs that the last `fit` or `partial_fit` ran; fewer than `epochs` where `memory` had
         some.
@@ -140,8 +152,9 @@ class FashionCNN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    Training runs on TensorFlow through SciKeras; prediction needs neither, and a fitted
-    estimator holds arrays and plain values only.
+    SciKeras' KerasClassifier builds, compiles and fits a Keras model on TensorFlow. Prediction
+    needs neither, and a fitted estimator holds arrays and plain values only, beside your
+    `callbacks`.
 
     Pixels are divided by `pixel_max_`, so integers in 0..255 and floats in 0..1 train the same
     network. Prediction warns when the images are on another scale: when the largest magnitude in
@@ -169,9 +182,11 @@ class FashionCNN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     has no such state: `partial_fit` and `warm_start`, which would go on from it, raise a
     ValueError. Fits that run at the same time may train the same epochs, until one sees that the
     other is ahead. A damaged file is reported and removed, and its epochs are trained again. Only
-    what this machine would train is found again: a training is known by its data, its seed, all
-    parameters that shape it, the versions of the libraries, what the processor can, the settings
-    of oneDNN, and the number of threads.
+    what this machine would train is found again. The key of a training holds its data (bytes and
+    floats that are equal after scaling are equal), its seed, all parameters that shape it, the
+    versions of Keras, NumPy, TensorFlow and skfashion, the processor's instructions, the graphics
+    cards, the environment variables of XLA, oneDNN and determinism, and the number of threads.
+    ``skfashion cache DIR --max-size 10GB`` removes the least recently used trainings.
 
     Ctrl-C is passed on as a KeyboardInterrupt within about a second, and leaves the estimator
     fitted at its last full epoch (with `early_stopping` at the best of them), or as it was before
@@ -183,9 +198,10 @@ class FashionCNN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     they were given to `fit`, and an estimator as after that epoch. Epochs taken from `memory` are
     told as well. A callback whose ``on_fit_task_end`` returns True ends the fit after that epoch.
 
-    A loss is the mean over a batch weighted by the sample weights; rows of zero weight are dropped
-    first. Weights of rows equal their repetition where a batch holds all rows and there is no
-    dropout, to the precision of `dtype`.
+    The loss of a batch is the weighted sum over its rows, divided by their number and by the mean
+    weight of all training rows, as in Keras: a weight means the same at any `batch_size`. Rows of
+    zero weight are dropped first. Weights of rows equal their repetition where a batch holds all
+    rows and there is no dropout, to the precision of `dtype`.
 
     scikit-learn's estimator checks all pass with ``dtype="float64"`` and without dropout. With
     "float32" all do but the equivalence of weights and repetition, whose tolerance of 1e-7 that
@@ -362,6 +378,8 @@ class FashionCNN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             Validation rows, in any layout of `X`. Mind that a search cuts routed validation rows
             to its fold if they are as many as the rows of `X`. None takes what
             `validation_fraction` says.
+        sample_weight_val : array-like of shape (n_val,) or None, default=None
+            Weights of the validation rows, at least 0. None weighs all equally.
 
         Returns
         -------
@@ -373,7 +391,7 @@ class FashionCNN(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ValueError
             If parameters or data cannot be trained on, or the training diverges.
         TypeError
-            If X is sparse.
+            If X is sparse, or `callbacks` holds something else than Keras callbacks.
         RuntimeError
             If Keras runs on another backend than TensorFlow, or in a process forked from one where
             TensorFlow runs.

@@ -60,6 +60,7 @@ class Dropout(keras.layers.Dropout):
         return inputs * (kept * tf.cast(65536 / (65536 - self._threshold), inputs.dtype))
 
 
+@keras.saving.register_keras_serializable(package="skfashion")
 class Adam(keras.optimizers.Adam):
     """Keras' Adam with a learning rate in the precision of the network.
 
@@ -69,13 +70,19 @@ class Adam(keras.optimizers.Adam):
     ----------
     learning_rate : float
     dtype : {"float32", "float64"}
+    **kwargs
+        Further arguments of `keras.optimizers.Adam`.
     """
 
-    def __init__(self, learning_rate: float, dtype: str) -> None:
-        super().__init__(learning_rate, name="adam")
+    def __init__(self, learning_rate: float, dtype: str, **kwargs: Any) -> None:
+        super().__init__(learning_rate, **kwargs)
         self._learning_rate = keras.Variable(
             learning_rate, dtype=dtype, trainable=False, name="learning_rate"
         )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal optimizer."""
+        return {**super().get_config(), "dtype": self._learning_rate.dtype}
 
 
 def build_layers(

@@ -26,6 +26,7 @@ _STEPS_PER_CALL = 16
 _MULTIPLY_ADDS_PER_CALL = 30e9
 
 
+@keras.saving.register_keras_serializable(package="skfashion")
 class Network(keras.Sequential):
     """A Keras model whose `fit` keeps the data on the device and runs many steps in one call.
 
@@ -49,6 +50,11 @@ class Network(keras.Sequential):
         with tf.init_scope():
             self._pixel_max = tf.Variable(1, dtype=dtype, trainable=False)
         self._programs: dict[str, tuple[Program, Program]] = {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> keras.Sequential:
+        """Make a plain Sequential of what a callback has saved."""
+        return keras.Sequential.from_config(config, custom_objects)
 
     # The training state, all of it.
 

@@ -48,7 +48,7 @@ def train(
     ValueError
         If the loss or the weights are no longer finite.
     """
-    recorder = _Recorder(progress, changes_possible=bool(callbacks))
+    recorder = _Recorder(progress, callbacks)
     classifier = _Classifier(
         model=build_network,
         **{f"model__{name}": value for name, value in asdict(architecture).items()},
@@ -57,6 +57,7 @@ def train(
         optimizer=Adam,
         optimizer__learning_rate=settings.learning_rate,
         optimizer__dtype=architecture.dtype,
+        optimizer__name="adam",  # a default name would count up Keras' global counters
         loss=keras.losses.SparseCategoricalCrossentropy,
         loss__dtype=architecture.dtype,
         metrics=["accuracy"],
@@ -141,19 +142,19 @@ class _Recorder(keras.callbacks.Callback):
     Parameters
     ----------
     progress : Progress
-    changes_possible : bool
-        Whether other callbacks may change the network after the last epoch.
+    others : list of keras.callbacks.Callback
+        The user's.
 
     Attributes
     ----------
     diverged : bool
-        Whether an epoch ended in what is not finite, and is not recorded.
+        Whether an epoch ended in what is not finite.
     """
 
-    def __init__(self, progress: Progress, changes_possible: bool) -> None:
+    def __init__(self, progress: Progress, others: Sequence[keras.callbacks.Callback]) -> None:
         super().__init__()
         self.progress = progress
-        self.changes_possible = changes_possible
+        self.others = others
         self.diverged = False
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -162,8 +163,9 @@ class _Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         state = self.model.get_state()
         if not (np.isfinite(logs["loss"]) and all(np.isfinite(w).all() for w in state.weights)):
-            # A TerminateOnNaN has stopped the training: then the epochs before count.
-            self.diverged = not (self.model.stop_training and self.progress.started)
+            # The user of a TerminateOnNaN takes the epochs before it, if there are any.
+            expected = any(isinstance(o, keras.callbacks.TerminateOnNaN) for o in self.others)
+            self.diverged = not (expected and self.progress.started)
             self.model.stop_training = True
             return
         self.progress.record({name: logs[name] for name in _MEASURED if name in logs}, state)
@@ -176,5 +178,5 @@ class _Recorder(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         # As Keras' EarlyStopping does, which restores its best weights here.
-        if self.changes_possible and self.model.epoch == self.progress.epoch:
+        if self.others and self.model.epoch == self.progress.epoch:
             self.progress.replace_state(self.model.get_state())
