@@ -11,6 +11,7 @@ import time
 import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from helpers import make_images, run_python, weights_equal
@@ -26,6 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from skfashion import FashionCNN
+from skfashion._cli.main import main
 from skfashion._network.architecture import TrainingState
 from skfashion._training.checkpoints import Checkpoints
 from skfashion._utils import cache_directory
@@ -153,6 +155,67 @@ class TestEqualBitsWithoutTrainingTwice:
             print(clf.n_epochs_trained_, "tensorflow" in sys.modules, clf.history_["loss"])
         """)
         assert out == f"0 False {clf.history_['loss']}\n"
+
+    @pytest.mark.parametrize("convert", [lambda X: X / 255, lambda X: X * 2.0, np.int16])
+    def test_equal_scaled_pixels_are_the_same_run_whatever_their_type(self, images, cnn, convert):
+        X, y = images
+        first = cnn(epochs=2).fit(X, y)
+        again = cnn(epochs=2).fit(convert(X), y)
+        assert again.n_epochs_trained_ == 0
+        assert equal(first, again)
+
+    @pytest.mark.parametrize(
+        "variable", ["XLA_FLAGS", "TF_DETERMINISTIC_OPS", "ONEDNN_MAX_CPU_ISA"]
+    )
+    def test_settings_that_shape_bits_make_another_run(self, images, cnn, monkeypatch, variable):
+        cnn(epochs=1).fit(*images)
+        monkeypatch.setenv(variable, "another")
+        assert cnn(epochs=1).fit(*images).n_epochs_trained_ == 1
+
+
+class TestParameter:
+    def test_a_joblib_memory_stands_for_its_location(self, images, cnn, tmp_path):
+        cnn(epochs=1).fit(*images)
+        memory = joblib.Memory(tmp_path, verbose=0)
+        assert cnn(epochs=1, memory=memory).fit(*images).n_epochs_trained_ == 0
+        nowhere = cnn(epochs=1, memory=joblib.Memory(None)).fit(*images)
+        assert nowhere.n_epochs_trained_ == 1
+        with pytest.raises(ValueError, match="which only fit with memory stores"):
+            next(nowhere.staged_predict_proba(images[0]))
+
+    def test_an_empty_path_is_refused(self, images, cnn):
+        with pytest.raises(ValueError, match="memory='': expected the path of a directory"):
+            cnn(memory="").fit(*images)
+
+    def test_everything_lies_in_one_hidden_folder(self, images, cnn, tmp_path):
+        cnn(epochs=1).fit(*images)
+        assert [path.name for path in tmp_path.iterdir()] == [".skfashion-cache"]
+
+
+class TestSizeLimit:
+    def test_the_least_recently_used_trainings_go_first(self, images, cnn, tmp_path):
+        for seed in range(3):
+            cnn(epochs=2, random_state=seed).fit(*images)
+        folders = sorted((tmp_path / ".skfashion-cache").iterdir(), key=lambda f: f.stat().st_mtime)
+        for age, folder in enumerate(reversed(folders)):
+            os.utime(folder, (0, 1e9 - age))
+        assert cnn(epochs=1, random_state=0).fit(*images).n_epochs_trained_ == 0  # uses the oldest
+        usage = cache_directory.measure_usage(tmp_path)
+        assert cache_directory.limit_size(tmp_path, usage.bytes) == (0, 0, 0, 0)
+        assert cache_directory.limit_size(tmp_path, usage.bytes / 2)[:2] == (2, 4)
+        trained = [
+            cnn(epochs=2, random_state=seed).fit(*images).n_epochs_trained_ for seed in range(3)
+        ]
+        assert trained == [0, 2, 2]
+
+    def test_the_command_takes_sizes_with_units(self, images, cnn, tmp_path, capsys):
+        cnn(epochs=2).fit(*images)
+        assert main(["cache", str(tmp_path), "--max-size", "1.5 GB"]) == 0
+        assert ": 0 trainings, 0 epochs" in capsys.readouterr().out
+        assert main(["cache", str(tmp_path), "--max-size", "10"]) == 0
+        assert ": 1 trainings, 2 epochs" in capsys.readouterr().out
+        with pytest.raises(SystemExit):
+            main(["cache", str(tmp_path), "--max-size", "much"])
 
 
 class TestStockSearches:
