@@ -246,8 +246,10 @@ def check_validation_rows(clf: Any, X_val: Any, y_val: Any, sample_weight_val: A
         If X_val is sparse.
     """
     if X_val is None or y_val is None:
-        given, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
-        raise ValueError(f"{given} was given without {missing}: validation needs both.")
+        parts = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+        given = " and ".join(name for name, part in parts.items() if part is not None)
+        missing = "X_val" if X_val is None else "y_val"
+        raise ValueError(f"{given} was given without {missing}: validation needs X_val and y_val.")
     try:
         X_val = check_images(clf, X_val, "X_val")
     except (ValueError, TypeError) as error:
