@@ -1,6 +1,5 @@
 """A model file holds a fitted network exactly; whatever else is given to `load` is refused."""
 
-import gc
 import json
 import os
 import pickle
@@ -10,7 +9,6 @@ import stat
 import struct
 import time
 import warnings
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from pathlib import Path
@@ -285,15 +283,367 @@ class TestTheFile:
         assert path.is_fifo()
         assert content == good[1].read_bytes()
 
-    def test_is_one_or_the_other_while_others_save(self, good, path):
-        """Also where both are threads of one process."""
-        one, other = deepcopy(good[0]), deepcopy(good[0])
-        other.weights_[-1] = other.weights_[-1] + 1
-        one.save(path)
-        with ThreadPoolExecutor(3) as threads:
-            saves = [threads.submit(clf.save, path) for clf in [one, other] * 30]
-            while not all(save.done() for save in saves):
-                loaded = FashionCNN.load(path)
-                assert weights_equal(loaded, one) or weights_equal(loaded, other)
-            assert [save.result() for save in saves] == [None] * 60
+
+# What can be made of a fitted network that no file could give back.
+
+
+def with_attribute(name, value):
+    return lambda clf: setattr(clf, name, value)
+
+
+def with_parameter(name, value):
+    return lambda clf: clf.set_params(**{name: value})
+
+
+UNSAVED = {
+    "NaN": (lambda clf: clf.weights_[0].fill(np.nan), "weights/0 holds values that are not fin"),
+    "infinite moments": (
+        lambda clf: clf._optimizer_state["momentums"][0].fill(np.inf),
+        "momentums/0 holds values that are not finite",
+    ),
+    "missing weights": (lambda clf: clf.weights_.pop(), "bytes, expected"),
+    "unknown history": (lambda clf: clf.history_.update(f1=[0.0] * 8), "its history is of .*f1"),
+    "short history": (
+        with_attribute("history_", {"loss": [0.0], "accuracy": [0.0]}),
+        "length of the history is 1: expected int from 8",
+    ),
+    "disorder": (with_attribute("classes_", np.array([2, 1, 0])), "labels are not sorted"),
+    "objects": (
+        with_attribute("classes_", np.array([print, 1, 2])),
+        "labels of dtype object, such as <built-in function print>, are not kept",
+    ),
+    "long label": (with_attribute("classes_", np.array(["a", "b", "c" * 10**7])), "<U10000000"),
+    "wrong parameter": (with_parameter("dropout", 5), "saved: The 'dropout' parameter of Fashion"),
+    "infinite parameter": (
+        with_parameter("class_weight", {0: np.inf}),
+        "class_weight=inf is no plain, finite value. Use set_params",
+    ),
+    "path of bytes": (with_parameter("memory", b"memory"), "memory=b'memory' is no plain"),
+    "generator": (
+        with_parameter("random_state", np.random.RandomState(0)),
+        "random_state=RandomState.* is no plain",
+    ),
+    "giant parameter": (
+        with_parameter("class_weight", dict.fromkeys(range(100_000), 1.0)),
+        "parameters, labels and names take .* bytes: expected at most 1,048,576",
+    ),
+}
+
+
+class TestWhatCannotBeSaved:
+    @pytest.mark.parametrize(("change", "message"), UNSAVED.values(), ids=UNSAVED)
+    def test_is_told_at_once_and_the_old_file_stays(self, good, path, change, message):
+        clf = deepcopy(good[0])
+        change(clf)
+        path.write_text("old")
+        with warnings.catch_warnings(action="error"), pytest.raises(ValueError, match=message):
+            clf.save(path, include_optimizer=True)
+        assert path.read_text() == "old"
         assert list(path.parent.iterdir()) == [path]
+
+    def test_is_told_where_there_is_nothing_or_no_place(self, good, tmp_path):
+        with pytest.raises(NotFittedError):
+            FashionCNN().save(tmp_path / "clf")
+        with pytest.raises(OSError, match="nowhere"):
+            good[0].save(tmp_path / "nowhere" / "clf")
+        for folder in (tmp_path, ".", ""):
+            with pytest.raises(IsADirectoryError):
+                good[0].save(folder)
+        assert list(tmp_path.iterdir()) == []
+        with pytest.raises(FileNotFoundError):
+            FashionCNN.load(tmp_path / "clf")
+        with pytest.raises(IsADirectoryError if os.name == "posix" else PermissionError):
+            FashionCNN.load(tmp_path)
+
+
+# Forged files: the SHA-256 is right, sizes as well, but for what each of them changes.
+
+
+def unpack(content):
+    """The document and the tensors of a file."""
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return json.loads(header["__metadata__"][KEY]), safetensors.numpy.load(content)
+
+
+def pack(document, tensors):
+    """A file of these, signed unless they bring a signature of their own."""
+    if "sha256" not in document:
+        document = {**document, "sha256": model_file._digest(document, tensors)}
+    return safetensors.numpy.save(tensors, {KEY: json.dumps(document)})
+
+
+def forged(content, change):
+    document, tensors = unpack(content)
+    del document["sha256"]
+    change(document, tensors)
+    return pack(document, tensors)
+
+
+def put(*keys, value):
+    """Another value in the document."""
+
+    def change(document, _):
+        for key in keys[:-1]:
+            document = document[key]
+        document[keys[-1]] = value
+
+    return change
+
+
+def put_tensor(name, tensor):
+    return lambda _, tensors: tensors.update({name: np.asarray(tensor)})
+
+
+def with_header(header, rest=b""):
+    """A file with another header, as text."""
+    header = header if isinstance(header, bytes) else header.encode()
+    return struct.pack("<Q", len(header)) + header + rest
+
+
+def with_document(text):
+    return with_header(json.dumps({"__metadata__": {KEY: text}}))
+
+
+def labels(dtype, values):
+    return put("classes", value={"dtype": dtype, "values": values})
+
+
+WEIGHTS = np.ones((3, 3, 1, 4), np.float32)
+FORGED = {
+    "a newer version": (put("format_version", value=2), "format version 2.*A newer one may"),
+    "a version of text": (put("format_version", value="1"), "format version '1'"),
+    "a long version": (put("format_version", value="x" * 250_000), "format version 'xx.*…$"),
+    "no parameters": (lambda document, _: document.pop("parameters"), "damaged.*'parameters'"),
+    "parameters that are a list": (put("parameters", value=[]), "damaged"),
+    "an unknown parameter": (put("parameters", "alpha", value=1), "alpha of the FashionCNN"),
+    "callbacks": (put("parameters", "callbacks", value=1), "callbacks of the FashionCNN"),
+    "a long parameter": (put("parameters", "x" * 250_000, value=1), "xxx.*…$"),
+    "a wrong parameter": (put("parameters", "dropout", value=2.0), "'dropout' parameter"),
+    "code": (put("parameters", "memory", value={"object": "os.system"}), "unknown kind: object"),
+    "two kinds": (put("parameters", "filters", value={"tuple": [4], "dict": []}), "unknown kind"),
+    "no tuple": (put("parameters", "filters", value={"tuple": 4}), "unknown kind"),
+    "an infinite parameter": (put("parameters", "tol", value=np.inf), "tol holds inf"),
+    "no numbers": (put("numbers", value={}), "n_features_in_ is None"),
+    "a negative count": (put("numbers", "n_iter_", value=-1), "n_iter_ is -1: expected int from 1"),
+    "a count of text": (put("numbers", "n_iter_", value="8"), "n_iter_ is '8'"),
+    "a count that is true": (put("numbers", "n_iter_", value=True), "n_iter_ is True"),
+    "a scale of NaN": (put("numbers", "pixel_max_", value=np.nan), "pixel_max_ is nan"),
+    "a scale of zero": (put("numbers", "pixel_max_", value=0.0), "pixel_max_ is 0.0"),
+    "a seed that none can be": (put("numbers", "_seed", value=2**40), "_seed is 109951"),
+    "epochs not told": (put("numbers", "n_epochs_trained_", value=9), "expected int from 9"),
+    "no steps taken": (put("iterations", value=0), "iterations is 0"),
+    "other images": (put("image_shape", value=[4, 16]), "do not fit together"),
+    "giant images": (put("image_shape", value=[10**9, 10**9]), "have not 64 features"),
+    "images of floats": (put("image_shape", value=[8.0, 8.0]), "image_shape is 8.0"),
+    "other features": (put("numbers", "n_features_in_", value=48), "have not 48 features"),
+    "no strides": (put("architecture", "strides", value=0), "strides is 0: expected int"),
+    "strides of floats": (
+        put("architecture", "strides", value=1.0),
+        "strides is 1.0: expected int",
+    ),
+    "endless strides": (put("architecture", "strides", value=10**4000), "strides is 10000.*…$"),
+    "another dtype": (put("architecture", "dtype", value="float16"), "of dtype 'float16'"),
+    "half dropout": (put("architecture", "dropout", value=0.5), "do not fit together"),
+    "other layers": (put("architecture", "dense_units", value=13), "cut off or changed: it has"),
+    "giant layers": (put("architecture", "dense_units", value=10**12), "more than 1,000,000,000"),
+    "many layers": (put("architecture", "filters", value=[1] * 80_000), "more convolutions than"),
+    "one class": (put("architecture", "n_classes", value=1), "n_classes is 1: expected int"),
+    "labels in disorder": (labels("<i8", [2, 1, 0]), "not sorted"),
+    "a label twice": (labels("<i8", [0, 0, 1]), "not different"),
+    "too many labels": (labels("<i8", [0, 1, 2, 3]), "holds 4 labels .* expected 3"),
+    "nested labels": (labels("<i8", [[0], [1], [2]]), "as expected, 3 of"),
+    "labels of structures": (labels("f4,(99999,99999)f4", [0, 1, 2]), "labels are of dtype"),
+    "labels of giants": (labels("<U9999999", ["a", "b", "c"]), "16,777,216 bytes at most"),
+    "dates that are none": (labels("<M8[D]", [0, 1, -(2**63)]), "not sorted"),
+    "labels of anything": (labels("|O", ["a", "b", {"c": 1}]), "are not kept"),
+    "few names": (put("feature_names", value={"dtype": "|O", "values": ["a"]}), "expected 64"),
+    "names of numbers": (
+        put("feature_names", value={"dtype": "<i8", "values": [*range(64)]}),
+        "feature names are no texts",
+    ),
+    "a wrong SHA-256": (put("sha256", value="0" * 64), "SHA-256 does not match"),
+    "a missing tensor": (lambda _, tensors: tensors.pop("weights/7"), "it has .* bytes, expected"),
+    "a renamed tensor": (
+        lambda _, tensors: tensors.update(evil=tensors.pop("weights/7")),
+        "missing or unknown tensors: evil, weights/7",
+    ),
+    "weights of NaN": (put_tensor("weights/0", WEIGHTS * np.nan), "weights/0 holds values"),
+    "weights of integers": (put_tensor("weights/0", WEIGHTS.astype(np.int32)), "'int32'"),
+    "turned weights": (put_tensor("weights/0", WEIGHTS.reshape(4, 3, 3, 1)), "weights/0 is"),
+    "another history": (put_tensor("history/evil", np.zeros(8)), "history is of .*evil"),
+    "a short history": (put_tensor("history/loss", np.zeros(3)), "length of the history is 3"),
+    "a history of one number": (put_tensor("history/loss", np.zeros(())), "damaged|unpack"),
+}
+TENSOR = '"weights/0":{"dtype":"F32","shape":[%s],"data_offsets":[0,4]}'
+RAW = {
+    "nothing": (b"", "no model file of skfashion, or was cut off"),
+    "a zip": (b"PK\3\4" + bytes(99), "no model file of skfashion, or was cut off"),
+    "a pickle": (pickle.dumps(SMALL), "no model file of skfashion, or was cut off"),
+    "no header": (bytes(8), "no model file of skfashion, or was cut off"),
+    "an endless header": (b"\xff" * 99, "no model file of skfashion, or was cut off"),
+    "a long header": (with_header(" " * 2**21), "take 2,097,152 bytes: expected at most"),
+    "deep lists": (with_header("[" * 20_000), "damaged, or no model file.*RecursionError"),
+    "many lists": (with_header("[" + "[[[[[[]]]]]]," * 20_000 + "0]"), "more than 50,000 lists"),
+    "a list": (with_header("[]"), "damaged, or no model file"),
+    "no Unicode": (with_header(b'{"\xff\xfe": 0}'), "damaged, or no model file"),
+    "other tensors": (with_header("{%s}" % (TENSOR % 1), bytes(4)), "not one of skfashion"),
+    "a document of a list": (with_document("[]"), "damaged"),
+    "a document of many lists": (with_document("[" + "[[]]," * 12_000 + "0]"), "damaged"),
+    "a document without end": (with_document("[" * 20_000), "damaged"),
+    "integers of many digits": (with_document("[" + ("9" * 4300 + ",") * 99 + "0]"), "damaged"),
+    "an integer of more digits": (with_document('{"a": ' + "1" * 60_000 + "}"), "4300 digits"),
+}
+
+
+def refused(path):
+    before = sorted(path.parent.rglob("*"))
+    with pytest.raises(ValueError, match=re.escape(f"{path} cannot be loaded: ")) as error:
+        FashionCNN.load(path)
+    assert sorted(path.parent.rglob("*")) == before
+    assert len(str(error.value)) < 1000
+    return str(error.value).removeprefix(f"{path} cannot be loaded: ")
+
+
+class TestForgedFiles:
+    def test_unchanged_would_be_taken(self, good, path, images):
+        path.write_bytes(forged(good[1].read_bytes(), lambda *_: None))
+        assert_same(FashionCNN.load(path), good[0], images[0])
+
+    @pytest.mark.parametrize(("change", "reason"), FORGED.values(), ids=FORGED)
+    def test_are_refused_for_what_is_wrong_with_them(self, good, path, change, reason):
+        path.write_bytes(forged(good[1].read_bytes(), change))
+        assert re.search(reason, refused(path))
+
+    @pytest.mark.parametrize(("content", "reason"), RAW.values(), ids=RAW)
+    def test_are_refused_if_they_are_something_else(self, path, content, reason):
+        path.write_bytes(content)
+        assert re.search(reason, refused(path))
+
+    def test_cost_less_than_three_times_a_good_file_and_no_time(self, good, tmp_path):
+        """In a fresh process, as Python counts its memory."""
+        X = np.random.default_rng(0).integers(0, 255, (20, 28, 28), dtype=np.uint8)
+        large, folder = tmp_path / "large", tmp_path / "forged"
+        FashionCNN(epochs=1, random_state=0).fit(X, np.arange(20) % 10).save(large)
+        content, small = large.read_bytes(), good[1].read_bytes()
+        files = {name: forged(small, change) for name, (change, _) in FORGED.items()}
+        files |= {name: content for name, (content, _) in RAW.items()}
+        nan = put_tensor("weights/9", np.full(10, np.nan, np.float32))  # shows at the end
+        files |= {"large NaN": forged(content, nan), "half a file": content[: len(content) // 2]}
+        files["large hash"] = forged(content, put("sha256", value="0" * 64))
+        folder.mkdir()
+        for name, forgery in files.items():
+            (folder / name).write_bytes(forgery)
+        costs = run_python(f"""
+            import json, time, tracemalloc
+            from pathlib import Path
+            from skfashion import FashionCNN
+            FashionCNN.load({str(large)!r})
+            tracemalloc.start()
+            costs = {{}}
+            for path in Path({str(folder)!r}).iterdir():
+                tracemalloc.reset_peak()
+                start = time.monotonic()
+                try:
+                    FashionCNN.load(path)
+                except ValueError:
+                    n_bytes = tracemalloc.get_traced_memory()[1]
+                    costs[path.name] = [time.monotonic() - start, n_bytes]
+            tracemalloc.reset_peak()
+            FashionCNN.load({str(large)!r})
+            costs["good"] = [0, tracemalloc.get_traced_memory()[1]]
+            print(json.dumps(costs))
+        """)
+        costs = json.loads(costs)
+        assert costs.keys() == {*files, "good"}
+        for name, (seconds, n_bytes) in costs.items():
+            assert seconds < LONGEST, name
+            assert n_bytes < 3 * len(content), name
+
+
+# Mutations. Those of values and tensors are signed.
+
+NASTY = [
+    *(None, True, False, 0, -1, 1, 2, 2**31, 2**63, 10**4000, 0.0, -0.5, 0.5, 1e308, np.nan),
+    *("", "a", "/etc", "\0", "\ud800", "x" * 5000, "float16", "<f4", "|O", "<U0", "<M8[D]"),
+    *([], {}, [[]], [0], [8, 8], [1] * 3000, {"tuple": []}, {"tuple": 3}, {"dict": [[[]], [1]]}),
+    json.loads("[" * 300 + "]" * 300),
+]
+
+
+def mutate_bytes(rng, content, end=None):
+    place, n = rng.randrange(len(content[:end])), rng.choice([1, 2, 4, 100])
+    head, tail = content[:place], content[place:]
+    return {
+        "flip": head + bytes([tail[0] ^ 1 << rng.randrange(8)]) + tail[1:],
+        "cut": head,
+        "drop": head + tail[n:],
+        "insert": head + rng.randbytes(n) + tail,
+        "repeat": head + content[rng.randrange(len(content)) :][:n] + tail,
+        "overwrite": head + rng.choice([bytes(n), b"\xff" * n, b"9" * n]) + tail[n:],
+    }[rng.choice(["flip", "flip", "cut", "drop", "insert", "repeat", "overwrite"])]
+
+
+def mutate_header(rng, content):
+    return mutate_bytes(rng, content, end=8 + int.from_bytes(content[:8], "little"))
+
+
+def containers(value):
+    """All lists and objects in a JSON value that hold anything."""
+    if isinstance(value, (dict, list)) and value:
+        yield value
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from containers(part)
+
+
+def mutate_values(rng, content):
+    def change(document, _):
+        container = rng.choice(list(containers(document)))
+        key = rng.choice([*(container if isinstance(container, dict) else range(len(container)))])
+        if rng.random() < 0.2:
+            del container[key]
+        else:
+            container[key] = rng.choice(NASTY)
+
+    return forged(content, change)
+
+
+def mutate_tensors(rng, content):
+    def change(_, tensors):
+        name = rng.choice(list(tensors))
+        changed = tensors.pop(name)
+        flat = changed.reshape(-1).copy()
+        flat[rng.randrange(len(flat))] = rng.choice([np.nan, -np.inf, 1e38, -1, 0])
+        changes = [flat.reshape(changed.shape), flat, flat[1:], flat.astype(rng.choice("fdiB?"))]
+        tensors[rng.choice([name] * 9 + ["evil"])] = rng.choice(changes)
+
+    with np.errstate(invalid="ignore"), warnings.catch_warnings(action="ignore"):
+        return forged(content, change)
+
+
+@pytest.mark.parametrize("mutate", [mutate_bytes, mutate_header, mutate_values, mutate_tensors])
+def test_five_hundred_mutated_files_are_refused_or_read_and_right(good, path, images, mutate):
+    content, refusals = good[1].read_bytes(), 0
+    for seed in range(500):
+        path.write_bytes(mutate(random.Random(f"{mutate.__name__} {seed}"), content))
+        start = time.monotonic()
+        try:
+            with warnings.catch_warnings(action="error"):
+                warnings.filterwarnings("ignore", "The images in X reach")  # on another scale
+                loaded = FashionCNN.load(path)
+                loaded.save(
+                    path, include_optimizer=loaded._optimizer_state["iterations"] is not None
+                )
+                probabilities = loaded.predict_proba(images[0][:6])
+                assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+        except ValueError as error:
+            message = str(error)
+            if f"{path} cannot be loaded: " in message:
+                refusals += 1
+            else:  # weights that are finite may lead to what is not
+                assert "dtype='float" in message or "image" in message, f"seed {seed}: {message}"
+        except Exception as error:
+            error.add_note(f"seed {seed}")
+            raise
+        assert time.monotonic() - start < LONGEST, f"seed {seed}"
+        assert list(path.parent.iterdir()) == [path], f"seed {seed}"
+    assert refusals > 120, "hardly anything was wrong with them"

@@ -269,8 +269,8 @@ def _check_image_shape(stored: Any, n_features: int) -> ImageShape:
 def _check_architecture(stored: Mapping[str, Any], image_shape: ImageShape) -> Architecture:
     dtype = stored["dtype"]
     _require(dtype in ("float32", "float64"), f"its weights are of dtype {dtype!r}.")
-    sizes = [stored[name] for name in ("kernel_size", "strides", "dense_units", "n_classes")]
-    _require(min(sizes) >= 1, f"its layers have sizes of {min(sizes)}.")
+    for name, least in (("kernel_size", 1), ("strides", 1), ("dense_units", 1), ("n_classes", 2)):
+        _check_number(name, stored[name], int, least, _LARGEST_INT)
     layers = {name: value for name, value in stored.items() if name != "image_shape"}
     architecture = Architecture.for_images(image_shape, **layers)
     # As text, in which 8, 8.0 and true are three.
@@ -328,7 +328,8 @@ def _decode_labels(stored: Mapping[str, Any], n: int) -> AnyArray:
     if dtype.kind == "S":
         values = [value.encode("latin-1") for value in values]
     labels = np.array(values, np.int64 if dtype.kind in "mM" else dtype).astype(dtype)
-    _require(_encode_labels(labels) == stored, f"its labels or names are not of dtype {name!r}.")
+    is_right = labels.shape == (n,) and _encode_labels(labels) == stored
+    _require(is_right, f"its labels or names are not as expected, {n} of dtype {name!r}.")
     return labels
 
 
