@@ -45,6 +45,15 @@ def good(tmp_path_factory):
     return clf, path
 
 
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A file of version 1."""
+    path = tmp_path_factory.mktemp("large") / "v1.skfashion"
+    X, y = make_images(20, side=28, n_classes=10)
+    FashionCNN.v1(epochs=1, random_state=0).fit(X, y).save(path)
+    return path
+
+
 def assert_same(loaded, clf, X):
     assert type(loaded) is type(clf)
     assert loaded.get_params() == clf.get_params()
@@ -85,7 +94,6 @@ class TestWhatIsLoaded:
             np.array(["shirt", "coat", "bag"], dtype="<U20"),
             np.array(["", "\ud800", "long" * 9999], dtype=object),
             np.array(["a", "b", "b\0"], dtype=object),
-            np.array([b"shirt", b"c\xff", b"bag"]),
             np.array([-1.0, 0, 7]),
             np.array([3, 1, 2], dtype=np.uint8),
             np.array([3, 1, 2], dtype=">i8"),
@@ -96,11 +104,8 @@ class TestWhatIsLoaded:
         ],
         ids=lambda labels: labels.dtype.str,
     )
-    def test_has_labels_of_the_same_dtype(self, good, path, images, labels):
-        clf = deepcopy(good[0])
-        clf.classes_ = np.unique(labels[images[1]])
-        if len(clf.classes_) == 2:
-            clf = FashionCNN(**{**SMALL, "epochs": 1}).fit(images[0], labels[images[1]])
+    def test_has_labels_of_the_same_dtype(self, small, path, images, labels):
+        clf = FashionCNN(**{**small, "epochs": 1}).fit(images[0], labels[images[1]])
         clf.save(path)
         assert_same(FashionCNN.load(path), clf, images[0])
 
@@ -172,11 +177,6 @@ class TestWhatIsLoaded:
         loaded.weights_[0] += 1  # its arrays are its own
         assert weights_equal(loaded.fit(*images), good[0])
 
-    def test_is_equal_in_many_threads(self, good, images):
-        with ThreadPoolExecutor(4) as threads:
-            for loaded in threads.map(FashionCNN.load, [good[1]] * 20):
-                assert_same(loaded, good[0], images[0])
-
     def test_needs_no_tensorflow(self, good, images, path):
         np.save(path.with_suffix(".npy"), images[0][:3])
         assert run_python(f"""
@@ -221,8 +221,6 @@ def test_a_subclass_loads_its_own_and_ours_and_is_named_where_it_must(good, path
 
 def test_callbacks_are_left_out(good, path):
     class Watched(FashionCNN):
-        _parameter_constraints = {**FashionCNN._parameter_constraints, "callbacks": [list, None]}
-
         def __init__(self, *, callbacks=None, random_state=None):
             super().__init__(random_state=random_state)
             self.callbacks = callbacks
@@ -234,12 +232,8 @@ def test_callbacks_are_left_out(good, path):
 
 
 class TestTheFile:
-    @pytest.mark.parametrize(("version", "megabytes"), [("v1", 9.4), ("v2", 0.36)])
-    def test_is_hardly_larger_than_its_weights(self, path, version, megabytes):
-        X = np.random.default_rng(0).integers(0, 255, (20, 28, 28), dtype=np.uint8)
-        clf = getattr(FashionCNN, version)(epochs=1, random_state=0).fit(X, np.arange(20) % 10)
-        clf.save(path)
-        assert path.stat().st_size <= megabytes * 1e6
+    def test_is_hardly_larger_than_its_weights(self, large):
+        assert large.stat().st_size <= 9.4e6
 
     def test_is_read_by_safetensors_alone(self, good):
         assert_array_equal(
@@ -258,19 +252,15 @@ class TestTheFile:
         assert (tmp_path / "clf").exists()
         assert weights_equal(FashionCNN.load(Path("~/clf")), good[0])
 
-    def test_is_written_where_a_link_leads(self, good, tmp_path):
-        (tmp_path / "theirs").write_text("theirs")
+    def test_is_written_where_a_link_leads_and_keeps_permissions(self, good, tmp_path):
+        (tmp_path / "theirs").touch(0o600)
         for target in ("theirs", "new"):
             link = tmp_path / f"to {target}"
             link.symlink_to(target)
             good[0].save(link)
             assert link.is_symlink()
             assert weights_equal(FashionCNN.load(tmp_path / target), good[0])
-
-    def test_keeps_the_permissions_of_the_one_before(self, good, path):
-        path.touch(0o600)
-        good[0].save(path)
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE((tmp_path / "theirs").stat().st_mode) == 0o600
 
     def test_goes_into_a_pipe_and_is_not_waited_for_in_one(self, good, path):
         os.mkfifo(path)
@@ -409,26 +399,20 @@ def labels(dtype, values):
 
 
 WEIGHTS = np.ones((3, 3, 1, 4), np.float32)
+NUMBERS = {"dtype": "<i8", "values": [*range(64)]}
 FORGED = {
     "a newer version": (put("format_version", value=2), "format version 2.*A newer one may"),
-    "a version of text": (put("format_version", value="1"), "format version '1'"),
     "a long version": (put("format_version", value="x" * 250_000), "format version 'xx.*…$"),
     "no parameters": (lambda document, _: document.pop("parameters"), "damaged.*'parameters'"),
-    "parameters that are a list": (put("parameters", value=[]), "damaged"),
     "an unknown parameter": (put("parameters", "alpha", value=1), "alpha of the FashionCNN"),
-    "callbacks": (put("parameters", "callbacks", value=1), "callbacks of the FashionCNN"),
     "a long parameter": (put("parameters", "x" * 250_000, value=1), "xxx.*…$"),
     "a wrong parameter": (put("parameters", "dropout", value=2.0), "'dropout' parameter"),
     "code": (put("parameters", "memory", value={"object": "os.system"}), "unknown kind: object"),
-    "two kinds": (put("parameters", "filters", value={"tuple": [4], "dict": []}), "unknown kind"),
-    "no tuple": (put("parameters", "filters", value={"tuple": 4}), "unknown kind"),
     "an infinite parameter": (put("parameters", "tol", value=np.inf), "tol holds inf"),
     "no numbers": (put("numbers", value={}), "n_features_in_ is None"),
     "a negative count": (put("numbers", "n_iter_", value=-1), "n_iter_ is -1: expected int from 1"),
-    "a count of text": (put("numbers", "n_iter_", value="8"), "n_iter_ is '8'"),
     "a count that is true": (put("numbers", "n_iter_", value=True), "n_iter_ is True"),
     "a scale of NaN": (put("numbers", "pixel_max_", value=np.nan), "pixel_max_ is nan"),
-    "a scale of zero": (put("numbers", "pixel_max_", value=0.0), "pixel_max_ is 0.0"),
     "a seed that none can be": (put("numbers", "_seed", value=2**40), "_seed is 109951"),
     "epochs not told": (put("numbers", "n_epochs_trained_", value=9), "expected int from 9"),
     "no steps taken": (put("iterations", value=0), "iterations is 0"),
@@ -437,10 +421,6 @@ FORGED = {
     "images of floats": (put("image_shape", value=[8.0, 8.0]), "image_shape is 8.0"),
     "other features": (put("numbers", "n_features_in_", value=48), "have not 48 features"),
     "no strides": (put("architecture", "strides", value=0), "strides is 0: expected int"),
-    "strides of floats": (
-        put("architecture", "strides", value=1.0),
-        "strides is 1.0: expected int",
-    ),
     "endless strides": (put("architecture", "strides", value=10**4000), "strides is 10000.*…$"),
     "another dtype": (put("architecture", "dtype", value="float16"), "of dtype 'float16'"),
     "half dropout": (put("architecture", "dropout", value=0.5), "do not fit together"),
@@ -449,7 +429,6 @@ FORGED = {
     "many layers": (put("architecture", "filters", value=[1] * 80_000), "more convolutions than"),
     "one class": (put("architecture", "n_classes", value=1), "n_classes is 1: expected int"),
     "labels in disorder": (labels("<i8", [2, 1, 0]), "not sorted"),
-    "a label twice": (labels("<i8", [0, 0, 1]), "not different"),
     "too many labels": (labels("<i8", [0, 1, 2, 3]), "holds 4 labels .* expected 3"),
     "nested labels": (labels("<i8", [[0], [1], [2]]), "as expected, 3 of"),
     "labels of structures": (labels("f4,(99999,99999)f4", [0, 1, 2]), "labels are of dtype"),
@@ -457,16 +436,10 @@ FORGED = {
     "dates that are none": (labels("<M8[D]", [0, 1, -(2**63)]), "not sorted"),
     "labels of anything": (labels("|O", ["a", "b", {"c": 1}]), "are not kept"),
     "few names": (put("feature_names", value={"dtype": "|O", "values": ["a"]}), "expected 64"),
-    "names of numbers": (
-        put("feature_names", value={"dtype": "<i8", "values": [*range(64)]}),
-        "feature names are no texts",
-    ),
+    "number names": (put("feature_names", value=NUMBERS), "feature names are no texts"),
     "a wrong SHA-256": (put("sha256", value="0" * 64), "SHA-256 does not match"),
     "a missing tensor": (lambda _, tensors: tensors.pop("weights/7"), "it has .* bytes, expected"),
-    "a renamed tensor": (
-        lambda _, tensors: tensors.update(evil=tensors.pop("weights/7")),
-        "missing or unknown tensors: evil, weights/7",
-    ),
+    "another name": (lambda _, tensors: tensors.update(a=tensors.pop("weights/7")), "a, weights/7"),
     "weights of NaN": (put_tensor("weights/0", WEIGHTS * np.nan), "weights/0 holds values"),
     "weights of integers": (put_tensor("weights/0", WEIGHTS.astype(np.int32)), "'int32'"),
     "turned weights": (put_tensor("weights/0", WEIGHTS.reshape(4, 3, 3, 1)), "weights/0 is"),
@@ -474,7 +447,7 @@ FORGED = {
     "a short history": (put_tensor("history/loss", np.zeros(3)), "length of the history is 3"),
     "a history of one number": (put_tensor("history/loss", np.zeros(())), "damaged|unpack"),
 }
-TENSOR = '"weights/0":{"dtype":"F32","shape":[%s],"data_offsets":[0,4]}'
+OTHER = '{"weights/0": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}'
 RAW = {
     "nothing": (b"", "no model file of skfashion, or was cut off"),
     "a zip": (b"PK\3\4" + bytes(99), "no model file of skfashion, or was cut off"),
@@ -486,7 +459,7 @@ RAW = {
     "many lists": (with_header("[" + "[[[[[[]]]]]]," * 20_000 + "0]"), "more than 50,000 lists"),
     "a list": (with_header("[]"), "damaged, or no model file"),
     "no Unicode": (with_header(b'{"\xff\xfe": 0}'), "damaged, or no model file"),
-    "other tensors": (with_header("{%s}" % (TENSOR % 1), bytes(4)), "not one of skfashion"),
+    "other tensors": (with_header(OTHER, bytes(4)), "not one of skfashion"),
     "a document of a list": (with_document("[]"), "damaged"),
     "a document of many lists": (with_document("[" + "[[]]," * 12_000 + "0]"), "damaged"),
     "a document without end": (with_document("[" * 20_000), "damaged"),
@@ -519,42 +492,36 @@ class TestForgedFiles:
         path.write_bytes(content)
         assert re.search(reason, refused(path))
 
-    def test_cost_less_than_three_times_a_good_file_and_no_time(self, good, tmp_path):
+    def test_cost_less_than_three_times_a_good_file_and_no_time(self, good, large, tmp_path):
         """In a fresh process, as Python counts its memory."""
-        X = np.random.default_rng(0).integers(0, 255, (20, 28, 28), dtype=np.uint8)
-        large, folder = tmp_path / "large", tmp_path / "forged"
-        FashionCNN(epochs=1, random_state=0).fit(X, np.arange(20) % 10).save(large)
         content, small = large.read_bytes(), good[1].read_bytes()
         files = {name: forged(small, change) for name, (change, _) in FORGED.items()}
         files |= {name: content for name, (content, _) in RAW.items()}
         nan = put_tensor("weights/9", np.full(10, np.nan, np.float32))  # shows at the end
         files |= {"large NaN": forged(content, nan), "half a file": content[: len(content) // 2]}
         files["large hash"] = forged(content, put("sha256", value="0" * 64))
-        folder.mkdir()
+        files["large, and good"] = content
         for name, forgery in files.items():
-            (folder / name).write_bytes(forgery)
+            (tmp_path / name).write_bytes(forgery)
         costs = run_python(f"""
             import json, time, tracemalloc
+            from contextlib import suppress
             from pathlib import Path
             from skfashion import FashionCNN
             FashionCNN.load({str(large)!r})
             tracemalloc.start()
             costs = {{}}
-            for path in Path({str(folder)!r}).iterdir():
+            for path in Path({str(tmp_path)!r}).iterdir():
                 tracemalloc.reset_peak()
                 start = time.monotonic()
-                try:
+                with suppress(ValueError):
                     FashionCNN.load(path)
-                except ValueError:
-                    n_bytes = tracemalloc.get_traced_memory()[1]
-                    costs[path.name] = [time.monotonic() - start, n_bytes]
-            tracemalloc.reset_peak()
-            FashionCNN.load({str(large)!r})
-            costs["good"] = [0, tracemalloc.get_traced_memory()[1]]
+                seconds = time.monotonic() - start
+                costs[path.name] = seconds, tracemalloc.get_traced_memory()[1]
             print(json.dumps(costs))
         """)
         costs = json.loads(costs)
-        assert costs.keys() == {*files, "good"}
+        assert costs.keys() == files.keys()
         for name, (seconds, n_bytes) in costs.items():
             assert seconds < LONGEST, name
             assert n_bytes < 3 * len(content), name
@@ -620,30 +587,34 @@ def mutate_tensors(rng, content):
         return forged(content, change)
 
 
+def error_of(function, *arguments):
+    """What it raises a ValueError with, if it does. It must not warn either."""
+    try:
+        with warnings.catch_warnings(action="error"):
+            warnings.filterwarnings("ignore", "The images in X reach")  # on another scale: right
+            function(*arguments)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 @pytest.mark.parametrize("mutate", [mutate_bytes, mutate_header, mutate_values, mutate_tensors])
 def test_five_hundred_mutated_files_are_refused_or_read_and_right(good, path, images, mutate):
     content, refusals = good[1].read_bytes(), 0
     for seed in range(500):
         path.write_bytes(mutate(random.Random(f"{mutate.__name__} {seed}"), content))
         start = time.monotonic()
-        try:
-            with warnings.catch_warnings(action="error"):
-                warnings.filterwarnings("ignore", "The images in X reach")  # on another scale
-                loaded = FashionCNN.load(path)
-                loaded.save(
-                    path, include_optimizer=loaded._optimizer_state["iterations"] is not None
-                )
-                probabilities = loaded.predict_proba(images[0][:6])
-                assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-        except ValueError as error:
-            message = str(error)
-            if f"{path} cannot be loaded: " in message:
-                refusals += 1
-            else:  # weights that are finite may lead to what is not
-                assert "dtype='float" in message or "image" in message, f"seed {seed}: {message}"
-        except Exception as error:
-            error.add_note(f"seed {seed}")
-            raise
-        assert time.monotonic() - start < LONGEST, f"seed {seed}"
-        assert list(path.parent.iterdir()) == [path], f"seed {seed}"
+        refusal = error_of(FashionCNN.load, path)
+        assert time.monotonic() - start < LONGEST, seed
+        if refusal is not None:
+            assert refusal.startswith(f"{path} cannot be loaded: "), seed
+            assert len(refusal) < 1000, seed
+            refusals += 1
+            continue
+        clf = FashionCNN.load(path)
+        clf.save(path)
+        # It predicts, or says that it is for other images, or that its numbers are too large.
+        error = error_of(clf.predict_proba, images[0][:6])
+        assert error is None or re.search("dtype='float|X has 64 feat|X holds im", error), seed
+        assert list(path.parent.iterdir()) == [path], seed
     assert refusals > 120, "hardly anything was wrong with them"

@@ -59,7 +59,7 @@ _MAX_CONTAINERS = 50_000
 _MAX_LABEL_BYTES = 2**24  # a few labels of "<U999999" would take more
 _MAX_MESSAGE = 500
 _PARSERS_ERRORS = (json.JSONDecodeError, UnicodeError)
-_LABEL_DTYPE = re.compile(r"[<>|](b1|[iu][1248]|f[248]|[SU]\d{1,7}|[mM]8(\[\w{1,9}\])?|O)")
+_LABEL_DTYPE = re.compile(r"[<>|](b1|[iu][1248]|f[248]|U\d{1,7}|[mM]8(\[\w{1,9}\])?|O)")
 _Tensor: TypeAlias = tuple[str, tuple[int, ...]]  # dtype and shape
 
 
@@ -306,8 +306,6 @@ def _check_tensors(tensors: Mapping[str, AnyArray], expected: Mapping[str, _Tens
 def _encode_labels(labels: AnyArray) -> dict[str, Any]:
     dtype = labels.dtype
     values = labels.astype(np.int64).tolist() if dtype.kind in "mM" else labels.tolist()
-    if dtype.kind == "S":
-        values = [label.decode("latin-1") for label in values]
     is_plain = dtype.kind != "O" or all(isinstance(label, str) for label in values)
     _require(
         is_plain and _LABEL_DTYPE.fullmatch(dtype.str) is not None,
@@ -325,8 +323,6 @@ def _decode_labels(stored: Mapping[str, Any], n: int) -> AnyArray:
         f"it holds {len(values):,} labels or names of dtype {name!r}: expected {n:,} that take "
         f"{_MAX_LABEL_BYTES:,} bytes at most.",
     )
-    if dtype.kind == "S":
-        values = [value.encode("latin-1") for value in values]
     labels = np.array(values, np.int64 if dtype.kind in "mM" else dtype).astype(dtype)
     is_right = labels.shape == (n,) and _encode_labels(labels) == stored
     _require(is_right, f"its labels or names are not as expected, {n} of dtype {name!r}.")
