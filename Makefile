@@ -113,7 +113,7 @@ format: .venv/linters
 .venv-deployment/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-deployment
 	$(DEPLOYMENT)/python -m pip install --quiet --no-deps --editable .
-	$(DEPLOYMENT)/python -m pip install --quiet scikit-learn pillow pytest pytest-timeout
+	$(DEPLOYMENT)/python -m pip install --quiet scikit-learn safetensors pillow pytest pytest-timeout
 	touch $@
 
 clean:

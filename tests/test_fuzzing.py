@@ -4,33 +4,19 @@ import csv
 import gzip
 import hashlib
 import io
-import json
 import random
 import struct
 import time
 import warnings
 import zipfile
-from pathlib import Path
 
-import forging
 import numpy as np
 import pytest
-from helpers import make_images
 
-from skfashion import FashionCNN
 from skfashion.datasets import DatasetError, load_fashion_csv
 from skfashion.datasets._idx import IdxFile, read_idx
 
 LONGEST = 5  # seconds
-NASTY = [
-    *(None, True, False, 0, -1, 1, 2, 3, 2**31, 2**63, 10**4000, 0.0, -0.5, 0.5, 1e308, 5e-324),
-    *("", "a", "..", "/etc", "\0", "\ud800", "x" * 5000, "float16", "<f4", "|O", "<U0", ">i8"),
-    *([], {}, [[]], [0], [8, 8], [1] * 3000, {"tuple": []}, {"tuple": 3}, {"dict": [[[], 1]]}),
-    *({"MT19937": [[0] * 624, 2**31 - 1, 0, 0.0]}, {"a": 1, "b": 2}, {"": {}}),
-    json.loads("[" * 300 + "]" * 300),
-]
-
-
 # Mutations of bytes.
 
 
@@ -78,74 +64,7 @@ def mutate_end(rng, content, n=1500):
     return content[:-n] + mutate(rng, content[-n:])
 
 
-# Mutations of what stands in model files. What surrounds it is true: sizes, checksums, hashes.
-
-
-def mutate_manifest(rng, content):
-    members = forging.unpack(content)
-    return forging.pack({**members, forging.MANIFEST: mutate(rng, members[forging.MANIFEST])})
-
-
-def places(value):
-    """All containers in a JSON value, with their keys."""
-    if isinstance(value, (dict, list)):
-        for key in list(value) if isinstance(value, dict) else range(len(value)):
-            yield value, key
-            yield from places(value[key])
-
-
-def mutate_values(rng, content):
-    members = forging.unpack(content)
-    manifest = json.loads(members[forging.MANIFEST])
-    for _ in range(rng.choice([1, 1, 1, 2])):
-        parts = [part for part in (manifest, *manifest.values()) if any(places(part))]
-        container, key = rng.choice(list(places(rng.choice(parts))))
-        action = rng.choice(["replace"] * 6 + ["delete", "add", "swap"])
-        if action == "replace":
-            container[key] = rng.choice(NASTY)
-        elif action == "delete":
-            del container[key]
-        elif action == "add" and isinstance(container, dict):
-            container[rng.choice(["", "evil", "weights/99", "seed"])] = rng.choice(NASTY)
-        elif action == "add":
-            container.insert(key, rng.choice(NASTY))
-        else:
-            other, its = rng.choice(list(places(manifest)))
-            container[key] = json.loads(json.dumps(other[its]))
-    return forging.pack({**members, forging.MANIFEST: json.dumps(manifest).encode()})
-
-
-def mutate_array(rng, content):
-    members = forging.unpack(content)
-    name = rng.choice([name for name in members if name != forging.MANIFEST])
-    mutated = rng.choice([mutate_head, mutate_head, mutate_end])(rng, members[name])
-    return forging.pack(forging.with_content(name.removesuffix(".npy"), mutated)(members))
-
-
 # Readers. Each takes a file and says whether what it gives is right.
-
-IMAGES = make_images(n=6)[0]
-MODEL = (Path(__file__).parent / "data" / "format_1.skfashion").read_bytes()
-
-
-def read_model(path):
-    clf = FashionCNN.load(path)
-    again = path.with_name("again")
-    clf.save(again)
-    assert FashionCNN.load(again).get_params().keys() == clf.get_params().keys()
-    again.unlink()
-    if clf.image_shape_ != IMAGES.shape[1:]:
-        return
-    try:
-        probabilities = clf.predict_proba(IMAGES)
-    except ValueError as error:
-        if "dtype='float" in str(error):  # what is finite in itself may lead to what is not
-            return
-        raise AssertionError("it cannot predict") from error
-    assert probabilities.shape == (len(IMAGES), len(clf.classes_))
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-    assert set(clf.predict(IMAGES).tolist()) <= set(clf.classes_.tolist())
-
 
 PIXELS = np.random.RandomState(0).randint(256, size=(3, 28, 28)).astype(np.uint8)
 IDX = struct.pack(">4I", 0x0803, *PIXELS.shape) + PIXELS.tobytes()
@@ -191,11 +110,6 @@ def mutate_zipped(rng, content):
 
 # Reader, its error, name and content of a valid file, what is done to it, and how often.
 CASES = {
-    "model": (read_model, ValueError, "f.skfashion", MODEL, mutate, 200),
-    "model's end": (read_model, ValueError, "f.skfashion", MODEL, mutate_end, 200),
-    "manifest": (read_model, ValueError, "f.skfashion", MODEL, mutate_manifest, 250),
-    "values": (read_model, ValueError, "f.skfashion", MODEL, mutate_values, 500),
-    "array": (read_model, ValueError, "f.skfashion", MODEL, mutate_array, 250),
     "idx": (read_images, DatasetError, "toy", IDX, mutate, 50),
     "idx's head": (read_images, DatasetError, "toy", IDX, mutate_head, 50),
     "gzip": (read_images, DatasetError, "toy.gz", gzip.compress(IDX), mutate, 50),
@@ -212,7 +126,6 @@ def refusal(read, own_error, path):
     """What the reader says of a file, None if it takes it. It must not warn either."""
     try:
         with warnings.catch_warnings(action="error"):
-            warnings.filterwarnings("ignore", "The images in X reach")  # on another scale: right
             read(path)
     except own_error as error:
         return str(error)
@@ -239,7 +152,3 @@ def test_a_mutated_file_is_read_right_or_refused_by_the_readers_own_error(tmp_pa
             assert message.startswith(str(path)), f"seed {seed}"
             assert len(message) < 2000, f"seed {seed}"
     assert refusals > times / 4, "hardly anything was wrong with them"
-
-
-def test_there_are_two_thousand_of_them():
-    assert sum(times for *_, times in CASES.values()) == 2000

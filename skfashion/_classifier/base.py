@@ -187,16 +187,17 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
     def save(self, path: StrPath, *, include_optimizer: bool = False) -> None:
         """Write the fitted network into one file, which `load` reads without TensorFlow.
 
-        A zip of plain arrays and a ``manifest.json`` with parameters, versions and the SHA-256 of
-        every array. Of `memory` the directory's name is kept, not what is in it. Of NumPy's numbers
-        and arrays among the parameters the values are kept; callbacks and requests of metadata are
-        not. What `load` would refuse is not written.
+        A safetensors file: weights and history are its tensors; parameters, labels, versions and
+        a SHA-256 of all are JSON in its metadata. Of `memory` the directory's name is kept, not
+        what is in it. Of NumPy's numbers and arrays among the parameters the values are kept;
+        callbacks and requests of metadata are not, and a ``RandomState`` becomes None. What `load`
+        would refuse is not written.
 
         Parameters
         ----------
         path : str or path-like
-            Of the file. One that is there is replaced as a whole or not at all; a link is replaced
-            itself.
+            Of the file; a leading ``~`` is the home directory. A file that is there is replaced as
+            a whole or not at all. Where a symbolic link leads is written, and the link stays.
         include_optimizer : bool, default=False
             Whether to keep the optimizer's state, which makes the file three times as large. Only
             with it `partial_fit` and `warm_start` go on from what was loaded, bit for bit.
@@ -206,9 +207,9 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If a parameter or a label is no plain value, a weight is not finite, a file of 2 GB
-            could not hold it, or there is no optimizer's state to include; then nothing has
-            changed.
+            If a parameter or a label is no plain value, a weight is not finite, parameters, labels
+            and feature names take more than 1 MiB, or there is no optimizer's state to include;
+            then nothing has changed.
         OSError
             If it cannot be written; then nothing has changed.
         """
@@ -222,18 +223,18 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         Nothing in the file is run, and nothing is taken from it unseen: names, shapes, dtypes,
         sizes, SHA-256 and finiteness are checked. It needs neither TensorFlow nor Keras. The
         parameters are those of the file: look at `memory`, a directory that `fit` writes into,
-        before you fit again what a stranger saved. The SHA-256 stand in the file: they find damage,
+        before you fit again what a stranger saved. The SHA-256 stands in the file: it finds damage,
         but not weights that somebody put there with theirs.
 
         Parameters
         ----------
         path : str or path-like
-            Of the file.
+            Of the file; a leading ``~`` is the home directory.
 
         Returns
         -------
         FashionCNN
-            Fitted, with equal predictions. `staged_predict_proba` is not to be had from it.
+            Fitted, with equal weights. `staged_predict_proba` is not to be had from it.
 
         Raises
         ------
