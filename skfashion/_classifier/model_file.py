@@ -306,7 +306,7 @@ def _encode_labels(labels: AnyArray) -> dict[str, Any]:
     is_plain = dtype.kind != "O" or all(isinstance(label, str) for label in values)
     _require(
         is_plain and _LABEL_DTYPE.fullmatch(dtype.str) is not None,
-        f"labels of dtype {dtype}, such as {labels[0]!r}, are not kept.",
+        f"labels of dtype {dtype}, such as {values[0]!r}, are not kept.",
     )
     return {"dtype": dtype.str, "values": values}
 
