@@ -1,7 +1,7 @@
 """Whatever befalls a disk, a process or a clock: a file is whole or what it was, and none is left.
 
 What `fetch_fashion_mnist` writes is put to the same in tests/datasets/test_fetch.py, what `memory`
-writes in test_memory.py, too, and a comparison that is killed in test_kept.py.
+writes in test_memory.py, too, and a comparison that is killed in test_result_cache.py.
 """
 
 import os

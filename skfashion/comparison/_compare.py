@@ -22,7 +22,7 @@ from sklearn.utils.multiclass import type_of_target
 from skfashion._classifier.rows import check_labels
 from skfashion._utils.types import AnyArray, StrPath
 from skfashion.comparison._comparison import Comparison
-from skfashion.comparison._kept import Kept
+from skfashion.comparison._result_cache import ResultCache
 from skfashion.comparison._runs import Data, Job, fit_and_score
 from skfashion.comparison._summary import from_runs
 from skfashion.comparison._workers import run_all
@@ -148,7 +148,7 @@ def compare(
         for number, rows in [*enumerate(folds), *([] if X_test is None else [(None, None)])]
     ]
     data = Data(X, y, X_test, y_test, metrics)
-    fit = fit_and_score if memory is None else Kept(memory, estimators, data)
+    fit = fit_and_score if memory is None else ResultCache(memory, estimators, data)
     runs = []
     for run in run_all(jobs, data, fit, n_jobs=n_jobs, timeout=timeout):
         runs.append(run)
