@@ -95,10 +95,10 @@ class ResultCache:
         key = self._key(job)
         path = cache_directory.fit(self._directory, key)
         if (stored := _read(path, key, data.y)) is not None:
-            with suppress(Exception):  # a metric of other predictions than were stored
+            with suppress(Exception):  # the fit tells why a metric fails
                 return replace(score(job, data, stored), from_memory=True)
         fit = fit_estimator(job, data)
-        for method in RESPONSES[:3]:
+        for method in RESPONSES:
             with suppress(Exception):  # no metric has asked for it yet
                 if fit.has(method):
                     fit.respond(method)

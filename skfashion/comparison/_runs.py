@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import _safe_split
 from skfashion._utils.types import AnyArray, FloatArray, History
 
 # The methods whose values scikit-learn's scorers ask for.
-RESPONSES = ("predict", "predict_proba", "decision_function", "predict_log_proba")
+RESPONSES = ("predict", "predict_proba", "decision_function")
 _SCORER = type(get_scorer("accuracy"))
 
 
