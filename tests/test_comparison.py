@@ -12,7 +12,7 @@ from helpers import run_python
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, is_classifier
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, RidgeClassifier
 from sklearn.metrics import f1_score, make_scorer
 from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold, cross_validate
 from sklearn.naive_bayes import GaussianNB
@@ -46,6 +46,27 @@ class Lambda(GaussianNB):
     def fit(self, X, y):
         self.hook_ = lambda: None
         return super().fit(X, y)
+
+
+class Odd(GaussianNB):
+    """Returns odd things: `how` takes the estimator and what naive Bayes would return."""
+
+    def __init__(self, how, *, method="predict", history=None):
+        super().__init__()
+        self.how, self.method, self.history = how, method, history
+
+    def fit(self, X, y):
+        self.history_ = self.history
+        return super().fit(X, y)
+
+    def predict(self, X):
+        return self._return("predict", super().predict(X))
+
+    def predict_proba(self, X):
+        return self._return("predict_proba", super().predict_proba(X))
+
+    def _return(self, method, values):
+        return self.how(values) if method == self.method else values
 
 
 PAIR = {"NB": GaussianNB(), "dummy": DummyClassifier()}
@@ -311,6 +332,50 @@ class TestTestSet:
 
 
 class TestFailure:
+    @pytest.mark.parametrize(
+        ("odd", "error"),
+        [
+            (Odd(lambda found: found[:, np.newaxis]), ""),  # as CatBoost
+            (Odd(pd.Series), ""),
+            (Odd(lambda found: found[1:]), "ValueError: predict returned an array of shape (149,)"),
+            (Odd(lambda found: None), "ValueError: predict returned an array of shape ()"),
+            (
+                Odd(lambda found: found[:, 1:], method="predict_proba"),
+                "ValueError: predict_proba returned an array of shape (150, 9): expected (150, 10)",
+            ),
+            (Odd(np.array, history={"accuracy": [0.5]}), ""),
+            (Odd(np.array, history={"loss": [1.0, 0.5], "accuracy": [0.5]}), ""),
+            (Odd(np.array, history={"loss": 0.5}), ""),
+            (Odd(np.array, history={"loss": [np.eye(2)]}), ""),
+        ],
+        ids=["column", "Series", "short", "None", "proba", "no loss", "unequal", "number", "array"],
+    )
+    def test_is_not_whatever_an_estimator_returns(self, mini, odd, error):
+        X, y = mini
+        test_set = {"X_test": X[:150], "y_test": y[:150]}
+        scoring = ["accuracy", "neg_log_loss"]
+        found = compare({"odd": odd, **PAIR}, X, y, cv=2, scoring=scoring, **test_set)
+        expected = compare(PAIR, X, y, cv=2, scoring=scoring, **test_set)
+        columns = [column for column in expected.table if column.endswith(("_mean", "_low"))]
+        rows = expected.table.index
+        pd.testing.assert_frame_equal(found.table.loc[rows, columns], expected.table[columns])
+        assert found.table.loc["odd", "error"].startswith(error)
+        assert found.histories.empty
+        if not error:
+            assert found.table.loc["odd", "error"] == ""
+            odd_row, NB_row = (found.table.loc[name, columns].tolist() for name in ("odd", "NB"))
+            assert odd_row == NB_row
+
+    def test_names_the_estimator_that_a_metric_asks_too_much_of(self, mini, tmp_path):
+        """Also where its predictions are known from an earlier call."""
+        for metric, expected in (
+            ("accuracy", ""),
+            ("neg_log_loss", "AttributeError: RidgeClassifier has none of the following"),
+        ):
+            how = {"cv": 2, "memory": tmp_path, "scoring": metric}
+            [error] = compare({"ridge": RidgeClassifier()}, *mini, **how).table["error"]
+            assert error[: len(expected) or None] == expected
+
     def test_is_a_row_that_says_why_and_harms_no_other(self, mini):
         found = compare({"broken": Broken(), "NB": GaussianNB()}, *mini, cv=2)
         assert found.table.loc["broken", "error"] == "RuntimeError: out of cloth"
@@ -431,6 +496,9 @@ def test_a_line_for_each_fit_goes_to_standard_error_if_asked(mini, test_set, cap
         ({"scoring": {1: "accuracy"}}, ValueError, "names a metric 1"),
         ({"scoring": {"accuracy": "neg_log_loss"}}, ValueError, "expected another name"),
         ({"scoring": {"test_accuracy": "f1_macro"}}, ValueError, "expected another name"),
+        ({"memory": 3}, ValueError, "memory=3: expected the path"),
+        ({"memory": b"fits"}, ValueError, "memory=b'fits': expected the path"),
+        ({"memory": ""}, ValueError, "memory='': expected the path"),
         ({"timeout": 0}, ValueError, "timeout=0: expected a positive number"),
         ({"timeout": np.inf}, ValueError, "timeout=inf: expected a positive number"),
         ({"estimators": {"text": "NB"}}, ValueError, r"estimators\['text'\] is no classifier"),

@@ -1,7 +1,7 @@
 """Whatever befalls a disk, a process or a clock: a file is whole or what it was, and none is left.
 
 What `fetch_fashion_mnist` writes is put to the same in tests/datasets/test_fetch.py, what `memory`
-writes in test_memory.py, too, and a comparison that is killed in test_kept.py.
+writes in test_memory.py, too, and a comparison that is killed in test_result_cache.py.
 """
 
 import os
@@ -404,7 +404,7 @@ class TestAClockThatIsWrong:
     def test_epochs_of_another_time_are_found(self, images, small, fitted, tmp_path):
         for time_of_files in (0, FUTURE):
             clf = FashionCNN(**small, memory=tmp_path).fit(*images)
-            for file in tmp_path.glob("skfashion/*/*"):
+            for file in tmp_path.glob(".skfashion-cache/*/*"):
                 os.utime(file, (time_of_files, time_of_files))
             assert weights_equal(clf, fitted)
         assert clf.n_epochs_trained_ == 0

@@ -181,15 +181,15 @@ class TestCache:
         for seed in (0, 1):
             FashionCNN(**{**small, "epochs": 3, "random_state": seed}, memory=tmp_path).fit(X, y)
         compare({"dummy": DummyClassifier()}, X, y, cv=2, memory=tmp_path)
-        own = tmp_path / "skfashion" / "notes.txt"
+        own = tmp_path / ".skfashion-cache" / "notes.txt"
         own.write_text("the user's own")
         others = tmp_path / "others" / "00001.weights"
         others.parent.mkdir()
         others.touch()
-        (tmp_path / "skfashion" / ("0" * 40)).symlink_to(others.parent)
+        (tmp_path / ".skfashion-cache" / ("0" * 40)).symlink_to(others.parent)
         stored = [
             path
-            for path in tmp_path.glob("skfashion/*/*")
+            for path in tmp_path.glob(".skfashion-cache/*/*")
             if path.is_file() and not path.parent.is_symlink()
         ]
         size = f"{sum(path.stat().st_size for path in stored) / 1e6:.1f} MB"

@@ -22,7 +22,7 @@ from sklearn.utils.multiclass import type_of_target
 from skfashion._utils.labels import check_labels
 from skfashion._utils.types import AnyArray, StrPath
 from skfashion.comparison._comparison import Comparison
-from skfashion.comparison._kept import Kept
+from skfashion.comparison._result_cache import ResultCache
 from skfashion.comparison._runs import Data, Job, fit_and_score
 from skfashion.comparison._summary import from_runs
 from skfashion.comparison._workers import run_all
@@ -81,9 +81,9 @@ def compare(
         Seconds for one fit and its scores, above 0; None sets no limit. With a timeout fits run in
         processes that are ended when time is over; then the estimator has failed.
     memory : path-like or None, default=None
-        A directory, which is made if need be, where finished fits are kept: an equal call takes
+        A directory, which is made if need be, where finished fits are stored: an equal call takes
         them from there, with the times that they took then, and goes on where an interrupted one
-        ended. See the notes. None keeps nothing.
+        ended. See the notes. None stores nothing.
     verbose : int, default=0
         1 prints a line to standard error as each fit ends. 0 is silent.
 
@@ -106,7 +106,7 @@ def compare(
     Warns
     -----
     UserWarning
-        If fits cannot be kept in `memory`; they are done all the same.
+        If fits cannot be stored in `memory` or read; they are done all the same.
 
     See Also
     --------
@@ -115,15 +115,24 @@ def compare(
 
     Notes
     -----
-    A fit is known again in `memory` by its name, its estimator's parameters, its rows, the metrics,
-    the versions of the libraries and what of the machine makes last bits differ, such as the number
-    of threads, which `n_jobs` shares out. Of classes and functions of your own count the code and
-    the constants in it, not those of what it calls; of files that rows name, as photos, size and
-    time. What has no name to be found by, as a lambda, is fitted anew, with a warning. So are folds
-    that `cv` draws without a seed, and what changes its own class, say to count its fits. An
-    estimator that draws without a seed is taken as it was drawn then. What failed is not kept. A
-    directory is read by unpickling: use none that others write. It may be that of networks'
-    ``memory``; ``skfashion cache`` tells what is in it, and clears it.
+    Stored in `memory` are the predictions, the times and the epochs of each fit, not its scores: an
+    estimator under another name and a metric of other predictions, of scikit-learn or by
+    `sklearn.metrics.make_scorer`, cost no fit. A metric that is any other callable may look at the
+    estimator itself: with another one of these all is fitted anew.
+
+    A fit is found by its estimator's class and parameters, the rows and folds, and the versions of
+    NumPy, SciPy, scikit-learn, skfashion and the packages of the estimator; for a `FashionCNN`,
+    alone or inside another estimator, also by what of the machine makes last bits differ, such as
+    the number of threads, which `n_jobs` shares out. Of files that rows name, as photos, size and
+    time count. If an estimator is made of classes or functions of your own, the text of all your
+    modules that are loaded when `compare` is called counts; that of a script only if they are
+    defined in it.
+
+    Fitted anew, with a warning, is what cannot be found again: classes and functions of a notebook,
+    lambdas, and code that was edited after Python had started. So are folds that `cv` draws without
+    a seed. An estimator that draws without a seed is taken as it was drawn then. What failed is not
+    stored. A directory holds numbers and text alone; reading it runs no code. It may be that of
+    networks' ``memory``; ``skfashion cache`` tells what is in it, and clears it.
 
     Examples
     --------
@@ -148,7 +157,7 @@ def compare(
         for number, rows in [*enumerate(folds), *([] if X_test is None else [(None, None)])]
     ]
     data = Data(X, y, X_test, y_test, metrics)
-    fit = fit_and_score if memory is None else Kept(memory, estimators, data)
+    fit = fit_and_score if memory is None else ResultCache(memory, estimators, data)
     runs = []
     for run in run_all(jobs, data, fit, n_jobs=n_jobs, timeout=timeout):
         runs.append(run)

@@ -35,7 +35,7 @@ class Comparison:
           where one of them has to stand, divide .05 by the number of rows.
 
         Then what it costs, means over the folds: ``fit_seconds``, ``predict_ms_per_1000``
-        (milliseconds per 1,000 predictions, including the metrics) and ``size_mb`` (millions of
+        (milliseconds per 1,000 predictions, without the metrics) and ``size_mb`` (millions of
         bytes, pickled).
 
         With a test set: ``test_accuracy`` after a training on all of X, with Wilson's 95 %
