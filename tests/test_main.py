@@ -12,7 +12,7 @@ from sklearn.dummy import DummyClassifier
 
 from skfashion import FashionCNN, __version__, compare, make_baselines
 from skfashion._cli.main import main
-from skfashion._cli.reproduction import PUBLISHED, latest, train_epochs
+from skfashion._cli.reproduce import PUBLISHED, latest, train_epochs
 from skfashion.datasets import load_fashion_mini
 
 
