@@ -277,7 +277,7 @@ class TestImageGrid:
             ({"select": "worst"}, "select='worst': expected 'errors' or 'all'"),
             ({"n_images": 0}, "n_images=0: expected at least 1"),
             ({"n_columns": 0}, "n_columns=0: expected at least 1"),
-            ({"display_labels": ["hat"]}, "display_labels has 1 names for 3 labels"),
+            ({"display_labels": ["hat"]}, "display_labels has 1 names for 3 classes"),
             ({"confidence": [0.5]}, "inconsistent numbers of samples"),
             ({"image_shape": (5, 5)}, "image_shape"),
         ],
