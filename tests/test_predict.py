@@ -62,28 +62,23 @@ class TestPredict:
     def test_prints_label_probability_and_runner_up_of_each_image(
         self, clf, model, photos, fashion, capsys
     ):
+        found = list(zip(photos, expected(clf, fashion[0][:3]), strict=True))
         assert main(["predict", model, *photos]) == 0
         out, err = capsys.readouterr()
         assert err == ""
         assert out.splitlines() == [
-            f"{path}: {label} {p:.3f}, or {second} {q:.3f}"
-            for path, (label, p, second, q) in zip(
-                photos, expected(clf, fashion[0][:3]), strict=True
-            )
+            f"{path}: {label} {p:.3f}, or {second} {q:.3f}" for path, (label, p, second, q) in found
         ]
-
-    def test_prints_json_that_holds_the_same(self, clf, model, photos, fashion, capsys):
         assert main(["predict", "--json", model, *photos]) == 0
-        answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        for path, answer, (label, p, second, q) in zip(
-            photos, answers, expected(clf, fashion[0][:3]), strict=True
-        ):
-            assert answer == {
+        assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+            {
                 "image": path,
                 "label": label,
                 "probability": pytest.approx(p),
                 "runner_up": {"label": second, "probability": pytest.approx(q)},
             }
+            for path, (label, p, second, q) in found
+        ]
 
     @pytest.mark.parametrize("flags", [[], ["--json"]])
     def test_answers_the_others_where_one_file_fails(self, model, photos, tmp_path, capsys, flags):
