@@ -5,11 +5,10 @@ random forest stands beside the same with another seed; then beside one of which
 predictions are spoilt that its accuracy is .02 below.
 """
 
-import sys
 from typing import NamedTuple
 
 import numpy as np
-import sklearn
+from contest import heading, print_table
 from scipy.stats import ttest_rel
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
@@ -52,17 +51,7 @@ class Spoilt(ClassifierMixin, BaseEstimator):
 
 
 def rejections(difference, n_comparisons=N_COMPARISONS):
-    """Compare two classifiers whose true accuracies differ so much, again and again.
-
-    Parameters
-    ----------
-    difference : float
-    n_comparisons : int
-
-    Returns
-    -------
-    Rates
-    """
+    """Compare two classifiers whose true accuracies differ so much, again and again."""
     X, y = load_fashion_mini(return_X_y=True)
     X = X.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).reshape(len(X), -1)  # a quarter of the time
     share = difference / 0.77  # the forest's accuracy: a spoilt prediction costs if it was right
@@ -88,18 +77,16 @@ def rejections(difference, n_comparisons=N_COMPARISONS):
 
 
 def main():
-    print(
-        f"{N_COMPARISONS} comparisons of {N_ROWS} rows in {N_FOLDS} folds, level {LEVEL}; ", end=""
+    print(f"{N_COMPARISONS} comparisons of {N_ROWS} rows in {N_FOLDS} folds, level {LEVEL}")
+    print(heading())
+    found = {difference: rejections(difference) for difference in (0.0, 0.02)}
+    print_table(
+        ("true difference", "mean difference", "corrected rejects", "uncorrected rejects"),
+        [
+            (f"{true:.3f}", f"{rates[0]:.4f}", *(f"{rate:.1%}" for rate in rates[1:]))
+            for true, rates in found.items()
+        ],
     )
-    print(f"scikit-learn {sklearn.__version__}, Python {sys.version.split()[0]}")
-    print("true difference  mean difference  corrected rejects  uncorrected rejects")
-    for difference in (0.0, 0.02):
-        rates = rejections(difference)
-        print(
-            f"{difference:15.3f}  {rates.difference:15.4f}  {rates.corrected:17.1%}  "
-            f"{rates.uncorrected:19.1%}",
-            flush=True,
-        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Times contenders in turn, each in a process of its own, while all others wait."""
 
 import functools
+import importlib.util
 import multiprocessing
 import os
 import sys
@@ -8,7 +9,10 @@ import tempfile
 import time
 import traceback
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from importlib.metadata import version
 from statistics import median
+
+from skfashion._utils.environment import describe
 
 
 class Contender:
@@ -92,15 +96,15 @@ def _dismiss_workers():
 
 @contextmanager
 def _threads_told(threads):
-    before = os.environ.pop("OMP_NUM_THREADS", None)
+    before = dict(os.environ)
+    os.environ.pop("OMP_NUM_THREADS", None)
     if threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(threads)
     try:
         yield
     finally:
-        os.environ.pop("OMP_NUM_THREADS", None)
-        if before is not None:
-            os.environ["OMP_NUM_THREADS"] = before
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @contextmanager
@@ -155,3 +159,27 @@ def seconds(results):
 def ratio(results, ours, theirs):
     """Median over the rounds of our seconds by theirs."""
     return median(a / b for (a, _), (b, _) in zip(results[ours], results[theirs], strict=True))
+
+
+def heading(*libraries):
+    """The machine and the versions, of peers too."""
+    peers = [f"{name} {version(name)}" for name in libraries if not absent(name)]
+    return "\n".join([*describe().values(), *filter(None, [", ".join(peers), absent(*libraries)])])
+
+
+def absent(*libraries):
+    """What is said in place of a figure where a library of the group `bench` is missing."""
+    missing = [name for name in libraries if not importlib.util.find_spec(name)]
+    if missing:
+        return f"{' and '.join(missing)} not installed: pip install --group bench"
+    return ""
+
+
+def print_table(heads, rows):
+    """In columns, each as wide as its longest cell."""
+    table = [heads, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    table.insert(1, ["-" * width for width in widths])
+    for row in table:
+        cells = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip(), flush=True)

@@ -4,24 +4,23 @@ Version 2 in the words of each library, on 300 of the bundled images; scikit-lea
 a hidden layer of 100. In a few minutes: ``make features``.
 """
 
-import importlib.metadata
 import pickle
 import random
 import subprocess
 import sys
 import tempfile
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import peers
+from contest import absent, heading
 from sklearn.base import clone, is_classifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils.estimator_checks import check_estimator
 
 from skfashion.datasets import load_fashion_mini
-
-LIBRARIES = ["scikit-learn", "tensorflow", "keras", "scikeras", "torch", "skorch"]
 
 
 def skfashion(epochs):
@@ -100,17 +99,17 @@ def equal_seed_equal_predictions(make, X, y):
 def leaves_global_randomness_alone(make, X, y):
     import keras
     import tensorflow as tf
-    import torch
+
+    torch = None if absent("torch") else import_module("torch")
 
     def seed():
-        random.seed(1)
-        np.random.seed(1)  # noqa: NPY002 - the global one is meant
-        torch.manual_seed(1)
-        keras.utils.set_random_seed(1)
+        keras.utils.set_random_seed(1)  # Python's and NumPy's too
+        if torch:
+            torch.manual_seed(1)
 
     def draw():
-        python = random.random(), np.random.random()  # noqa: NPY002
-        return *python, float(torch.rand(1)), float(tf.random.uniform([1])[0])
+        python = random.random(), np.random.random()  # noqa: NPY002 - the global one is meant
+        return *python, torch and float(torch.rand(1)), float(tf.random.uniform([1])[0])
 
     seed()
     expected = draw()
@@ -168,12 +167,11 @@ def estimator_checks_failed(make, X, y):
 def dense_network(n_features, n_classes, loss):
     import keras
 
-    layers = keras.layers
     model = keras.Sequential(
         [
             keras.Input((n_features,)),
-            layers.Dense(20, activation="relu"),
-            layers.Dense(n_classes, activation="softmax"),
+            keras.layers.Dense(20, activation="relu"),
+            keras.layers.Dense(n_classes, activation="softmax"),
         ]
     )
     model.compile(optimizer="adam", loss=loss)
@@ -190,16 +188,16 @@ def dense_for_wrapper(X, y):
     return dense_network(X.shape[1], y.shape[1], "categorical_crossentropy")
 
 
-def scikeras_checked(epochs=50):
+def scikeras_checked():
     from scikeras.wrappers import KerasClassifier
 
-    return KerasClassifier(dense_for_scikeras, epochs=epochs, verbose=0, random_state=0)
+    return KerasClassifier(dense_for_scikeras, epochs=50, verbose=0, random_state=0)
 
 
-def wrapper_checked(epochs=50):
+def wrapper_checked():
     from keras.wrappers import SKLearnClassifier
 
-    return SKLearnClassifier(dense_for_wrapper, fit_kwargs={"epochs": epochs, "verbose": 0})
+    return SKLearnClassifier(dense_for_wrapper, fit_kwargs={"epochs": 50, "verbose": 0})
 
 
 CHECKED = {
@@ -225,16 +223,17 @@ QUESTIONS = {
 
 
 def main():
-    print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES))
+    print(heading("torch", "skorch"))
+    contenders = dict(CONTENDERS)
+    if absent("skorch", "torch"):
+        del contenders["skorch"]
     X, y = load_fashion_mini(return_X_y=True)
     X, y = peers.scaled(X[:300]), y[:300].astype(np.int64)
-    print("| |", " | ".join(CONTENDERS), "|")
-    print("|---" * (1 + len(CONTENDERS)) + "|")
+    print("| |", " | ".join(contenders), "|")
+    print("|---" * (1 + len(contenders)) + "|")
     for question, answer in QUESTIONS.items():
-        cells = []
-        for make, shape in CONTENDERS.values():
-            found = answer(make, X.reshape(shape), y)
-            cells.append({True: "yes", False: "no"}.get(found, found))
+        found = [answer(make, X.reshape(shape), y) for make, shape in contenders.values()]
+        cells = [{True: "yes", False: "no"}.get(cell, cell) for cell in found]
         print("|", question, "|", " | ".join(cells), "|", flush=True)
 
 

@@ -1,10 +1,16 @@
 """The networks of the original in the words of each library, at its best documented settings.
 
 Every function here returns what is timed: a function without arguments. It runs in a process of
-its own, imports its library there, and has nothing left to prepare but what is to be measured.
+its own, imports its library there, and has nothing left to prepare but what is to be measured. What
+that returns, if anything, is a dictionary of figures.
 """
 
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -14,9 +20,23 @@ VERSIONS = {
     "v1": {"filters": (8, 24, 48), "strides": 1, "dropout": 0.0},
     "v2": {"filters": (16, 48, 96), "strides": 2, "dropout": 0.5},
 }
-STRUCTURE = ("filters", "kernel_size", "strides", "dropout", "dense_units", "dtype")
 BATCH_SIZE = 100
 GEMM_SIDE = 2000
+DROPOUTS = [0.0, 0.25, 0.5]
+
+_folders = []
+
+
+def new_folder():
+    """It goes when the process ends."""
+    _folders.append(TemporaryDirectory())
+    return Path(_folders[-1].name)
+
+
+def mini():
+    from skfashion.datasets import load_fashion_mini
+
+    return load_fashion_mini(return_X_y=True)
 
 
 def full_images(n=None):
@@ -41,6 +61,17 @@ def unanswered(work, *arguments, **keywords):
     return run
 
 
+def operations(version):
+    """Of a training step for one image: forwards, and backwards but for the pixels."""
+    filters, strides, _ = VERSIONS[version].values()
+    total, side, channels = 0, 28, 1
+    for number, n_filters in enumerate(filters):
+        side = (side - 3) // strides + 1
+        total += (3 if number else 2) * side**2 * 9 * channels * n_filters
+        channels = n_filters
+    return 2 * (total + 3 * (side**2 * channels * 100 + 100 * 10))
+
+
 # skfashion
 
 
@@ -59,6 +90,18 @@ def skfashion_predict(version, n):
     clf = fashion_cnn(version, epochs=1).fit(*full_images(1000))
     X, _ = full_images(n)
     return unanswered(clf.predict_proba, X)
+
+
+def memory_fit(memory, n, epochs):
+    """A fit that stores all its epochs, or none."""
+    X, y = full_images(n)
+
+    def run():
+        with TemporaryDirectory() as folder:
+            stored = folder if memory else None
+            fashion_cnn("v2", epochs=epochs, random_state=0, memory=stored).fit(X, y)
+
+    return run
 
 
 # Keras
@@ -133,8 +176,7 @@ def keras_classifier_fit(version, n, steps_per_execution):
 def keras_classifier_predict(version, n):
     X, y = full_images(1000)
     clf = keras_classifier(version, epochs=1).fit(scaled(X), y)
-    X = scaled(full_images(n)[0])
-    return unanswered(clf.predict_proba, X)
+    return unanswered(clf.predict_proba, scaled(full_images(n)[0]))
 
 
 # skorch
@@ -173,10 +215,8 @@ def skorch_classifier(version, **parameters):
 
 def skorch_fit(version, n):
     X, y = full_images(n)
-    X = scaled(X).reshape(-1, 1, 28, 28)
     net = skorch_classifier(version, max_epochs=1).initialize()
-    y = y.astype(np.int64)
-    return unanswered(net.partial_fit, X, y)
+    return unanswered(net.partial_fit, scaled(X).reshape(-1, 1, 28, 28), y.astype(np.int64))
 
 
 # scikit-learn
@@ -191,11 +231,151 @@ def mlp_predict(n):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it has not converged, nor need it
         clf = MLPClassifier(100, max_iter=2).fit(X / np.float32(255), y)
-    X = full_images(n)[0] / np.float32(255)
-    return unanswered(clf.predict_proba, X)
+    return unanswered(clf.predict_proba, full_images(n)[0] / np.float32(255))
 
 
-# Memory and the checks
+# Searches, on the 6,000 images of the package
+
+
+def n_epochs_trained(estimator, X, y):
+    """A scorer that counts."""
+    return estimator.n_epochs_trained_
+
+
+def _grid_search(clf, grid, X, y, folds, **settings):
+    import keras  # noqa: F401 - its start is not what is compared
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+    # The same folds for both: the wrapper is no classifier to scikit-learn any more.
+    cv = list(StratifiedKFold(3).split(X, y))[:folds]
+    search = GridSearchCV(clf, grid, cv=cv, refit=False, **settings)
+    return lambda: search.fit(X, y)
+
+
+def grid_search(grid, *, folds=3, n_jobs=1, memory=False, again=False, **parameters):
+    """Counts the epochs; `again` for the second run, in a directory that is full."""
+    X, y = mini()
+    clf = fashion_cnn("v2", random_state=0, **parameters)
+    clf.set_params(memory=new_folder() if memory else None)
+    scoring = {"trained": n_epochs_trained, "accuracy": "accuracy"}
+    fit = _grid_search(clf, grid, X, y, folds, n_jobs=n_jobs, scoring=scoring)
+    if again:
+        fit()
+
+    def run():
+        results = fit().cv_results_
+        trained = sum(results[f"split{fold}_test_trained"].sum() for fold in range(folds))
+        return {"epochs trained": int(trained), "scores": results["mean_test_accuracy"].tolist()}
+
+    return run
+
+
+def keras_grid_search(grid, *, folds=3, **parameters):
+    X, y = mini()
+    clf = keras_classifier("v2", steps_per_execution=20, **parameters)
+    return unanswered(_grid_search(clf, grid, scaled(X), y, folds, scoring="accuracy"))
+
+
+def halving_search(memory):
+    """Twelve candidates over epochs, refitted by nobody."""
+    import keras  # noqa: F401
+    from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+    from sklearn.model_selection import HalvingGridSearchCV
+
+    counted = []
+
+    def accuracy(clf, X, y):
+        """It ranks the candidates, and a search by halving has no other score."""
+        counted.append(clf.n_epochs_trained_)
+        return clf.score(X, y)
+
+    X, y = mini()
+    search = HalvingGridSearchCV(
+        fashion_cnn("v2", random_state=0, memory=new_folder() if memory else None),
+        {"dropout": [0.2, 0.3, 0.4, 0.5], "learning_rate": [5e-4, 1e-3, 2e-3]},
+        resource="epochs",
+        factor=3,
+        min_resources=2,
+        max_resources=18,
+        cv=3,
+        scoring=accuracy,
+        return_train_score=False,
+        refit=False,
+        random_state=0,
+    )
+
+    def run():
+        scores = search.fit(X, y).cv_results_["mean_test_score"].tolist()
+        return {"epochs trained": sum(counted), "scores": scores}
+
+    return run
+
+
+def league():
+    """What the demo compares; the figure is what all takes beyond the fits and scores."""
+    from skfashion import compare, make_baselines
+
+    X, y = mini()
+    networks = {
+        "v1": fashion_cnn("v1", epochs=5, random_state=0),
+        "v2": fashion_cnn("v2", random_state=0),
+    }
+
+    def run():
+        begin = time.perf_counter()
+        comparison = compare(networks | make_baselines(random_state=0), X, y, cv=3)
+        wall = time.perf_counter() - begin
+        measured = comparison.scores[["fit_seconds", "predict_seconds"]].sum().sum()
+        return {"beyond fits and scores, %": 100 * (wall - measured) / wall}
+
+    return run
+
+
+# Files
+
+
+def _saved(version):
+    path = new_folder() / "model.skfashion"
+    clf = fashion_cnn(version, epochs=1).fit(*full_images(1000))
+    clf.save(path)
+    return clf, path
+
+
+def skfashion_save(version):
+    clf, path = _saved(version)
+
+    def run():
+        clf.save(path)
+        return {"size of the file, MB": path.stat().st_size / 1e6}
+
+    return run
+
+
+def skfashion_load(version):
+    clf, path = _saved(version)
+    return unanswered(type(clf).load, path)
+
+
+def keras_load(version):
+    import keras
+
+    path = new_folder() / "model.keras"
+    keras_network(**VERSIONS[version]).save(path)
+    return unanswered(keras.saving.load_model, path)
+
+
+def fresh_process(code):
+    return unanswered(subprocess.run, [sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def fresh_answer(version):
+    return fresh_process(
+        "import numpy as np; from skfashion import FashionCNN; "
+        f"FashionCNN.load({str(_saved(version)[1])!r}).predict(np.zeros((1, 784), np.uint8))"
+    )
+
+
+# Memory, the checks and the machine
 
 
 def memory_in_use():
@@ -210,8 +390,14 @@ def memory_in_use():
     return psutil.Process().memory_info().rss
 
 
+def peak_memory():
+    """Of the whole process, in bytes."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def two_hundred_fits():
-    """Growth of memory in bytes, and programs compiled, from the 10th fit to the 200th."""
     from tensorflow.python.eager.context import context
 
     X, y = full_images(300)
@@ -227,29 +413,25 @@ def two_hundred_fits():
             random_state=number,
         ).fit(X, y)
 
-    def state():
-        return memory_in_use(), len(context().list_function_names())
-
     def run():
-        for number in range(10):
+        for number in range(200):
             fit(number)
-        memory, programs = state()
-        for number in range(10, 200):
-            fit(number)
-        return state()[0] - memory, state()[1] - programs
+            if number == 9:
+                memory, programs = memory_in_use(), len(context().list_function_names())
+        return {
+            "growth of memory, MB": (memory_in_use() - memory) / 1e6,
+            "programs compiled": len(context().list_function_names()) - programs,
+        }
 
     return run
 
 
 def fit_all():
-    """Peak memory of the whole process, in bytes."""
-    import resource
-
     X, y = full_images()
 
     def run():
         fashion_cnn("v2", epochs=1).fit(X, y)
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return {"peak of memory, GB": peak_memory() / 1e9}
 
     return run
 
@@ -260,13 +442,10 @@ def estimator_checks():
     from sklearn.utils.estimator_checks import check_estimator
 
     clf = fashion_cnn("v1", dtype="float64", random_state=0)
-    return lambda: len(check_estimator(clf))
-
-
-# The machine
+    return lambda: {"checks": len(check_estimator(clf))}
 
 
 def gemm():
     """A float32 matrix product of 2 x GEMM_SIDE ** 3 operations."""
     a = np.random.default_rng(0).random((GEMM_SIDE, GEMM_SIDE), dtype=np.float32)
-    return lambda: (a @ a)[0, 0]
+    return unanswered(lambda: a @ a)

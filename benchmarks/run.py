@@ -1,198 +1,332 @@
 """Measures skfashion beside its peers and prints one table: ``make bench``.
 
 Whatever is compared is run in turn, round after round, each in a process of its own, while nothing
-else runs; seconds are medians over the rounds, ratios are medians of the rounds' ratios. The names
-of rows, given as arguments, choose among them: ``python benchmarks/run.py epoch-v2 predict-one``.
+else runs; seconds are medians over the rounds, ratios are medians of the rounds' ratios. Arguments
+choose rows by the beginning of their names: ``python benchmarks/run.py epoch-v2 predict-one``.
 """
 
 import argparse
-import importlib.metadata
-import platform
 import sys
 import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
-import deployment_rows
 import joblib
 import peers
-import search_rows
-from contest import Contender, contest, seconds
-from table import Line, print_table, ratios
-
-from skfashion._network.architecture import Architecture
-from skfashion._utils.environment import processor
-
-LIBRARIES = ["numpy", "scikit-learn", "tensorflow", "keras", "scikeras", "torch", "skorch"]
+from contest import Contender, absent, contest, heading, print_table, ratio, seconds
 
 
-# Fits
+class Peer(NamedTuple):
+    """What skfashion is compared with, and the ratio of seconds that was asked for, if any.
+
+    `times` multiplies the seconds of a peer that does a part of the work.
+    """
+
+    job: Callable
+    asked: float | None = None
+    times: float = 1
+    threads: int | None = None
 
 
-def short_fit():
-    contenders = {"skfashion": Contender(peers.skfashion_fit, "v2", 1000)}
-    for steps in (1, 10):
-        contender = Contender(peers.keras_classifier_fit, "v2", 1000, steps)
-        contenders[f"KerasClassifier, {steps} a call"] = contender
-    results = contest(contenders, rounds=9, warmups=2)
-    best = _keep_the_best(results, "KerasClassifier")
-    yield from ratios("fit, 1,000 rows, 1 epoch, v2, from the third on", results, {best: 1 / 8})
+class Row(NamedTuple):
+    """A row of the table: what is timed on our side and on that of each peer.
+
+    `asked` holds what was asked of figures that the work returns, and of our ``"seconds"``;
+    `operations` are those of the work, for a rate; `settings` are those of `contest`.
+    """
+
+    work: str
+    ours: Callable
+    peers: Mapping[str, Peer]
+    asked: Mapping[str, str]
+    operations: float
+    threads: int | None
+    settings: Mapping[str, Any]
 
 
-def epoch_v2():
-    yield from _epoch("v2", rounds=5, steps_per_execution=[1, 20, 120], keras=0.75, skorch=0.6)
+def row(work, ours, peers=None, *, asked=None, operations=0, threads=None, **settings):
+    return Row(work, ours, peers or {}, asked or {}, operations, threads, {"rounds": 3, **settings})
 
 
-def epoch_v1():
+def peer(asked, function, *arguments, **keywords):
+    return Peer(partial(function, *arguments, **keywords), asked)
+
+
+NEEDS = {"skorch": ("skorch", "torch")}
+FRESH = {"warmups": 0, "afresh": True}  # nothing is compiled beforehand
+ONCE = {**FRESH, "rounds": 1}
+CANDIDATES = {"dropout": [0.2, 0.3, 0.4, 0.5], "learning_rate": [5e-4, 1e-3]}
+EPOCHS = {"epochs": list(range(1, 11))}
+ONE_STRIDE = {"dropout": peers.DROPOUTS, "strides": [2]}
+TWO_STRIDES = {"dropout": peers.DROPOUTS, "strides": [1, 2]}
+THREE = {**TWO_STRIDES, "epochs": [5, 10, 20]}
+
+in_a_grid = partial(partial, peers.grid_search)
+EPOCH = {
     # More steps a call gain nothing where a step takes 60 ms.
-    yield from _epoch("v1", rounds=3, steps_per_execution=[1], keras=0.85, skorch=0.8)
+    "v2": {"steps": (1, 20, 120), "keras": 0.75, "skorch": 0.6, "rounds": 5},
+    "v1": {"steps": (1,), "keras": 0.85, "skorch": 0.8, "rounds": 3},
+}
 
 
-def _epoch(version, *, rounds, steps_per_execution, keras, skorch):
-    n = 48_000
-    contenders = {"skfashion": Contender(peers.skfashion_fit, version, n)}
-    for steps in steps_per_execution:
-        contenders[f"Keras, {steps} a call"] = Contender(peers.keras_fit, version, n, steps)
-    contenders["skorch"] = Contender(peers.skorch_fit, version, n)
-    contenders["a matrix product"] = Contender(peers.gemm)
-    results = contest(contenders, rounds=rounds)
-    product = seconds({"gemm": results.pop("a matrix product")})["gemm"]
-    best = _keep_the_best(results, "Keras")
-    bars = {best: keras, "skorch": skorch}
-    yield from ratios(f"epoch, 48,000 rows, {version}", results, bars)
-    operations = 2 * n * _multiply_adds_of_a_step(version)
-    yield Line(
-        f"arithmetic of that epoch, {version}",
-        f"{operations / seconds(results)['skfashion'] / 1e9:.0f} GFLOP/s",
-        f"matrix product: {2 * peers.GEMM_SIDE**3 / product / 1e9:.0f} GFLOP/s",
-        "",
-        "",
-    )
-
-
-def _keep_the_best(results, library):
-    """Of the settings of a library only the fastest is its peer."""
-    taken = seconds(results)
-    settings = [name for name in taken if name.startswith(library)]
-    best = min(settings, key=taken.get)
-    for name in settings:
-        if name != best:
-            del results[name]
-    return best
-
-
-def _multiply_adds_of_a_step(version):
-    """Of one image: forwards, and backwards for weights and for inputs, but for the pixels."""
-    clf = peers.fashion_cnn(version)
-    architecture = Architecture.for_images(
-        (28, 28), n_classes=10, **{n: getattr(clf, n) for n in peers.STRUCTURE}
-    )
-    first = architecture.feature_maps[0]
-    pixels = first[0] * first[1] * first[2] * architecture.kernel_size**2
-    return 3 * architecture.multiply_adds - pixels
-
-
-# Predictions
-
-
-def predict_one():
-    results = contest(
-        {
-            "skfashion v2": Contender(peers.skfashion_predict, "v2", 1),
-            "skfashion v1": Contender(peers.skfashion_predict, "v1", 1),
-            "KerasClassifier v2": Contender(peers.keras_classifier_predict, "v2", 1),
-            "KerasClassifier v1": Contender(peers.keras_classifier_predict, "v1", 1),
-            "MLPClassifier(100)": Contender(peers.mlp_predict, 1),
-        },
-        rounds=7,
-        repeats=30,
-    )
-    for version, bars in {
-        "v2": {"KerasClassifier v2": 1 / 150, "MLPClassifier(100)": 3},
-        "v1": {"KerasClassifier v1": 1 / 30},
-    }.items():
-        yield from ratios(
-            f"predict_proba, 1 row, {version}", results, bars, ours=f"skfashion {version}"
-        )
-
-
-def predict_many():
-    for version in ("v2", "v1"):
-        results = contest(
+def of_version(v):
+    """The rows that both networks have."""
+    full, many = 48_000, 10_000
+    keras = {
+        f"Keras, {steps} a call": peer(EPOCH[v]["keras"], peers.keras_fit, v, full, steps)
+        for steps in EPOCH[v]["steps"]
+    }
+    return {
+        f"epoch-{v}": row(
+            f"epoch, 48,000 rows, {v}",
+            partial(peers.skfashion_fit, v, full),
+            {**keras, "skorch": peer(EPOCH[v]["skorch"], peers.skorch_fit, v, full)},
+            operations=full * peers.operations(v),
+            rounds=EPOCH[v]["rounds"],
+        ),
+        f"predict-one-{v}": row(
+            f"predict_proba, 1 row, {v}",
+            partial(peers.skfashion_predict, v, 1),
             {
-                "skfashion": Contender(peers.skfashion_predict, version, 10_000),
-                "KerasClassifier": Contender(peers.keras_classifier_predict, version, 10_000),
+                "KerasClassifier": peer(
+                    {"v1": 1 / 30, "v2": 1 / 150}[v], peers.keras_classifier_predict, v, 1
+                ),
+                "MLPClassifier(100)": peer({"v1": None, "v2": 3}[v], peers.mlp_predict, 1),
             },
+            rounds=7,
+            repeats=30,
+        ),
+        f"predict-many-{v}": row(
+            f"predict_proba, 10,000 rows, {v}",
+            partial(peers.skfashion_predict, v, many),
+            {"KerasClassifier": peer(0.8, peers.keras_classifier_predict, v, many)},
             rounds=9,
-        )
-        yield from ratios(
-            f"predict_proba, 10,000 rows, {version}", results, {"KerasClassifier": 0.8}
-        )
-
-
-# Memory and the checks
-
-
-def memory():
-    (_, (growth, compiled)), *_ = contest(
-        {"skfashion": Contender(peers.two_hundred_fits)}, rounds=1, warmups=0
-    )["skfashion"]
-    work = "200 fits, 2 structures, memory above the 10th"
-    yield Line(work, f"{growth / 1e6:+.1f} MB", "", "", "<= 20 MB")
-    yield Line("  programs compiled after the 10th", f"{compiled}", "", "", "0")
-
-
-def peak():
-    ((_, bytes_),) = contest({"skfashion": Contender(peers.fit_all)}, rounds=1, warmups=0)[
-        "skfashion"
-    ]
-    yield Line(
-        "peak memory, 60,000 images of bytes, v2", f"{bytes_ / 1e9:.2f} GB", "", "", "<= 1.2 GB"
-    )
-
-
-def checks():
-    ((taken, number),) = contest(
-        {"skfashion": Contender(peers.estimator_checks, threads=1)}, rounds=1, warmups=0
-    )["skfashion"]
-    yield Line(f"{number} estimator checks, one core", f"{taken:.0f} s", "", "", "<= 60 s")
+        ),
+        f"load-{v}": row(
+            f"load a model, {v}",
+            partial(peers.skfashion_load, v),
+            {"Keras": peer({"v1": 1 / 2, "v2": 1 / 10}[v], peers.keras_load, v)},
+            rounds=15,
+            repeats=5,
+        ),
+        f"fresh-process-{v}": row(
+            f"new process: load and predict 1 image, {v}",
+            partial(peers.fresh_answer, v),
+            {"imports": peer(1.5, peers.fresh_process, "import numpy, sklearn.base")},
+            rounds=15,
+        ),
+        f"file-size-{v}": row(
+            f"save a model, {v}",
+            partial(peers.skfashion_save, v),
+            asked={"size of the file, MB": {"v1": "<= 9.4", "v2": "<= 0.36"}[v]},
+        ),
+    }
 
 
 ROWS = {
-    "short-fit": short_fit,
-    "memory": memory,
-    "epoch-v2": epoch_v2,
-    "epoch-v1": epoch_v1,
-    "predict-one": predict_one,
-    "predict-many": predict_many,
-    "checks": checks,
-    "peak": peak,
-    **search_rows.ROWS,
-    **deployment_rows.ROWS,
+    "short-fit": row(
+        "fit, 1,000 rows, 1 epoch, v2, from the third on",
+        partial(peers.skfashion_fit, "v2", 1000),
+        {
+            f"KerasClassifier, {steps} a call": peer(
+                1 / 8, peers.keras_classifier_fit, "v2", 1000, steps
+            )
+            for steps in (1, 10)
+        },
+        rounds=9,
+        warmups=2,
+    ),
+    **of_version("v2"),
+    **of_version("v1"),
+    "matrix-product": row(
+        f"matrix product, {peers.GEMM_SIDE:,} x {peers.GEMM_SIDE:,}, float32",
+        peers.gemm,
+        operations=2 * peers.GEMM_SIDE**3,
+    ),
+    "memory": row(
+        "200 fits, 2 structures, after the 10th",
+        peers.two_hundred_fits,
+        asked={"growth of memory, MB": "<= 20", "programs compiled": "0"},
+        **ONCE,
+    ),
+    "peak": row(
+        "fit of 60,000 images of bytes, v2",
+        peers.fit_all,
+        asked={"peak of memory, GB": "<= 1.2"},
+        **ONCE,
+    ),
+    "checks": row(
+        "estimator checks, one core",
+        peers.estimator_checks,
+        asked={"seconds": "<= 60 s"},
+        threads=1,
+        **ONCE,
+    ),
+    "grid-jobs": row(
+        "grid of 8 v2 x 3 folds, n_jobs=2",
+        in_a_grid(CANDIDATES, epochs=10, n_jobs=2),
+        {
+            "n_jobs=1": Peer(in_a_grid(CANDIDATES, epochs=10), 1 / 1.4),
+            "n_jobs=1, threads of a worker": Peer(
+                in_a_grid(CANDIDATES, epochs=10), threads=max(1, joblib.cpu_count() // 2)
+            ),
+        },
+        asked={"scores": "<= .01, equal"},
+        **FRESH,
+    ),
+    "grid-peers-2": row(
+        "grid dropout {0, .25, .5} x strides {2} x 3 folds",
+        in_a_grid(ONE_STRIDE, epochs=3),
+        {"KerasClassifier": peer(0.45, peers.keras_grid_search, ONE_STRIDE, epochs=3)},
+        **FRESH,
+    ),
+    "grid-peers-1-2": row(  # it takes ten minutes
+        "grid dropout {0, .25, .5} x strides {1, 2} x 3 folds",
+        in_a_grid(TWO_STRIDES, epochs=3),
+        {"KerasClassifier": peer(0.65, peers.keras_grid_search, TWO_STRIDES, epochs=3)},
+        **ONCE,
+    ),
+    "grid-epochs": row(
+        "grid of epochs 1..10 x 3 folds, v2, with memory",
+        in_a_grid(EPOCHS, memory=True),
+        {"without memory": Peer(in_a_grid(EPOCHS), 0.3)},
+        asked={"epochs trained": "30", "scores": "equal"},
+        **FRESH,
+    ),
+    "grid-epochs-again": row(
+        "the same, second run",
+        in_a_grid(EPOCHS, memory=True, again=True),
+        {"first run": Peer(in_a_grid(EPOCHS, memory=True), 0.2)},
+        asked={"epochs trained": "0", "scores": "equal"},
+        **FRESH,
+    ),
+    "grid-epochs-jobs": row(
+        "the same, first run, n_jobs=2",
+        in_a_grid(EPOCHS, memory=True, n_jobs=2),
+        asked={"epochs trained": "<= 45"},
+        **FRESH,
+    ),
+    "halving": row(
+        "halving, 12 v2, epochs 2..18, 3 folds, with memory",
+        partial(peers.halving_search, True),
+        {"without memory": peer(1, peers.halving_search, False)},
+        asked={"epochs trained": "192, 252", "scores": "equal"},
+        **ONCE,
+    ),
+    # KerasClassifier trains what it is asked for: 5 + 10 + 20 epochs cost what 10 cost three and a
+    # half times, and take half an hour.
+    "grid-all": row(
+        "grid dropout x strides x epochs {5, 10, 20}, 1 of 3 folds",
+        in_a_grid(THREE, folds=1, memory=True),
+        {
+            "KerasClassifier, from epochs=10": peer(
+                0.5, peers.keras_grid_search, {**THREE, "epochs": [10]}, folds=1
+            )._replace(times=3.5)
+        },
+        **ONCE,
+    ),
+    "memory-cost": row(
+        "2 epochs, 48,000 rows, v2, every epoch stored",
+        partial(peers.memory_fit, True, 48_000, 2),
+        {"without memory": peer(1.05, peers.memory_fit, False, 48_000, 2)},
+        rounds=9,
+    ),
+    "compare-overhead": row(
+        "compare, 11 estimators x 3 folds",
+        peers.league,
+        asked={"beyond fits and scores, %": "<= 3"},
+        **ONCE,
+    ),
 }
+
+
+# The driver
+
+
+def measure(row):
+    """Lines of the table: work, ours, peer, ratio, asked."""
+    missing = {name: absent(*NEEDS.get(name, ())) for name in row.peers}
+    contenders = {"skfashion": Contender(row.ours, threads=row.threads)} | {
+        name: Contender(peer.job, threads=peer.threads)
+        for name, peer in row.peers.items()
+        if not missing[name]
+    }
+    results = contest(contenders, **row.settings)
+    for name, peer in row.peers.items():
+        results[name] = [(peer.times * taken, told) for taken, told in results.get(name, [])]
+    results = {name: rounds for name, rounds in results.items() if rounds}
+    taken = seconds(results)
+    ours = duration(taken["skfashion"])
+    if not row.peers:
+        yield row.work, ours, "", "", row.asked.get("seconds", "")
+    for name, peer in row.peers.items():
+        if missing[name]:
+            yield row.work, ours, f"{name}: {missing[name]}", "", ""
+            continue
+        asked = f"<= {fraction(peer.asked)}" if peer.asked else ""
+        value = fraction(ratio(results, "skfashion", name))
+        yield row.work, ours, f"{name}: {duration(taken[name])}", value, asked
+    if row.operations:
+        yield (
+            "  arithmetic, GFLOP/s",
+            f"{row.operations / taken['skfashion'] / 1e9:.0f}",
+            "",
+            "",
+            "",
+        )
+    # Of the rounds the greatest: a search whose workers meet may train an epoch twice.
+    outcomes = {
+        name: {figure: max(o[figure] for _, o in rounds) for figure in rounds[0][1] or {}}
+        for name, rounds in results.items()
+    }
+    yield from figures(outcomes, row.asked)
+
+
+def figures(outcomes, asked):
+    """Lines of what the work returned, beside what a peer's did."""
+    for figure, value in outcomes.pop("skfashion").items():
+        others = {name: own[figure] for name, own in outcomes.items() if figure in own}
+        if figure == "scores":
+            for name, scores in others.items():
+                apart = max(abs(a - b) for a, b in zip(value, scores, strict=True))
+                told = f"within {apart:.4f}" if apart else "equal"
+                yield f"  scores beside those of {name}", "", "", told, asked.get(figure, "")
+        else:
+            told = ", ".join(f"{name}: {other:.4g}" for name, other in others.items())
+            yield f"  {figure}", f"{value:.4g}", told, "", asked.get(figure, "")
+
+
+def duration(value):
+    return f"{value * 1e3:.3g} ms" if value < 1 else f"{value:.3g} s"
+
+
+def fraction(value):
+    return f"1/{1 / value:.3g}" if value < 0.2 else f"{value:.2f}"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("rows", nargs="*", metavar="row", help=f"of {', '.join(ROWS)}; all")
-    chosen = parser.parse_args().rows or list(ROWS)
-    if unknown := set(chosen) - ROWS.keys():
-        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    wanted = parser.parse_args().rows
+    if unknown := [word for word in wanted if not any(name.startswith(word) for name in ROWS)]:
+        parser.error(f"no such row: {', '.join(unknown)}")
     begin = time.perf_counter()
-    lines = []
-    for name in chosen:
+    lines, failed = [], False
+    for name, row in ROWS.items():
+        if wanted and not name.startswith(tuple(wanted)):
+            continue
         print(name, file=sys.stderr)
         try:
-            found = list(ROWS[name]())
+            lines += measure(row)
         except RuntimeError as error:  # the other rows are worth having
             print(error, file=sys.stderr)
-            found = [Line(name, "failed", "", "", "")]
-        for line in found:
-            print(*line, sep="  ", file=sys.stderr)
-        lines += found
-    print(f"{processor()}, {joblib.cpu_count()} cores; Python {platform.python_version()}")
-    print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES))
+            lines.append((row.work, "failed", "", "", ""))
+            failed = True
+    print(heading("torch", "skorch"))
     print(f"{(time.perf_counter() - begin) / 60:.0f} minutes\n")
-    print_table(lines)
-    return 1 if any(line.ours == "failed" for line in lines) else 0
+    print_table(("work", "skfashion", "peer", "ratio", "asked"), lines)
+    return failed
 
 
 if __name__ == "__main__":

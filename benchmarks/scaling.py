@@ -6,19 +6,14 @@ slope of 1 means twice the time for twice the work.
 """
 
 import argparse
-import importlib.metadata
-import platform
 import sys
 import time
 from pathlib import Path
 from statistics import median
 
-import joblib
 import numpy as np
 import peers
-from contest import Contender, contest, ratio, seconds
-
-from skfashion._utils.environment import processor
+from contest import Contender, contest, heading, print_table, ratio, seconds
 
 DROPOUTS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
 PICTURE = Path(__file__).parent.parent / "docs" / "_static" / "scaling.png"
@@ -36,13 +31,7 @@ def fit(n=10_000, epochs=1, side=28, width=1.0, version="v2"):
     clf = peers.fashion_cnn(version, epochs=epochs, random_state=0)
     clf.set_params(filters=tuple(int(width * number) for number in clf.filters))
     clf.fit(X[:1000], y[:1000])
-    return lambda: clf.fit(X, y) and peak_memory()
-
-
-def peak_memory():
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return lambda: clf.fit(X, y) and peers.peak_memory()
 
 
 def search(candidates, *, backend="loky", workers=1, n=3000, epochs=5, trims=False):
@@ -69,7 +58,7 @@ def search(candidates, *, backend="loky", workers=1, n=3000, epochs=5, trims=Fal
         clf = peers.fashion_cnn("v2", epochs=epochs, random_state=0)
         with parallel_config(backend, **settings):
             GridSearchCV(clf, grid, cv=2, refit=False).fit(X, y)
-        return peak_memory()
+        return peers.peak_memory()
 
     run()
     return run
@@ -113,40 +102,32 @@ def measure_series():
 
 
 def print_series(found):
-    print(
-        "what grows                    from      to  seconds        slope  from 5,000 on  peak, MB"
-    )
+    rows = []
     for name, (sizes, times, memory) in found.items():
         upper = f"{slope(sizes, times, 5000):.2f}" if max(sizes) > 5000 else ""
-        print(
-            f"{name:26} {sizes[0]:>7g} {sizes[-1]:>7g}  {times[0]:.3g} to {times[-1]:<8.3g}"
-            f"{slope(sizes, times):5.2f}  {upper:>10}  {memory[0]:.0f} to {memory[-1]:.0f}"
-        )
+        ends = [f"{of[0]:.3g} to {of[-1]:.3g}" for of in (sizes, times, memory)]
+        rows.append((name, *ends[:2], f"{slope(sizes, times):.2f}", upper, ends[2]))
+    print_table(("what grows", "sizes", "seconds", "slope", "from 5,000 on", "peak, MB"), rows)
 
 
 def print_workers():
     """Weak scaling, and Dask beside loky."""
-    results = contest(
-        {
-            "one": Contender(search, 4, workers=1, threads=1),
-            "two": Contender(search, 8, workers=2, threads=1),
-            "Dask": Contender(search, 8, workers=2, backend="dask", threads=1),
-            "trims": Contender(search, 8, workers=2, backend="dask", trims=True, threads=1),
-        },
-        rounds=5,
-        warmups=0,
+    settings = {
+        "4 candidates x 2 folds, 1 worker": {"candidates": 4},
+        "8 candidates x 2 folds, 2 workers": {"workers": 2},
+        "the same, 2 of Dask's": {"workers": 2, "backend": "dask"},
+        "the same, as they come": {"workers": 2, "backend": "dask", "trims": True},
+    }
+    contenders = {
+        name: Contender(search, threads=1, **{"candidates": 8, **how})
+        for name, how in settings.items()
+    }
+    results = contest(contenders, rounds=5, warmups=0)
+    two = list(settings)[1]
+    print_table(
+        ("work", "seconds", "of 2 workers'"),
+        [(n, f"{t:.1f}", f"{ratio(results, n, two):.2f}") for n, t in seconds(results).items()],
     )
-    taken = {name: f"{value:.1f} s" for name, value in seconds(results).items()}
-    print(f"4 candidates x 2 folds, 1 worker      {taken['one']}")
-    print(
-        f"8 candidates x 2 folds, 2 workers     {taken['two']}, "
-        f"weak scaling {ratio(results, 'one', 'two'):.2f}"
-    )
-    for name, text in {"Dask": "2 of Dask's", "trims": "as they come"}.items():
-        print(
-            f"8 candidates x 2 folds, {text:12}  {taken[name]}, "
-            f"{ratio(results, name, 'two'):.2f} of joblib's"
-        )
 
 
 def print_costs():
@@ -176,15 +157,10 @@ def main():
     arguments = parser.parse_args()
     begin = time.perf_counter()
     found = measure_series()
-    names = ["numpy", "scikit-learn", "tensorflow", "keras", "joblib", "distributed"]
-    print(f"{processor()}, {joblib.cpu_count()} cores; Python {platform.python_version()}")
-    print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in names))
-    print()
-    print_series(found)
-    print()
-    print_costs()
-    print()
-    print_workers()
+    print(heading("distributed"))
+    for tell in (lambda: print_series(found), print_costs, print_workers):
+        print()
+        tell()
     print(f"\n{(time.perf_counter() - begin) / 60:.0f} minutes")
     if arguments.plot:
         plot(found)

@@ -3,19 +3,17 @@
 import copy
 import pickle
 import re
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import run_python
-from numpy.testing import assert_array_equal, assert_equal
+from numpy.testing import assert_equal
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.exceptions import NotFittedError
 
 from skfashion import FashionCNN
-from skfashion._network import tensorflow as _tensorflow
 
 COUNT = "an int in the range [1, inf)"
 SWITCH = "an instance of 'bool'"
@@ -122,71 +120,59 @@ class TestParameters:
         with pytest.raises(ValueError, match=f"{name}={value}.*8 x 8"):
             cnn.set_params(epochs=1, **{name: value}).fit(X[:6], y[:6])
 
-    @pytest.mark.parametrize("name", sorted(FashionCNN().get_params()))
-    def test_every_parameter_has_a_refused_value(self, name):
-        assert name in {case[0] for case in REFUSED_VALUES}
+    def test_every_parameter_has_a_refused_value_and_nothing_is_checked_before_fit(self):
+        assert {case[0] for case in REFUSED_VALUES} == set(FashionCNN().get_params())
+        for name, value, _ in REFUSED_VALUES:
+            for made in (FashionCNN(**{name: value}), FashionCNN().set_params(**{name: value})):
+                assert made.get_params()[name] is value
+                repr(made)
 
     @pytest.mark.parametrize(
-        ("name", "value"),
-        [case[:2] for case in REFUSED_VALUES + REFUSED_CONTENTS] + TOO_LARGE_FOR_THE_IMAGES,
-        ids=str,
-    )
-    def test_nothing_is_checked_before_fit(self, name, value):
-        for made in (FashionCNN(**{name: value}), FashionCNN().set_params(**{name: value})):
-            assert made.get_params()[name] is value
-            repr(made)
-
-    @pytest.mark.parametrize(
-        ("name", "value"),
-        [
-            ("batch_size", 0),
-            ("batch_size", 1.5),
-            ("learning_rate", -1),
-            ("learning_rate", np.nan),
-            ("dropout", 1),
-            ("dropout", -0.1),
-            ("kernel_size", 0),
-            ("dense_units", "5"),
-            ("filters", 8),
-            ("dtype", "float16"),
-            ("class_weight", "Balanced"),
-            ("verbose", "yes"),
-        ],
-        ids=str,
+        ("name", "value"), [("batch_size", 0), ("learning_rate", np.nan), ("filters", 8)]
     )
     def test_a_later_partial_fit_checks_parameters_too(self, fitted, images, name, value):
         fitted.set_params(**{name: value})
         with pytest.raises(ValueError, match=f"The '{name}' parameter of FashionCNN must be"):
             fitted.partial_fit(*images)
 
-    @pytest.mark.parametrize("batch_size", [121, 10**6, 2**31, 10**12])
+    @pytest.mark.parametrize("batch_size", [121, 10**12])
     def test_a_batch_larger_than_the_data_is_one_batch_of_all_rows(self, cnn, images, batch_size):
         whole = copy.deepcopy(cnn).set_params(batch_size=120).fit(*images)
         larger = cnn.set_params(batch_size=batch_size).fit(*images)
         assert_equal(larger.weights_, whole.weights_)
 
-    def test_layers_that_no_image_is_large_enough_for_are_refused_at_once(self, cnn, images):
-        cnn.set_params(filters=(1,) * 10_000, strides=10**18)
-        with pytest.raises(ValueError, match=r"need images of at least .* these have 8 x 8"):
-            cnn.fit(*images)
-
-    def test_an_image_shape_unlike_that_of_the_images_is_refused(self, cnn, images):
-        with pytest.raises(ValueError, match=r"X holds images of shape \(8, 8\).*\(4, 16\)"):
-            cnn.set_params(image_shape=(4, 16)).fit(*images)
-
-    @pytest.mark.parametrize("label", [7, "0"])
-    def test_a_class_weight_of_an_unknown_label_is_refused(self, cnn, images, label):
-        message = rf"class_weight names {label!r}.* not among the classes \[0, 1, 2\]"
+    @pytest.mark.parametrize(
+        ("parameters", "message"),
+        [
+            (
+                {"filters": (1,) * 10_000, "strides": 10**18},
+                r"need images of at least .* these have 8 x 8",
+            ),
+            ({"image_shape": (4, 16)}, r"X holds images of shape \(8, 8\).*\(4, 16\)"),
+            (
+                {"class_weight": {7: 1.0}},
+                r"class_weight names 7.* not among the classes \[0, 1, 2\]",
+            ),
+            ({"class_weight": {"0": 1.0}}, "class_weight names '0'"),
+            ({"class_weight": dict.fromkeys(range(3), 0)}, "class_weight"),
+            ({"class_weight": {0: 0, 1: 0}}, "class_weight.*at least 2 classes"),
+            (
+                {"early_stopping": True},
+                r"early_stopping=True .*X_val and y_val.* validation_fraction",
+            ),
+            *(
+                (
+                    {"validation_fraction": fraction},
+                    f"validation_fraction={fraction} of 120 rows .*each class",
+                )
+                for fraction in (0.001, 0.99, 0.9999)
+            ),
+        ],
+        ids=str,
+    )
+    def test_what_does_not_go_with_the_data_is_named(self, cnn, images, parameters, message):
         with pytest.raises(ValueError, match=message):
-            cnn.set_params(class_weight={label: 1.0}).fit(*images)
-
-    def test_class_weights_that_leave_no_row_are_refused(self, cnn, images):
-        with pytest.raises(ValueError, match="class_weight"):
-            cnn.set_params(class_weight=dict.fromkeys(range(3), 0)).fit(*images)
-
-    def test_class_weights_that_leave_one_class_are_refused(self, cnn, images):
-        with pytest.raises(ValueError, match=r"class_weight.*at least 2 classes"):
-            cnn.set_params(class_weight={0: 0, 1: 0}).fit(*images)
+            cnn.set_params(**parameters).fit(*images)
 
     @pytest.mark.parametrize("learning_rate", [1e20, 1e300])
     @pytest.mark.filterwarnings("error")
@@ -241,24 +227,23 @@ class TestImages:
         with pytest.raises(error, match=message):
             hand_over(cnn, method, X, y, spoil(X))
 
-    def test_five_dimensions_are_refused_in_terms_of_the_layouts_that_fit_takes(self, cnn, images):
-        X, y = images
-        with pytest.raises(ValueError, match=r"\(n, rows, columns, 1\)"):
-            cnn.fit(X[..., np.newaxis, np.newaxis], y)
-
-    def test_images_without_pixels_are_refused(self, cnn, images):
-        for X in (np.empty((120, 0)), np.empty((120, 0, 8))):
-            with pytest.raises(ValueError, match=r"0 feature\(s\)"):
-                cnn.fit(X, images[1])
+    @pytest.mark.parametrize(
+        ("shape", "message"),
+        [
+            ((120, 8, 8, 1, 1), r"\(n, rows, columns, 1\)"),
+            ((120, 0), r"0 feature\(s\)"),
+            ((120, 0, 8), r"0 feature\(s\)"),
+            ((1, 64), r"1 sample\(s\).*minimum of 2|\[1, 120\]"),
+        ],
+    )
+    def test_what_has_no_images_to_learn_from_is_refused(self, cnn, images, shape, message):
+        with pytest.raises(ValueError, match=message):
+            cnn.fit(np.ones(shape), images[1][: shape[0]])
 
     def test_dates_are_no_pixels(self, cnn, images):
         X = np.zeros((120, 64), "datetime64[s]")
         with pytest.raises((TypeError, ValueError), match=r"^(?!ufunc)"):
             cnn.fit(X, images[1])
-
-    def test_one_row_is_too_few_to_fit(self, cnn, rows):
-        with pytest.raises(ValueError, match=r"1 sample\(s\).*minimum of 2"):
-            cnn.fit(rows[0][:1], rows[1][:1])
 
     @pytest.mark.filterwarnings("error")
     @pytest.mark.parametrize("method", ["fit", "predict", "X_val"])
@@ -317,24 +302,6 @@ class TestLabels:
         with pytest.raises(ValueError, match=message):
             cnn.fit(images[0], y)
 
-    @pytest.mark.parametrize(
-        "labels",
-        [
-            [False, True],
-            [-7, 0, 12],
-            [0, 2**61, 2**62],
-            [0.0, 1.0, 2.0],
-            ["", "bag", "an ankle boot"],
-        ],
-        ids=str,
-    )
-    def test_labels_come_back_as_they_were_given(self, cnn, images, labels):
-        X, y = images
-        names = np.array(labels)[y % len(labels)]
-        cnn.set_params(epochs=20).fit(X, names)
-        assert cnn.predict(X).dtype == names.dtype
-        assert_array_equal(cnn.predict(X), names)
-
     def test_pandas_labels_of_any_dtype_train_the_same_network(self, cnn, images):
         X, y = images
         names = pd.Series(np.array(["bag", "coat", "hat"])[y])
@@ -351,27 +318,26 @@ class TestLabels:
 
 
 class TestValidationRows:
-    @pytest.mark.parametrize("given", ["X_val", "y_val"])
-    def test_one_without_the_other_is_refused_by_name(self, cnn, images, given):
-        values = dict(zip(("X_val", "y_val"), images, strict=True))
-        missing = "y_val" if given == "X_val" else "X_val"
-        with pytest.raises(ValueError, match=f"{given} was given without {missing}"):
-            cnn.fit(*images, **{given: values[given]})
-
-    def test_other_features_than_those_of_X_are_refused(self, cnn, rows):  # noqa: N802
-        X, y = rows
-        with pytest.raises(ValueError, match=r"X_val.*63 features.*64 features"):
-            cnn.fit(X, y, X_val=X[:, :63], y_val=y)
-
-    def test_another_image_shape_of_equal_size_is_refused(self, cnn, images):
-        X, y = images
-        with pytest.raises(ValueError, match=r"X_val.*\(4, 16\).*\(8, 8\)"):
-            cnn.fit(X, y, X_val=X.reshape(-1, 4, 16), y_val=y)
-
-    def test_unequal_lengths_are_refused_with_both_lengths(self, cnn, images):
-        X, y = images
-        with pytest.raises(ValueError, match=r"X_val and y_val .*120 and 119 rows"):
-            cnn.fit(X, y, X_val=X, y_val=y[:-1])
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (lambda X, y: {"X_val": X}, "X_val was given without y_val"),
+            (lambda X, y: {"y_val": y}, "y_val was given without X_val"),
+            (
+                lambda X, y: {"X_val": X.reshape(120, -1)[:, :63], "y_val": y},
+                "X_val.*63 features.*64 features",
+            ),
+            (
+                lambda X, y: {"X_val": X.reshape(-1, 4, 16), "y_val": y},
+                r"X_val.*\(4, 16\).*\(8, 8\)",
+            ),
+            (lambda X, y: {"X_val": X, "y_val": y[:-1]}, "X_val and y_val .*120 and 119 rows"),
+        ],
+        ids=["X_val alone", "y_val alone", "features", "shape", "lengths"],
+    )
+    def test_what_does_not_go_with_the_training_rows_is_named(self, cnn, images, change, message):
+        with pytest.raises(ValueError, match=message):
+            cnn.fit(*images, **change(*images))
 
     @pytest.mark.parametrize("unseen", [7, "shoe", np.nan])
     def test_unseen_labels_are_named(self, cnn, images, unseen):
@@ -381,7 +347,7 @@ class TestValidationRows:
         with pytest.raises(ValueError, match=rf"y_val .*\[0, 1, 2\]: {unseen!r}"):
             cnn.fit(X, y, X_val=X, y_val=y_val)
 
-    @pytest.mark.parametrize("other", [float, np.float32, np.int64, np.uint16, list])
+    @pytest.mark.parametrize("other", [np.float32, np.int64, list])
     def test_validation_rows_may_be_of_another_dtype_than_the_training_rows(
         self, cnn, images, other
     ):
@@ -393,17 +359,6 @@ class TestValidationRows:
             np.testing.assert_allclose(
                 fitted.history_["val_loss"], same.history_["val_loss"], rtol=1e-5
             )
-
-    def test_early_stopping_without_validation_rows_names_both_remedies(self, cnn, images):
-        message = r"early_stopping=True .*X_val and y_val.* validation_fraction"
-        with pytest.raises(ValueError, match=message):
-            cnn.set_params(early_stopping=True).fit(*images)
-
-    @pytest.mark.parametrize("fraction", [0.001, 0.99, 0.9999])
-    def test_a_fraction_that_leaves_a_class_out_is_refused(self, cnn, images, fraction):
-        message = f"validation_fraction={fraction} of 120 rows .*each class"
-        with pytest.raises(ValueError, match=message):
-            cnn.set_params(validation_fraction=fraction).fit(*images)
 
     def test_a_class_of_one_row_cannot_be_split(self, cnn, images):
         with pytest.raises(ValueError, match=r"validation_fraction=0\.2 .*each class"):
@@ -485,23 +440,13 @@ class TestPartialFit:
             cnn.partial_fit(*images, classes=classes)
         assert fitted_state(cnn) == {}
 
-    def test_other_classes_than_before_are_refused(self, cnn, images):
-        cnn.partial_fit(*images, classes=[0, 1, 2])
-        with pytest.raises(ValueError, match=r"classes=\[0, 1, 2, 3\].* not the same"):
-            cnn.partial_fit(*images, classes=[0, 1, 2, 3])
-
-    def test_unseen_labels_are_named(self, cnn, images):
+    def test_other_classes_and_labels_than_before_are_refused(self, cnn, images):
         X, y = images
         cnn.partial_fit(X, y, classes=[0, 1, 2])
+        with pytest.raises(ValueError, match=r"classes=\[0, 1, 2, 3\].* not the same"):
+            cnn.partial_fit(X, y, classes=[0, 1, 2, 3])
         with pytest.raises(ValueError, match=r"y holds labels .*\[0, 1, 2\]: 3"):
             cnn.partial_fit(X, y + 1)
-
-    def test_after_a_refused_first_call_other_classes_are_welcome(self, cnn, images):
-        X, y = images
-        with pytest.raises(ValueError, match="labels"):
-            cnn.partial_fit(X, y, classes=[0, 1])
-        cnn.partial_fit(X, y, classes=[0, 1, 2])
-        assert_array_equal(cnn.classes_, [0, 1, 2])
 
 
 @pytest.mark.parametrize("going_on", ["warm_start", "partial_fit"])
@@ -530,21 +475,19 @@ class TestGoingOn:
         assert repr(before) in str(refusal.value)
         assert "Architecture" not in str(refusal.value)
 
-    @pytest.mark.parametrize("image_shape", [(4, 16), (8, 8, 1), (-8, -8)])
+    @pytest.mark.parametrize("image_shape", [(4, 16), (-8, -8)])
     def test_a_changed_image_shape_is_refused(self, fitted, rows, going_on, image_shape):
         fitted.set_params(warm_start=True, image_shape=image_shape)
         with pytest.raises(ValueError, match=r"image_shape|images of shape"):
             self.go_on(fitted, going_on, *rows)
 
-    def test_images_of_another_shape_are_refused(self, fitted, images, going_on):
+    def test_other_images_and_labels_are_refused(self, fitted, images, going_on):
+        X, y = images
         fitted.set_params(warm_start=True)
         with pytest.raises(ValueError, match=r"\(4, 16\).*\(8, 8\)"):
-            self.go_on(fitted, going_on, images[0].reshape(-1, 4, 16), images[1])
-
-    def test_labels_that_are_no_classes_are_refused(self, fitted, images, going_on):
-        fitted.set_params(warm_start=True)
+            self.go_on(fitted, going_on, X.reshape(-1, 4, 16), y)
         with pytest.raises(ValueError, match=r"\[0, 1, 2\]: 3"):
-            self.go_on(fitted, going_on, images[0], images[1] + 1)
+            self.go_on(fitted, going_on, X, y + 1)
 
 
 class TestPrediction:
@@ -606,65 +549,40 @@ def _interrupted(clf, X, y):
 
 FAILURES = {
     "bad_parameter": lambda clf, X, y: clf.set_params(epochs=0).fit(X, y),
-    "no_filters": lambda clf, X, y: clf.set_params(filters=()).fit(X, y),
-    "huge_strides": lambda clf, X, y: clf.set_params(strides=1000).fit(X, y),
-    "image_shape": lambda clf, X, y: clf.set_params(image_shape=(4, 16)).fit(X, y),
     "class_weight": lambda clf, X, y: clf.set_params(class_weight={0: -1}).fit(X, y),
     "nan": lambda clf, X, y: clf.fit(np.where(X == 255, np.nan, X), y),
-    "sparse": lambda clf, X, y: clf.fit(csr_matrix(X.reshape(120, -1)), y),
     "other_features_and_bad_labels": lambda clf, X, y: clf.fit(X[:, :4], np.zeros(120)),
-    "one_class": lambda clf, X, y: clf.fit(X[:, :4], y[:1].repeat(120)),
-    "short_y": lambda clf, X, y: clf.fit(X[:, :4], y[:-1]),
-    "weights": lambda clf, X, y: clf.fit(X[:, :4], y + 5, sample_weight=-np.ones(120)),
     "one_class_of_weight": lambda clf, X, y: clf.fit(X[:, :4], y + 5, sample_weight=y == 0),
-    "X_val_alone": lambda clf, X, y: clf.fit(X[:, :4], y + 5, X_val=X),
     "X_val_features": lambda clf, X, y: clf.fit(X[:, :4], y + 5, X_val=X, y_val=y),
     "unseen_y_val": lambda clf, X, y: clf.fit(X, y, X_val=X, y_val=y + 5),
     "early_stopping": lambda clf, X, y: clf.set_params(early_stopping=True).fit(X[:, :4], y),
-    "fraction": lambda clf, X, y: clf.set_params(validation_fraction=0.001).fit(X[:, :4], y),
     "diverging": lambda clf, X, y: clf.set_params(learning_rate=1e20).fit(X[:, :4] // 2, y + 5),
     "interrupted": _interrupted,
     "warm_diverging": lambda clf, X, y: clf.set_params(learning_rate=1e20, warm_start=True).fit(
         X, y
     ),
     "warm_filters": lambda clf, X, y: clf.set_params(filters=(5,), warm_start=True).fit(X, y),
-    "warm_classes": lambda clf, X, y: clf.set_params(warm_start=True).fit(X, y + 5),
-    "warm_interrupted": lambda clf, X, y: _interrupted(clf.set_params(warm_start=True), X, y),
     "partial_unseen": lambda clf, X, y: clf.partial_fit(X, y + 5),
-    "partial_classes": lambda clf, X, y: clf.partial_fit(X, y, classes=[0, 1, 2, 3]),
-    "partial_features": lambda clf, X, y: clf.partial_fit(X[:, :4], y),
     "partial_nan": lambda clf, X, y: clf.partial_fit(np.where(X == 255, np.nan, X), y),
-    "partial_weights": lambda clf, X, y: clf.partial_fit(X, y, sample_weight=np.zeros(120)),
     "partial_parameter": lambda clf, X, y: clf.set_params(batch_size=0).partial_fit(X, y),
-    "partial_early_stopping": lambda clf, X, y: clf.set_params(early_stopping=True).partial_fit(
-        X, y
-    ),
     "partial_filters": lambda clf, X, y: clf.set_params(filters=(5,)).partial_fit(X, y),
 }
 
 
-@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
-def test_a_failed_training_leaves_a_fitted_network_as_it_was(fitted, images, small, failure):
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failed_training_changes_nothing_and_does_not_warn(fitted, images, small, name):
     X, y = images
     state = copy.deepcopy(fitted_state(fitted))
-    probabilities = fitted.predict_proba(X)
     with pytest.raises((ValueError, TypeError, KeyboardInterrupt)):
-        failure(fitted, X, y)
+        FAILURES[name](fitted, X, y)
     assert_equal(fitted_state(fitted), state)
-    assert_array_equal(fitted.predict_proba(X), probabilities)
-    again = FashionCNN(**small).fit(X, y)
-    assert_equal(again.weights_, fitted.weights_)
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [failure for name, failure in FAILURES.items() if not name.startswith(("warm", "partial"))],
-    ids=[name for name in FAILURES if not name.startswith(("warm", "partial"))],
-)
-def test_a_failed_first_training_leaves_no_trace(cnn, images, failure):
-    with pytest.raises((ValueError, TypeError, KeyboardInterrupt)):
-        failure(cnn, *images)
-    assert fitted_state(cnn) == {}
+    again = FashionCNN(**small)
+    if not name.startswith(("warm", "partial")):
+        with pytest.raises((ValueError, TypeError, KeyboardInterrupt)):
+            FAILURES[name](again, X, y)
+        assert fitted_state(again) == {}
+    assert_equal(FashionCNN(**small).fit(X, y).weights_, fitted.weights_)
 
 
 class TestKerasBackend:
@@ -711,27 +629,3 @@ sys.modules.update(keras=keras, tensorflow=ModuleType("tensorflow"))
         assert re.search("Keras runs on 'torch'.*KERAS_BACKEND=tensorflow", first)
         assert second == first
         assert state == "False False"
-
-    def test_an_empty_variable_is_none_as_for_keras(self, monkeypatch):
-        monkeypatch.setenv("KERAS_BACKEND", "")
-        _tensorflow._check_backend()
-
-
-def test_many_architectures_in_one_process_print_nothing():
-    code = """
-import numpy as np
-from skfashion import FashionCNN
-X, y = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8), np.arange(40) % 2
-for filters in range(1, 7):  # TensorFlow complains of five
-    FashionCNN(filters=(filters,), dense_units=4, epochs=1).fit(X, y)
-"""
-    assert run_python(code) == ""
-
-
-def test_no_refusal_comes_with_a_warning(cnn, images):
-    X, y = images
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for failure in FAILURES.values():
-            with pytest.raises((ValueError, TypeError, KeyboardInterrupt)):
-                failure(copy.deepcopy(cnn).fit(X, y), X, y)

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 from helpers import weights_equal
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
@@ -67,11 +67,6 @@ def test_callbacks_are_given_the_estimator_after_each_epoch(images, small, cnn):
         assert weights_equal(clf, expected)
         assert (clf.n_iter_, clf.history_) == (epochs, expected.history_)
         assert_array_equal(clf.predict_proba(images[0]), expected.predict_proba(images[0]))
-
-
-def test_what_callbacks_see_changes_nothing(images, cnn):
-    alone = FashionCNN(**cnn.get_params()).fit(*images)
-    assert weights_equal(cnn.set_callbacks(Recorder()).fit(*images), alone)
 
 
 def test_sample_weights_are_handed_on(images, cnn):
@@ -172,15 +167,12 @@ def test_a_callback_that_fails_ends_the_fit_and_is_torn_down(images, cnn, error)
             cnn.predict(images[0])
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_scores_of_every_epoch_of_every_fold_come_from_a_search(images, small, n_jobs):
+def test_scores_of_every_epoch_of_every_fold_come_from_a_search(images, small):
     X, y = images
     X = X.reshape(len(X), -1)
     pipeline = make_pipeline(MinMaxScaler(), FashionCNN(**{**small, "epochs": 3}))
     monitor = callback.ScoringMonitor(scoring="accuracy")
-    search = GridSearchCV(
-        pipeline, {"fashioncnn__dropout": [0.1, 0.3]}, cv=StratifiedKFold(2), n_jobs=n_jobs
-    )
+    search = GridSearchCV(pipeline, {"fashioncnn__dropout": [0.1, 0.3]}, cv=StratifiedKFold(2))
     pipeline[-1].set_callbacks(monitor)
     search.set_params(refit=False).fit(X, y)
     logs = monitor.get_logs(select="all")
@@ -193,8 +185,7 @@ def test_scores_of_every_epoch_of_every_fold_come_from_a_search(images, small, n
                 scaled = MinMaxScaler().fit_transform(X[rows])
                 expected.append(clf.fit(scaled, y[rows]).score(scaled, y[rows]))
     assert len(set(expected)) > 6
-    # A worker has other threads, whose sums are rounded otherwise.
-    assert_allclose(found, expected, atol=0 if n_jobs == 1 else 0.02)
+    assert found == expected
 
 
 def test_a_progress_bar_nests_fits_of_all_processes_in_the_search(images, cnn, capsys, monkeypatch):

@@ -115,10 +115,6 @@ class TestBaselines:
         assert (table["accuracy_mean"].drop("dummy") > 0.4).all()
         assert (table["error"] == "").all()
 
-    def test_boosting_does_not_stop_early_on_many_rows(self):
-        boosting = make_baselines()["histogram gradient boosting"]
-        assert boosting.early_stopping is False
-
 
 class TestTable:
     def test_scores_are_those_of_cross_validate_on_the_same_folds(self, mini):
@@ -275,11 +271,6 @@ class TestNetworks:
         found = compare({"network": FashionCNN(**small)}, X, y, cv=cv)
         assert_allclose(found.out_of_fold["network"].sum(axis=1), 1, rtol=1e-5)
 
-    def test_are_told_apart_from_what_has_no_epochs(self, mini):
-        found = compare(PAIR, *mini, cv=2)
-        assert found.histories.empty
-        assert found.out_of_fold == {}
-
 
 class TestTestSet:
     def test_scores_what_was_trained_on_all_rows(self, mini, test_set):
@@ -306,10 +297,6 @@ class TestTestSet:
         assert "test accuracy [95 %]" in str(found)
         assert found.table.columns[-1] == "error"
 
-    def test_changes_no_score_of_the_folds(self, mini, test_set):
-        scores = [compare(PAIR, *mini, cv=2, **more).scores["score"] for more in ({}, test_set)]
-        assert_array_equal(*scores)
-
     def test_an_estimator_that_fails_on_it_has_no_test_figures(self, mini, test_set):
         X_test = test_set["X_test"].astype(float)
         X_test[0] = np.nan
@@ -318,13 +305,6 @@ class TestTestSet:
         assert np.isfinite(found.table.loc["NB", "accuracy_mean"])
         assert np.isnan(found.table.loc["NB", "test_accuracy"])
         assert np.isnan(found.table.loc["dummy", "test_p_value"])
-
-    def test_labels_may_stand_in_a_column(self, mini, test_set):
-        column = {**test_set, "y_test": pd.DataFrame({"label": test_set["y_test"]})}
-        found = compare(PAIR, *mini, cv=2, **column)
-        expected = compare(PAIR, *mini, cv=2, **test_set)
-        names = ["test_accuracy", "test_p_value"]
-        pd.testing.assert_frame_equal(found.table[names], expected.table[names])
 
     def test_accuracy_under_another_name_is_scored_too(self, mini, test_set):
         table = compare(PAIR, *mini, cv=2, scoring={"acc": "accuracy"}, **test_set).table

@@ -171,24 +171,22 @@ class TestFromSearch:
             display = HistoryDisplay.from_search(search, metric=metric)
             assert display.axes_[0].get_ylabel() == "accuracy"
 
-    def test_of_successive_halving_over_rows(self, images, cnn):
-        search = HalvingGridSearchCV(
-            cnn, {"epochs": [1, 2]}, factor=2, min_resources=30, max_resources=60, cv=2
-        ).fit(*images)
-        assert labels(HistoryDisplay.from_search(search)) == ["n_samples=30", "n_samples=60"]
-
-    def test_of_successive_halving(self, images, cnn):
-        search = HalvingGridSearchCV(
+    def test_of_successive_halving_over_rows_and_over_epochs(self, images, cnn):
+        halving = {"factor": 3, "cv": 2, "random_state": 0}
+        rows = HalvingGridSearchCV(
+            cnn, {"epochs": [1, 2]}, min_resources=30, max_resources=90, **halving
+        )
+        display = HistoryDisplay.from_search(rows.fit(*images))
+        assert labels(display)[0] == "n_samples=30"
+        epochs = HalvingGridSearchCV(
             cnn,
             {"learning_rate": [1e-4, 1e-3, 3e-3]},
             resource="epochs",
-            factor=3,
             min_resources=1,
             max_resources=3,
-            cv=2,
-            random_state=0,
-        ).fit(*images)
-        display = HistoryDisplay.from_search(search)
+            **halving,
+        )
+        display = HistoryDisplay.from_search(epochs.fit(*images))
         assert sorted(len(line.get_xdata()) for line in display.lines_) == [1, 1, 2]
 
     def test_what_it_cannot_draw_it_says(self, images, cnn):

@@ -129,12 +129,6 @@ class TestOcclusionMap:
         near = np.maximum(abs(row), abs(column)) < patch_size
         assert_array_equal(falls > 0, near)
 
-    def test_of_another_class_has_the_other_sign(self, one_pixel):
-        tree, image = one_pixel
-        assert_array_equal(
-            occlusion_map(tree, image, label=False), -occlusion_map(tree, image, label=True)
-        )
-
     def test_follows_the_most_probable_class_unless_told(self, forest, data):
         image = data[0][5]
         default = occlusion_map(forest, image)
@@ -142,35 +136,6 @@ class TestOcclusionMap:
         assert_array_equal(occlusion_map(forest, image, label=likely), default)
         others = sum(occlusion_map(forest, image, label=c) for c in range(3) if c != likely)
         assert_allclose(others, -default, atol=1e-12)
-
-    def test_of_networks_and_baselines_peaks_on_the_stripe_on_one_scale(
-        self, network, forest, linear, data
-    ):
-        X, y = data
-        for estimator in (network, forest, linear):
-            for row in range(3):
-                falls = occlusion_map(estimator, X[row], patch_size=3)
-                assert 0.01 < abs(falls).max() <= 1
-                assert falls.sum(axis=1).argmax() == 1 + 2 * y[row]
-
-    def test_of_a_patch_that_covers_all_is_one_number(self, linear, data):
-        image = data[0][0]
-        before, after = linear.predict_proba([image, np.full(64, 9)])
-        falls = occlusion_map(linear, image, label=1, patch_size=8, stride=8, fill=9)
-        assert_allclose(falls, np.full((8, 8), before[1] - after[1]), atol=1e-12)
-        assert falls[0, 0] != 0
-
-    @pytest.mark.parametrize("stride", [1, 2, 3, 4, 5])
-    @pytest.mark.parametrize("shape", [(8, 8), (7, 9), (1, 6)])
-    def test_patches_cover_the_border_as_often_as_the_middle(self, shape, stride):
-        down, across = (_occlusion._places(length, 5, stride) for length in shape)
-        assert down.any(axis=1).all()  # no place is outside
-        counts = np.outer(down.sum(axis=0), across.sum(axis=0))
-        least, most = (5 // stride) ** 2, (-(-5 // stride)) ** 2
-        assert least <= counts.min()
-        assert counts.max() <= most
-        if stride in (1, 5):
-            assert counts.min() == counts.max() == most
 
     @pytest.mark.parametrize("make", ["network", "pipeline", "search"])
     def test_takes_any_layout_for_any_estimator(self, network, data, make):
@@ -220,13 +185,6 @@ class TestOcclusionMap:
             if library is pd:
                 assert_array_equal(occlusion_map(forest, frame.iloc[0]), expected)
 
-    def test_takes_string_labels(self, data):
-        X, y = data
-        names = np.array(["hat", "shoe", "tie"])
-        clf = RandomForestClassifier(5, random_state=0)
-        of_strings = occlusion_map(clf.fit(X, names[y]), X[0], label="shoe")
-        assert_array_equal(of_strings, occlusion_map(clf.fit(X, y), X[0], label=1))
-
     def test_in_small_batches_is_the_same(self, network, data, monkeypatch):
         expected = occlusion_map(network, data[0][0])
         monkeypatch.setattr(_occlusion, "_PIXELS_AT_A_TIME", 64 * 7)
@@ -245,9 +203,6 @@ class TestOcclusionMap:
         assert falls.any()
         clf = FashionCNN(filters=(2,), dense_units=4, epochs=1).fit(X, y)
         assert occlusion_map(clf, X[0]).shape == (8, 8)
-
-    def test_of_an_image_that_is_all_fill_is_zero(self, network):
-        assert_array_equal(occlusion_map(network, np.zeros(64)), np.zeros((8, 8)))
 
     def test_does_not_warn_of_what_it_covered(self, network, monkeypatch):
         # One bright pixel: without it the rest is too dark for the scale of the training.

@@ -12,7 +12,6 @@ from sklearn.dummy import DummyClassifier
 
 from skfashion import FashionCNN, __version__, compare, make_baselines
 from skfashion._cli.main import main
-from skfashion._cli.reproduction import PUBLISHED, latest, train_epochs
 from skfashion.datasets import load_fashion_mini
 
 
@@ -93,21 +92,6 @@ def test_reproduction_marks_epochs_that_the_seed_left_out(csv, capsys):
     out, _ = capsys.readouterr()
     assert out.splitlines()[8].split()[2::2] == ["-", "-"]
     assert "test accuracy" not in out
-
-
-def test_reproduction_validates_by_the_last_fifth():
-    X, y = load_fashion_mini(return_X_y=True)
-    X, y = X[:101], y[:101]
-    for clf in train_epochs("v1", X, y, epochs=1, random_state=0):
-        val_accuracy = latest(clf).val_accuracy
-    assert clf.score(X[81:], y[81:]) == pytest.approx(val_accuracy)
-    assert clf.get_params() == FashionCNN.v1(epochs=1, warm_start=True, random_state=0).get_params()
-
-
-def test_published_figures_are_the_originals():
-    assert PUBLISHED["v1"][5].val_accuracy == 0.9167
-    assert PUBLISHED["v2"][20] == (0.4430, 0.8345, 0.3597, 0.8672)
-    assert sorted(PUBLISHED["v2"]) == [*range(1, 6), *range(15, 21)]
 
 
 def test_data_that_cannot_be_read_are_an_error_in_one_line(tmp_path, capsys):

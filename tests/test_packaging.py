@@ -28,17 +28,11 @@ def wheel(tmp_path_factory):
         yield archive
 
 
-def test_the_wheel_is_the_package_and_nothing_but_the_package(wheel):
-    package = {
-        path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "skfashion").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-    assert "skfashion/_cli/report/report.html" in package
-    assert {name for name in wheel.namelist() if ".dist-info/" not in name} == package
-
-
-def test_the_wheel_holds_both_licences(wheel):
+def test_the_wheel_holds_what_the_package_reads_both_licences_and_nothing_else(wheel):
+    names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert {"skfashion/py.typed", "skfashion/_cli/report/report.html"} <= names
+    assert all(name.startswith("skfashion/") for name in names)
+    assert {Path(name).suffix for name in names} == {".gz", ".html", ".py", ".rst", ".typed", ""}
     licences = [name.split("/licenses/")[1] for name in wheel.namelist() if "/licenses/" in name]
     assert sorted(licences) == ["LICENSE", "skfashion/datasets/data/LICENSE"]
 

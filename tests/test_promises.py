@@ -6,10 +6,8 @@ The sixth, constant memory, is held by `test_soak.py`.
 import copy
 import hashlib
 import json
-import logging
 import os
 import pickle
-import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +17,7 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
-from helpers import make_images, run_python
+from helpers import run_python
 from numpy.testing import assert_array_equal
 
 from skfashion import FashionCNN
@@ -39,30 +37,27 @@ def digest(clf):
     return hashlib.sha256(b"".join(weight.tobytes() for weight in clf.weights_)).hexdigest()
 
 
-class TestPromise2FittedStateIsArraysAndPlainValues:
-    @staticmethod
-    def assert_plain(value):
-        if isinstance(value, dict):
-            for key, item in value.items():
-                assert type(key) is str
-                TestPromise2FittedStateIsArraysAndPlainValues.assert_plain(item)
-        elif isinstance(value, (list, tuple)):
-            for item in value:
-                TestPromise2FittedStateIsArraysAndPlainValues.assert_plain(item)
-        elif isinstance(value, np.ndarray):
-            assert value.dtype != object
-        else:
-            assert value is None or type(value) in (int, float, str, bool)
+def leaves(value):
+    """What dictionaries, lists and tuples hold, keys too."""
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            yield from leaves(item)
+    else:
+        yield value
 
+
+class TestPromise2FittedStateIsArraysAndPlainValues:
     def test_no_keras_object_survives_fit(self, images):
         X, y = images
         clf = FashionCNN(**PARAMETERS, validation_fraction=0.2, early_stopping=True).fit(X, y)
-        self.assert_plain(vars(clf))
+        for leaf in leaves(vars(clf)):
+            if isinstance(leaf, np.ndarray):
+                assert leaf.dtype != object
+            else:
+                assert leaf is None or type(leaf) in (int, float, str, bool)
         assert b"keras" not in pickle.dumps(clf)
-        arrays = {name for name, value in vars(clf).items() if isinstance(value, np.ndarray)}
-        json.dumps(
-            {k: v for k, v in vars(clf).items() if k not in arrays}, default=np.ndarray.tolist
-        )
 
     @pytest.mark.parametrize(
         "round_trip",
@@ -107,23 +102,6 @@ class TestPromise2FittedStateIsArraysAndPlainValues:
         """)
         assert json.loads(out) == clf.predict(X).tolist()
 
-    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-    def test_a_forked_child_predicts_and_refuses_to_train(self, images):
-        X, y = images
-        clf = FashionCNN(**PARAMETERS).fit(X, y)
-        expected = clf.predict(X)
-        child = os.fork()
-        if child == 0:
-            right = np.array_equal(clf.predict(X), expected)
-            for refused in (lambda: clf.fit(X, y), clf.to_keras):
-                try:
-                    refused()
-                    right = False
-                except RuntimeError as error:
-                    right &= "forked" in str(error)
-            os._exit(0 if right else 1)
-        assert os.waitpid(child, 0)[1] == 0
-
 
 class TestPromise3EqualInputsGiveEqualBits:
     def test_whatever_was_fitted_before(self, images):
@@ -144,16 +122,6 @@ class TestPromise3EqualInputsGiveEqualBits:
         for units in range(cache.capacity):
             FashionCNN(**{**PARAMETERS, "dense_units": 20 + units, "epochs": 1}).fit(X, y)
         assert digest(FashionCNN(**PARAMETERS).fit(X, y)) == first
-
-    def test_in_a_fresh_process(self, images):
-        X, y = images
-        out = run_python("""
-            from helpers import make_images, run_python
-            from test_promises import PARAMETERS, digest
-            from skfashion import FashionCNN
-            print(digest(FashionCNN(**PARAMETERS).fit(*make_images())))
-        """)
-        assert out.strip() == digest(FashionCNN(**PARAMETERS).fit(X, y))
 
     def test_in_threads_at_once(self, images):
         X, y = images
@@ -289,14 +257,6 @@ class TestPromise5GlobalStateStaysAsItWas:
         assert_array_equal(after[0], expected[0])
         assert after[1] == expected[1]
 
-    def test_an_integer_random_state_draws_from_no_global_generator(self, images):
-        X, y = images
-        states = random.getstate(), str(np.random.get_state())  # noqa: NPY002
-        level = logging.root.level
-        FashionCNN(**PARAMETERS, validation_fraction=0.2).fit(X, y).predict(X)
-        assert (random.getstate(), str(np.random.get_state())) == states  # noqa: NPY002
-        assert logging.root.level == level
-
 
 class TestPromise7SilentUnlessAsked:
     def test_nothing_is_printed_not_even_by_tensorflows_c_side(self):
@@ -309,6 +269,8 @@ class TestPromise7SilentUnlessAsked:
                 clf.fit(X / 255, y, X_val=X[:30] / 255, y_val=y[:30])
                 clf.partial_fit(X[:7] / 255, y[:7]).predict_proba(X / 255)
                 clf.to_keras()
+            for filters in range(1, 7):  # TensorFlow complains of five structures
+                FashionCNN(filters=(filters,), dense_units=4, epochs=1).fit(X, y)
         """)
         assert out == ""
 
@@ -370,7 +332,3 @@ class TestImportIsLight:
             assert name in dir(skfashion)
         with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
             _ = skfashion.nonsense
-
-
-def test_fixture_images_are_what_fresh_processes_make(images):
-    assert_array_equal(images[0], make_images()[0])

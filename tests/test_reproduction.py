@@ -2,7 +2,7 @@
 
 import pytest
 
-from skfashion._cli.reproduction import latest, train_epochs
+from skfashion._cli.reproduce import latest, train_epochs
 from skfashion.datasets import DatasetError, fetch_fashion_mnist
 
 pytestmark = pytest.mark.slow

@@ -20,7 +20,13 @@ from skfashion.inspection._occlusion import (
     own_shape,
 )
 from skfashion.plotting._image_grid import as_images
-from skfashion.plotting._style import COLORS, pyplot
+from skfashion.plotting._style import (
+    COLORS,
+    check_at_least_one,
+    make_axes,
+    name_classes,
+    pyplot,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -173,8 +179,7 @@ class OcclusionDisplay:
             not as many as the classes, `n_images` is below 1, or there is no classifier.
         """
         pyplot()  # without it nothing is worth waiting for
-        if n_images < 1:
-            raise ValueError(f"n_images={n_images}: expected at least 1.")
+        check_at_least_one("n_images", n_images)
         many = isinstance(estimator, Mapping)
         named = dict(estimator) if many else {type(estimator).__name__: estimator}
         if not named:
@@ -194,7 +199,7 @@ class OcclusionDisplay:
             raise ValueError("X holds no image: expected at least one.")
         if image_shape is None:
             image_shape = layout or _shape_of_one(named.values(), pixels.shape[1])
-        names = _names(np.asarray(next(iter(named.values())).classes_), display_labels)
+        names = name_classes(next(iter(named.values())).classes_, display_labels)
         how = {
             "patch_size": patch_size,
             "stride": stride,
@@ -252,7 +257,7 @@ class OcclusionDisplay:
         ImportError
             Without matplotlib.
         """
-        plt = pyplot()
+        pyplot()
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize
 
@@ -262,11 +267,9 @@ class OcclusionDisplay:
         top = line * (0.2 + 1.1 * max(map(len, heads)))
         tile = height + 1.5 * line  # with a line of text above
         size = (1 + n_estimators) * (width + gap) - gap, top + n * tile
-        if ax is None:
-            inches = _INCHES / width
-            figsize = (inches * size[0], inches * size[1] + _BAR_INCHES)
-            _, ax = plt.subplots(figsize=figsize, layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure.figure  # the whole, of a sub-figure too
+        inches = _INCHES / width
+        figsize = (inches * size[0], inches * size[1] + _BAR_INCHES)
+        self.ax_, self.figure_ = ax, _ = make_axes(ax, figsize)
 
         largest = float(np.abs(self.maps).max()) or 1.0
         colors = ScalarMappable(Normalize(-largest, largest), cmap)
@@ -349,14 +352,3 @@ def _shape_of_one(estimators: Iterable[Any], n_features: int) -> ImageShape | No
         if shape is not None and math.prod(shape) == n_features:
             return shape
     return None
-
-
-def _names(classes: AnyArray, display_labels: Any) -> dict[Any, str]:
-    if display_labels is None:
-        display_labels = classes
-    if len(display_labels) != len(classes):
-        raise ValueError(
-            f"display_labels has {len(display_labels)} names for {len(classes)} classes, "
-            f"{classes.tolist()}: expected one for each."
-        )
-    return dict(zip(classes.tolist(), map(str, display_labels), strict=True))

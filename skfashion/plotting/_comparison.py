@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skfashion._utils.types import AnyArray, FloatArray
-from skfashion.plotting._style import COLORS, check_choice, pyplot
+from skfashion.plotting._style import COLORS, check_choice, make_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -154,11 +154,8 @@ class ComparisonDisplay:
             If the kind is not known.
         """
         check_choice("kind", kind, ["scores", "fit_time"])
-        plt = pyplot()
-        if ax is None:
-            height = 1 + 0.32 * len(self.names) if kind == "scores" else 4
-            _, ax = plt.subplots(figsize=(5.6, height), layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure.figure  # the whole, of a sub-figure too
+        height = 1 + 0.32 * len(self.names) if kind == "scores" else 4
+        self.ax_, self.figure_ = ax, _ = make_axes(ax, (5.6, height))
         if kind == "scores":
             self._draw_scores(ax)
         else:

@@ -16,7 +16,13 @@ from sklearn.utils.validation import check_is_fitted
 from skfashion._classifier import images as _images
 from skfashion._utils.types import AnyArray, FloatArray, ImageShape
 from skfashion.datasets import ImageFileReader
-from skfashion.plotting._style import COLORS, check_choice, pyplot
+from skfashion.plotting._style import (
+    COLORS,
+    check_at_least_one,
+    check_choice,
+    make_axes,
+    name_classes,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -222,8 +228,7 @@ class ImageGridDisplay:
         if select is None:
             select = "all" if y_true is None else "errors"
         check_choice("select", select, ["errors", "all"])
-        if n_images < 1:
-            raise ValueError(f"n_images={n_images}: expected at least 1.")
+        check_at_least_one("n_images", n_images)
         check_consistent_length(X, y_true, y_pred, confidence)
         y_pred = np.asarray(y_pred)
         y_true = None if y_true is None else np.asarray(y_true)
@@ -243,7 +248,14 @@ class ImageGridDisplay:
             if confidence is not None:
                 rows = rows[np.argsort(-np.asarray(confidence)[rows], kind="stable")]
         rows = rows[:n_images]
-        names = _names(y_pred if y_true is None else y_true, y_pred, labels, display_labels)
+        occurring = unique_labels(y_pred if y_true is None else y_true, y_pred)
+        names = name_classes(
+            occurring if labels is None else labels,
+            display_labels,
+            hint=" labels= says which classes there are.",
+        )
+        # A label that is not among them names itself.
+        names = {label: str(label) for label in occurring.tolist()} | names
         return cls(
             images=as_images(X, rows, image_shape),
             true=None if y_true is None else [names[label] for label in y_true[rows].tolist()],
@@ -284,20 +296,16 @@ class ImageGridDisplay:
         ValueError
             If `n_columns` is below 1.
         """
-        if n_columns < 1:
-            raise ValueError(f"n_columns={n_columns}: expected at least 1.")
-        plt = pyplot()
+        check_at_least_one("n_columns", n_columns)
         n_columns = min(n_columns, len(self.images))
         n_rows = math.ceil(len(self.images) / n_columns)
         height, width = self.images.shape[1:]
         n_lines = 1 if self.true is None else 2
         text_height = (n_lines * _LINE_HEIGHT + _GAP_HEIGHT) * height
         tile_height = text_height + height
-        if ax is None:
-            inches = 1.15
-            size = (inches * n_columns, inches * n_rows * tile_height / width)
-            _, ax = plt.subplots(figsize=size, layout="constrained")
-        self.ax_, self.figure_ = ax, ax.figure.figure  # the whole, of a sub-figure too
+        inches = 1.15
+        size = (inches * n_columns, inches * n_rows * tile_height / width)
+        self.ax_, self.figure_ = ax, _ = make_axes(ax, size)
         limits = {"vmin": self.images.min(), "vmax": self.images.max()}
         gap = 0.06 * width
         for number, image in enumerate(self.images):
@@ -332,21 +340,6 @@ class ImageGridDisplay:
             return [(predicted, {})]
         wrong = self.true[number] != self.predicted[number]
         return [(self.true[number], {}), (f"→ {predicted}", {"color": COLORS[1]} if wrong else {})]
-
-
-def _names(y_true: AnyArray, y_pred: AnyArray, labels: Any, display_labels: Any) -> dict[Any, str]:
-    labels = unique_labels(y_true, y_pred) if labels is None else np.asarray(labels)
-    if display_labels is None:
-        display_labels = labels
-    if len(display_labels) != len(labels):
-        raise ValueError(
-            f"display_labels has {len(display_labels)} names for {len(labels)} labels, "
-            f"{labels.tolist()}: expected one for each. labels= says which labels there are."
-        )
-    names = dict(zip(labels.tolist(), map(str, display_labels), strict=True))
-    # A label that is not among them names itself.
-    others = np.union1d(y_true, y_pred).tolist()
-    return {label: str(label) for label in others} | names
 
 
 def as_images(X: ArrayLike, rows: AnyArray, image_shape: ImageShape | None) -> AnyArray:

@@ -1,7 +1,16 @@
 """What all Displays share."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito 2008, "Color universal design", without yellow, which is too light for a line. Line
 # styles and markers differ as well, so that nothing is lost in grey. Four and five styles share no
@@ -28,3 +37,29 @@ def check_choice(parameter: str, value: str, choices: Sequence[str]) -> str:
         expected = " or ".join(map(repr, choices))
         raise ValueError(f"{parameter}={value!r}: expected {expected}.")
     return value
+
+
+def check_at_least_one(parameter: str, value: int) -> None:
+    """Refuse a number of images or columns below 1."""
+    if value < 1:
+        raise ValueError(f"{parameter}={value}: expected at least 1.")
+
+
+def make_axes(ax: Axes | None, figsize: tuple[float, float]) -> tuple[Axes, Figure]:
+    """Return the axes that were given, or those of a new figure, and their figure."""
+    if ax is None:
+        _, ax = pyplot().subplots(figsize=figsize, layout="constrained")
+    return ax, ax.figure.figure  # the whole, of a sub-figure too
+
+
+def name_classes(classes: ArrayLike, display_labels: Any, hint: str = "") -> dict[Any, str]:
+    """Return the name of each class; without names, the class itself."""
+    labels = np.asarray(classes).tolist()
+    if display_labels is None:
+        display_labels = labels
+    if len(display_labels) != len(labels):
+        raise ValueError(
+            f"display_labels has {len(display_labels)} names for {len(labels)} classes, "
+            f"{labels}: expected one for each.{hint}"
+        )
+    return dict(zip(labels, map(str, display_labels), strict=True))
