@@ -38,6 +38,7 @@ REFUSED_VALUES = [
     *[("tol", bad, "a float in the range [0.0, inf)") for bad in (-1, np.nan, np.inf, None)],
     *[("memory", bad, "an instance of 'str', an instance of 'os.PathLike'") for bad in (1, True)],
     *[(name, bad, SWITCH) for name in ("early_stopping", "warm_start") for bad in ("yes", 1, None)],
+    *[("callbacks", bad, "an instance of 'list'") for bad in ("TensorBoard", 1)],
     *[("verbose", bad, "an int in the range [0, inf)") for bad in (-1, 1.5, "yes", None)],
     *[("dtype", bad, "a str among") for bad in ("float16", "float", np.float32, None)],
     *[("filters", bad, "instance of") for bad in (8, 1.5, "abc", None)],
@@ -543,7 +544,7 @@ def _interrupted(clf, X, y):
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Network, "train_epoch", interrupted)
+        patch.setattr(Network, "_train_epoch", interrupted)
         clf.fit(X, y)
 
 

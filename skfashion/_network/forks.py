@@ -8,7 +8,7 @@ from pathlib import Path
 # ends its import, and whoever imports the same in the child waits for it for ever.
 _STARTERS = (
     "skfashion._training.loop",
-    "skfashion._network.export",
+    "skfashion._network.keras_layers",
     "skfashion._network.tensorflow",
 )
 

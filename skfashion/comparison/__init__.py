@@ -1,4 +1,7 @@
-"""Networks beside classical baselines: the same folds for all, and how sure the table is."""
+"""Compare networks with classical baselines on the same folds, with intervals and tests.
+
+It takes any classifier. It must not know Keras, plots or the command line.
+"""
 
 from ._baselines import make_baselines
 from ._compare import compare

@@ -1,4 +1,7 @@
-"""Fashion-MNIST from the package, this machine, the net or a CSV, and photos in its likeness."""
+"""Load Fashion-MNIST: bundled, found on this machine, downloaded or from a CSV; read own photos.
+
+It must not know any classifier.
+"""
 
 from ._bunch import CLASS_NAMES
 from ._csv import load_fashion_csv

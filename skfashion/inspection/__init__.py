@@ -1,4 +1,7 @@
-"""What a classifier looks at: its answers when parts of an image are covered."""
+"""Occlusion maps: how predictions change when parts of an image are covered.
+
+They work for anything with ``predict_proba``, and must not know how it was trained.
+"""
 
 from ._display import OcclusionDisplay
 from ._occlusion import occlusion_map

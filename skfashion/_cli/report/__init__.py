@@ -1,4 +1,7 @@
-"""A comparison as files: two tables and one page that needs nothing else."""
+"""Writes a comparison as two tables and one self-contained HTML page.
+
+It must not know how anything was trained.
+"""
 
 from .page import prepare, write
 
