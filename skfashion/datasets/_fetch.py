@@ -9,25 +9,23 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from skfashion._utils.types import StrPath
 from skfashion._utils.warnings import warn
 
-from ._bunch import PARTS, Arrays, Bytes, Subset, make_result, read_subset
+from ._bunch import PARTS, Arrays, Bytes, Subset, make_bunch, read_subset
 from ._download import download
-from ._errors import DatasetError, problem
-from ._idx import read_idx
-from ._release import FILES, explain
+from ._errors import DatasetError, make_error
+from ._idx import FASHION_MNIST, read_idx
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SUBFOLDER = "fashion-mnist"
 _SYSTEM = Path("/usr/share/datasets/fashion-mnist")  # of Debian and Ubuntu
-_ALL_FILES = {file.name: file for part in FILES.values() for file in part}
+_ALL_FILES = {file.name: file for part in FASHION_MNIST.values() for file in part}
 _REMEDY = (
     "Install the Debian package dataset-fashion-mnist, or put the four files of "
     "https://github.com/zalandoresearch/fashion-mnist into a folder and pass it as data_home or "
@@ -222,10 +220,10 @@ def fetch_fashion_mnist(
         except DatasetError as error:
             findings.append(f"download: {error}")
             raise _nothing_left(findings) from error
-        arrays = read_subset(subset, FILES, paths, explain)
+        arrays = read_subset(subset, FASHION_MNIST, paths)
     if damaged:
         warn("Damaged copies of Fashion-MNIST were skipped:" + _listed(damaged))
-    return make_result(*arrays, return_X_y=return_X_y, as_frame=as_frame)
+    return make_bunch(*arrays, return_X_y=return_X_y, as_frame=as_frame)
 
 
 def _search(
@@ -240,7 +238,7 @@ def _search(
             findings.append(f"{place}: {folder}: {finding}")
             continue
         try:
-            return read_subset(subset, FILES, paths, explain), findings, damaged
+            return read_subset(subset, FASHION_MNIST, paths), findings, damaged
         except DatasetError as error:
             finding = f"{place}: {error}"
             if pointed_at:
@@ -272,9 +270,9 @@ def read_folder(folder: StrPath, *, subset: Subset = "train") -> Arrays:
     paths, finding = _look_into(_expanded(folder))
     if paths is None:
         names = ", ".join(_ALL_FILES)
-        raise problem(folder, finding, f"Expected {names}, each with .gz or without.")
-    arrays = read_subset(subset, FILES, paths, explain)
-    return make_result(*arrays, return_X_y=True, as_frame=False)
+        raise make_error(folder, finding, f"Expected {names}, each with .gz or without.")
+    arrays = read_subset(subset, FASHION_MNIST, paths)
+    return make_bunch(*arrays, return_X_y=True, as_frame=False)
 
 
 def _places(data_home: StrPath | None) -> Iterator[tuple[str, Path, bool]]:
@@ -334,7 +332,7 @@ def _complete(data_home: StrPath | None, **how: Any) -> dict[str, Path]:
     for name, path in (_present(folder) if folder.is_dir() else {}).items():
         file = _ALL_FILES[name]
         try:
-            read_idx(path, file, np.empty(file.shape, np.uint8), explain)
+            read_idx(path, file)
         except DatasetError:
             # Ours may be replaced; a file in a folder that the caller named may not.
             if data_home is not None:
