@@ -117,15 +117,17 @@ def _find_object(
     else:
         mask = np.empty((image.height, image.width), dtype=bool)
         step = max(1, _STRIP_PIXELS // image.width)
+        color = np.array(background, dtype=np.int32)
         for top in range(0, image.height, step):
             strip = image.crop((0, top, image.width, min(top + step, image.height)))
-            difference = np.asarray(_flatten(strip, background), np.int32) - background
-            mask[top : top + step] = (difference**2).sum(axis=2) > 3 * (255 * tolerance) ** 2
+            difference = np.asarray(_flatten(strip, background)) - color
+            squares = np.einsum("ijk,ijk->ij", difference, difference)
+            mask[top : top + step] = squares > 3 * (255 * tolerance) ** 2
         box = Image.fromarray(mask).getbbox()
     if box is None:
-        color = "#" + "".join(f"{value:02x}" for value in background)
+        shown = "#" + "".join(f"{value:02x}" for value in background)
         raise ImageError(
-            f"shows nothing but its background: nothing differs from {color} by more than "
+            f"shows nothing but its background: nothing differs from {shown} by more than "
             f"tolerance={tolerance:g}",
             "Give the colour behind as background, a smaller tolerance, or background=None.",
         )
