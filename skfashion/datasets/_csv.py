@@ -56,14 +56,6 @@ def load_fashion_csv(
 ) -> Arrays: ...
 @overload
 def load_fashion_csv(
-    path: StrPath,
-    *,
-    subset: Subset | None = ...,
-    return_X_y: Literal[True],
-    as_frame: Literal[True],
-) -> tuple[pd.DataFrame, pd.Series[int]]: ...
-@overload
-def load_fashion_csv(
     path: StrPath, *, subset: Subset | None = ..., return_X_y: bool, as_frame: bool = ...
 ) -> Any: ...
 @validate_params(

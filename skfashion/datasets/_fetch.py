@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
@@ -19,9 +19,6 @@ from ._bunch import PARTS, Arrays, Bytes, Subset, make_bunch, read_subset
 from ._download import download
 from ._errors import DatasetError, make_error
 from ._idx import FASHION_MNIST, read_idx
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _SUBFOLDER = "fashion-mnist"
 _SYSTEM = Path("/usr/share/datasets/fashion-mnist")  # of Debian and Ubuntu
@@ -57,18 +54,6 @@ def fetch_fashion_mnist(
     delay: float = ...,
     progress: bool = ...,
 ) -> Arrays: ...
-@overload
-def fetch_fashion_mnist(
-    *,
-    subset: Subset = ...,
-    data_home: StrPath | None = ...,
-    download_if_missing: bool = ...,
-    return_X_y: Literal[True],
-    as_frame: Literal[True],
-    n_retries: int = ...,
-    delay: float = ...,
-    progress: bool = ...,
-) -> tuple[pd.DataFrame, pd.Series[int]]: ...
 @overload
 def fetch_fashion_mnist(
     *,

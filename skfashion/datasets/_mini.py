@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from ._bunch import PARTS, Arrays, Subset, make_bunch, read_subset
 from ._idx import make_part
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _FOLDER = Path(__file__).parent / "data"
 _REMEDY = "It belongs to the package: install skfashion again."
@@ -44,10 +41,6 @@ def load_fashion_mini(
 def load_fashion_mini(
     *, subset: Subset = ..., return_X_y: Literal[True], as_frame: Literal[False] = ...
 ) -> Arrays: ...
-@overload
-def load_fashion_mini(
-    *, subset: Subset = ..., return_X_y: Literal[True], as_frame: Literal[True]
-) -> tuple[pd.DataFrame, pd.Series[int]]: ...
 @overload
 def load_fashion_mini(*, subset: Subset = ..., return_X_y: bool, as_frame: bool = ...) -> Any: ...
 @validate_params(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable
 from contextlib import suppress
 from numbers import Integral, Real
 from typing import IO, Any, ClassVar, Literal, Self, TypeAlias
@@ -277,7 +277,7 @@ def _to_list(X: Any) -> list[Any]:
         X = X.to_numpy()
     if isinstance(X, np.ndarray):
         X = _split(X)
-    elif not isinstance(X, Iterable) or isinstance(X, (Mapping, Set)):
+    elif not isinstance(X, Iterable) or isinstance(X, (dict, set, frozenset)):
         raise TypeError(f"X is of type {type(X).__name__}: expected a list of pictures.")
     pictures = list(X)
     if not pictures:
