@@ -45,7 +45,7 @@ def places(tmp_path, bare_machine, monkeypatch):
     return {
         "data_home": tmp_path / "data_home",
         "SKFASHION_DATA": tmp_path / "named",
-        "system package": _fetch._SYSTEM,
+        "system package": _fetch._SYSTEM_FOLDER,
         "Keras": bare_machine / ".keras" / "datasets" / "fashion-mnist",
         "torchvision here": Path("FashionMNIST/raw"),
         "torchvision in data": Path("data/FashionMNIST/raw"),
@@ -445,7 +445,7 @@ def test_interrupted_download_goes_on_where_it_stood(mirrors, tmp_path, upstream
 
 FETCH = (
     "import sys; from skfashion.datasets import _download, _fetch, fetch_fashion_mnist;"
-    "_download.MIRRORS = (sys.argv[1],); _fetch._SYSTEM = _fetch.Path('none');"
+    "_download.MIRRORS = (sys.argv[1],); _fetch._SYSTEM_FOLDER = _fetch.Path('none');"
     "print(fetch_fashion_mnist(subset='test', data_home='home').target.sum())"
 )
 
@@ -470,7 +470,7 @@ from hashlib import sha256
 from pathlib import Path
 import pooch, requests
 from skfashion.datasets import _download, _fetch, fetch_fashion_mnist
-_download.MIRRORS, _fetch._SYSTEM = (sys.argv[1],), Path("none")
+_download.MIRRORS, _fetch._SYSTEM_FOLDER = (sys.argv[1],), Path("none")
 chance = random.Random(0)
 for number in range(20):
     child = os.fork()
