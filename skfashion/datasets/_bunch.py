@@ -1,6 +1,6 @@
 """From verified files to what a loader returns, the same for every source."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
-from ._idx import IdxFile, read_idx, say_damaged
+from ._idx import IdxFile, read_idx
 
 Subset: TypeAlias = Literal["train", "test", "all"]
-Files: TypeAlias = Mapping[str, tuple[IdxFile, IdxFile]]
 Bytes: TypeAlias = NDArray[np.uint8]
-Explain: TypeAlias = Callable[[IdxFile, str, Bytes], str]
 Arrays: TypeAlias = tuple[Bytes, NDArray[np.int64]]
 
 CLASS_NAMES = (
@@ -38,7 +36,7 @@ def feature_names(n_pixels: int = 784) -> list[str]:
 
 
 def read_subset(
-    subset: Subset, files: Files, paths: Mapping[str, Path], explain: Explain = say_damaged
+    subset: Subset, files: Mapping[str, tuple[IdxFile, IdxFile]], paths: Mapping[str, Path]
 ) -> tuple[Bytes, Bytes]:
     """Read and verify the files that a subset needs, and no others.
 
@@ -49,8 +47,6 @@ def read_subset(
         Part to its pair of `IdxFile`, images and labels.
     paths : dict
         Name of each `IdxFile` to where it lies.
-    explain : callable, default=say_damaged
-        See `read_idx`.
 
     Returns
     -------
@@ -59,22 +55,12 @@ def read_subset(
     """
     parts = [files[part] for part in PARTS[subset]]
     # Labels first: they are small, and tell digits from clothes.
-    labels = np.empty(sum(label.shape[0] for _, label in parts), dtype=np.uint8)
-    start = 0
-    for _, label in parts:
-        stop = start + label.shape[0]
-        read_idx(paths[label.name], label, labels[start:stop], explain)
-        start = stop
-    data = np.empty((len(labels), 784), dtype=np.uint8)
-    start = 0
-    for image, _ in parts:
-        stop = start + image.shape[0]
-        read_idx(paths[image.name], image, data[start:stop], explain)
-        start = stop
-    return data, labels
+    labels = np.concatenate([read_idx(paths[file.name], file) for _, file in parts])
+    images = np.concatenate([read_idx(paths[file.name], file) for file, _ in parts])
+    return images.reshape(len(images), -1), labels
 
 
-def make_result(data: Any, labels: Bytes, *, return_X_y: bool, as_frame: bool) -> Any:
+def make_bunch(data: Any, labels: Bytes, *, return_X_y: bool, as_frame: bool) -> Any:
     """Return a `Bunch`, or ``(data, target)``, as scikit-learn's loaders do."""
     names = feature_names()
     target: Any = labels.astype(np.int64)

@@ -1,17 +1,14 @@
-"""Fashion-MNIST in the CSV file of Kaggle, or the zip of it, which is never unpacked to disk.
-
-pandas reads a column too many as an index and a row too short as missing values, without a word. So
-the fields of every line are counted before pandas sees it, and every cell must be a whole number.
-"""
+"""Fashion-MNIST in CSV files, which pandas reads."""
 
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -19,58 +16,81 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import validate_params
+from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skfashion._utils.types import AnyArray, StrPath
+from skfashion._utils.types import StrPath
 
-from ._bunch import Arrays, Bytes, feature_names, make_result
-from ._errors import DatasetError, open_file, problem
+from ._bunch import PARTS, Arrays, Bytes, Subset, feature_names, make_bunch
+from ._errors import DatasetError, make_error, open_regular_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ["label", *feature_names()]
+_PIXELS = feature_names()
+_GRID = [f"{row}x{column}" for row in range(1, 29) for column in range(1, 29)]
+_VALUES = {str(value) for value in range(256)}
 _REMEDY = (
-    "Take fashion-mnist_train.csv or fashion-mnist_test.csv, or the zip of one, as they are at "
+    "Take fashion-mnist_train.csv or fashion-mnist_test.csv, or an archive of them, as they are at "
     "https://www.kaggle.com/datasets/zalando-research/fashionmnist"
 )
-_BLOCK = 2048  # rows
-_PLAIN = b"0123456789,- \r\n"
-_LONGEST_LINE = 1 << 16  # bytes; a header has 6.2 KB, a row in quotes 4.7
-_MOST_BLANK_LINES = 10_000  # a zip of 1 MB can hold a thousand million, and take half an hour
-_LARGEST_MEMBER = 1 << 30  # bytes, eight times Kaggle's training file
+_CHUNK_ROWS = 4096
+_MAX_BYTES = 1 << 29  # four times Kaggle's training file
+_MAX_LINE = 1 << 16  # bytes; a header has 6.2 KB, a row in quotes 4.7
 
 
 @overload
 def load_fashion_csv(
-    path: StrPath, *, return_X_y: Literal[False] = ..., as_frame: bool = ...
+    path: StrPath,
+    *,
+    subset: Subset | None = ...,
+    return_X_y: Literal[False] = ...,
+    as_frame: bool = ...,
 ) -> Bunch: ...
 @overload
 def load_fashion_csv(
-    path: StrPath, *, return_X_y: Literal[True], as_frame: Literal[False] = ...
+    path: StrPath,
+    *,
+    subset: Subset | None = ...,
+    return_X_y: Literal[True],
+    as_frame: Literal[False] = ...,
 ) -> Arrays: ...
 @overload
 def load_fashion_csv(
-    path: StrPath, *, return_X_y: Literal[True], as_frame: Literal[True]
-) -> tuple[pd.DataFrame, pd.Series[int]]: ...
-@overload
-def load_fashion_csv(path: StrPath, *, return_X_y: bool, as_frame: bool = ...) -> Any: ...
+    path: StrPath, *, subset: Subset | None = ..., return_X_y: bool, as_frame: bool = ...
+) -> Any: ...
 @validate_params(
-    {"path": [str, PathLike], "return_X_y": ["boolean"], "as_frame": ["boolean"]},
+    {
+        "path": [str, PathLike],
+        "subset": [StrOptions(set(PARTS)), None],
+        "return_X_y": ["boolean"],
+        "as_frame": ["boolean"],
+    },
     prefer_skip_nested_validation=True,
 )
-def load_fashion_csv(path: StrPath, *, return_X_y: bool = False, as_frame: bool = False) -> Any:
-    """Load Fashion-MNIST, or any part of it, from the CSV file of Kaggle or a zip of it.
+def load_fashion_csv(
+    path: StrPath,
+    *,
+    subset: Subset | None = None,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+) -> Any:
+    """Load Fashion-MNIST, or any part of it, from a CSV file in the form of Kaggle's.
 
-    The first line is the header ``label,pixel1,…,pixel784``, every other line an image: its class,
-    0 to 9, and its pixels, 0 to 255, row by row. There may be any number of them from one. Kaggle's
-    rows stand in another order than those of the original files.
+    The header is ``label,pixel1,…,pixel784``; every further row is an image: its class, 0 to 9, and
+    its pixels, 0 to 255, row by row. There may be any number of images from one. Kaggle's stand in
+    another order than those of the original files. The label may also be the last column, pixels
+    may be named ``1x1`` to ``28x28``, and an index column without a name is skipped, so that
+    ``load_fashion_mini(as_frame=True).frame.to_csv(path)`` can be read.
 
     Parameters
     ----------
     path : str or path-like
-        The CSV file, or a zip with nothing else in it than that file, of at most 1 GiB when
-        unpacked. ``~`` is the home folder.
+        The CSV file, compressed (``.csv.gz``) or not, or a zip archive: of one CSV file, or the one
+        that Kaggle offers for download, which is not unpacked to disk. ``~`` is the home folder.
+
+    subset : {"train", "test", "all"} or None, default=None
+        The CSV file to read, by the "train" or "test" in its name; "all" reads both, training
+        images first. None reads the only CSV file, of Kaggle's archive the training images.
 
     return_X_y : bool, default=False
         If True, return ``(data, target)`` instead of a Bunch.
@@ -105,7 +125,8 @@ def load_fashion_csv(path: StrPath, *, return_X_y: bool = False, as_frame: bool 
     ------
     DatasetError
         If there is no such file, or anything in it is not as described: the message names file,
-        row and column. The content is not compared with the original data.
+        line and column. The content is not compared with the original data. A CSV file of more than
+        512 MiB, four times the size of Kaggle's, is refused.
 
     See Also
     --------
@@ -121,209 +142,197 @@ def load_fashion_csv(path: StrPath, *, return_X_y: bool = False, as_frame: bool 
     >>> from pathlib import Path
     >>> from tempfile import mkdtemp
     >>> from skfashion.datasets import load_fashion_csv, load_fashion_mini
-    >>> frame = load_fashion_mini(as_frame=True).frame.head(3)
-    >>> path = Path(mkdtemp()) / "fashion-mnist_train.csv"
-    >>> frame[["label", *frame.columns.drop("label")]].to_csv(path, index=False)  # as Kaggle's is
+    >>> path = Path(mkdtemp()) / "fashion-mnist_train.csv.gz"
+    >>> load_fashion_mini(as_frame=True).frame.head(3).to_csv(path, index=False)
     >>> X, y = load_fashion_csv(path, return_X_y=True)
     >>> X.shape, y.shape
     ((3, 784), (3,))
     """
     path = Path(os.path.expanduser(path))  # noqa: PTH111 (does not fail where there is no home)
-    with _opened(path) as stream:
-        _check_header(path, stream)
-        blocks = [_parsed(path, *block) for block in _blocks(path, stream)]
-    if not blocks:
-        raise problem(path, "has a header but not one row", _REMEDY)
-    data = np.concatenate([pixels for pixels, _ in blocks])
-    labels = np.concatenate([labels for _, labels in blocks])
-    return make_result(data, labels, return_X_y=return_X_y, as_frame=as_frame)
+    parts = [_read_table(path, name) for name in _choose_members(path, subset)]
+    data = np.concatenate([data for data, _ in parts])
+    labels = np.concatenate([labels for _, labels in parts])
+    return make_bunch(data, labels, return_X_y=return_X_y, as_frame=as_frame)
+
+
+def _choose_members(path: Path, subset: Subset | None) -> list[str | None]:
+    """Return the names of the archive's members to read; None is the file itself."""
+    names: dict[str, str | None] = {}
+    with _open(path, None) as file:
+        if not isinstance(file, zipfile.ZipFile):
+            names[path.name] = None
+        else:
+            for name in file.namelist():
+                base = name.replace("\\", "/").split("/")[-1]
+                if base.lower().endswith(".csv") and not base.startswith("._"):  # macOS adds those
+                    names[base] = name
+    if subset is None and len(names) == 1:
+        return list(names.values())
+    chosen: list[str | None] = []
+    for part in PARTS[subset or "train"]:
+        found = [name for base, name in names.items() if part in base.lower()]
+        if len(found) != 1:
+            listed = f"the CSV files {_abbreviate(names)}" if names else "no CSV file"
+            expected = f"expected one with '{part}' in its name"
+            raise make_error(path, f"holds {listed}; {expected}", _REMEDY)
+        chosen += found
+    return chosen
+
+
+def _abbreviate(names: Iterable[str]) -> str:
+    return ", ".join([repr(name[:40]) for name in [*names][:5]] + ["…"] * (len([*names]) > 5))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[io.BufferedReader]:
-    """Open the CSV file, in its zip or not, for reading lines of bytes."""
-    with open_file(path, _REMEDY) as file:
-        try:
+def _open(path: Path, member: str | None) -> Iterator[Any]:
+    """Open the CSV file, unpacked, or the `ZipFile` if no member is named."""
+    try:
+        with open_regular_file(path, _REMEDY) as file:
             start = file.peek(4)[:4]
             if start.startswith(b"PK"):
                 with zipfile.ZipFile(file) as archive:
-                    member = _only_member(path, archive)
-                    unpacked: Any = archive.open(member)  # more than the IO that its type says
-                    with io.BufferedReader(unpacked, 1 << 20) as stream:
-                        yield stream
-                return
-            if path.suffix.lower() == ".zip" and start:
-                raise problem(path, f"is not a zip: it begins with {start!r}", _REMEDY)
-            yield file
-            return
-        except DatasetError:
-            raise
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            finding = f"is a damaged zip ({str(error)[:200]})"  # it may quote half the file
-        except (OSError, NotImplementedError) as error:
-            finding = f"cannot be read ({error})"
-        raise problem(path, finding, _REMEDY)
+                    if member is None:
+                        yield archive
+                        return
+                    if archive.getinfo(member).compress_type not in (
+                        zipfile.ZIP_STORED,
+                        zipfile.ZIP_DEFLATED,
+                    ):  # the others take memory as the file says
+                        raise make_error(path, "is not compressed by deflate", _REMEDY)
+                    with archive.open(member) as stream:
+                        yield io.BufferedReader(_BoundedReader(path, stream), 1 << 18)
+            elif start.startswith(b"\x1f\x8b"):
+                with gzip.GzipFile(fileobj=file) as stream:
+                    yield io.BufferedReader(_BoundedReader(path, stream), 1 << 18)
+            else:
+                yield io.BufferedReader(_BoundedReader(path, file), 1 << 18)
+    except DatasetError:
+        raise
+    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
+        # The error may quote half the file.
+        raise make_error(path, f"is a damaged archive ({str(error)[:200]})", _REMEDY) from error
+    except (OSError, RuntimeError) as error:  # zipfile raises the latter for encryption
+        raise make_error(path, f"cannot be read ({str(error)[:200]})", _REMEDY) from error
 
 
-def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    members = archive.infolist()
-    names = [member.filename for member in members]
-    remedy = "Make a zip of the one CSV file and nothing else, or name the CSV file itself."
-    if len(members) != 1:
-        finding = f"has {len(members)} members, not one: {_shown(names) or 'none'}"
-        raise problem(path, finding, remedy)
-    [member], [name] = members, names
-    shown = _shown(names)
-    parts = name.replace("\\", "/").split("/")
-    if ".." in parts or not parts[0] or parts[0].endswith(":"):
-        raise problem(path, f"has a member that points out of the zip, {shown}", remedy)
-    if not name.lower().endswith(".csv"):
-        raise problem(path, f"holds {shown}, which is no CSV file", remedy)
-    if member.flag_bits & 1:
-        raise problem(path, f"is encrypted ({shown})", remedy)
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise problem(path, f"is compressed by method {member.compress_type}, not deflate", remedy)
-    # zipfile reads no more than the declared size.
-    if member.file_size > _LARGEST_MEMBER:
-        finding = (
-            f"expands to {member.file_size:,} bytes, more than the {_LARGEST_MEMBER:,} allowed "
-            f"({shown})"
-        )
-        raise problem(path, finding, "If it is what it should be, unpack it first.")
-    return member
+class _BoundedReader(io.RawIOBase):
+    """A stream of lines that refuses to give more than a CSV file of images can hold."""
+
+    def __init__(self, path: Path, stream: Any) -> None:
+        self._path, self._stream = path, stream
+        self._n_bytes = self._line_bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        chunk = self._stream.read(len(buffer))
+        self._n_bytes += len(chunk)
+        newline = chunk.rstrip().rfind(b"\n")  # blank lines count as one
+        self._line_bytes = len(chunk) - newline - 1 + (self._line_bytes if newline < 0 else 0)
+        if self._line_bytes > _MAX_LINE:
+            raise make_error(
+                self._path, f"has a line, or blanks, of more than {_MAX_LINE:,} bytes", _REMEDY
+            )
+        if self._n_bytes > _MAX_BYTES:
+            raise make_error(self._path, f"holds more than {_MAX_BYTES:,} bytes of CSV", _REMEDY)
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
 
 
-def _check_header(path: Path, stream: io.BufferedReader) -> None:
-    line = stream.readline(_LONGEST_LINE)
-    if not line:
-        raise problem(path, "is empty", _REMEDY)
-    try:
-        text = line.decode("utf-8-sig")
-        [names] = csv.reader([text.strip("\r\n")], strict=True)
-    except (UnicodeDecodeError, csv.Error, ValueError):
-        raise problem(path, f"is not CSV text: it begins with {line[:20]!r}", _REMEDY) from None
-    names = [name.strip() for name in names]
-    if names == COLUMNS:
-        return
-    missing = [name for name in COLUMNS if name not in names]
-    extra = [name for name in names if name not in COLUMNS]
-    if len(missing) == len(COLUMNS):
-        finding = f"lacks the header label,pixel1,…,pixel784: it begins with {text[:40]!r}"
-    elif missing or extra:
-        finding = "has a wrong header:" + _some(" lacks", missing) + _some(" has besides", extra)
-    else:
-        column = next(i for i, name in enumerate(names) if i == len(COLUMNS) or name != COLUMNS[i])
-        finding = f"has columns in the wrong place: column {column + 1} is {names[column]!r}"
-    raise problem(path, finding, f"The header must be label,pixel1,…,pixel784. {_REMEDY}")
-
-
-def _some(what: str, names: Sequence[str]) -> str:
-    return f"{what} {_shown(names)};" if names else ""
-
-
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join([repr(name[:40]) for name in names[:5]] + ["…"] * (len(names) > 5))
-
-
-def _blocks(path: Path, stream: io.BufferedReader) -> Iterator[tuple[list[bytes], list[int]]]:
-    """Yield lists of lines, each of the right number of fields, with their line numbers."""
-    lines: list[bytes] = []
-    numbers: list[int] = []
-    number = 1
-    blank = 0
-    while line := stream.readline(_LONGEST_LINE):
-        number += 1
-        fields = line.count(b",") + 1
-        if fields != len(COLUMNS):
-            blank += not line.strip()
-            if not line.strip() and blank <= _MOST_BLANK_LINES:
-                continue  # blank lines, at the end above all, do no harm
-            finding = f"line {number} has {fields} fields, the header {len(COLUMNS)}"
-            if blank > _MOST_BLANK_LINES:
-                finding = f"has more than {_MOST_BLANK_LINES:,} blank lines"
-            if len(line) == _LONGEST_LINE:
-                finding = f"line {number} is longer than {_LONGEST_LINE:,} bytes"
-            raise problem(path, finding, _REMEDY)
-        lines.append(line)
-        numbers.append(number)
-        if len(lines) == _BLOCK:
-            yield lines, numbers
-            lines, numbers = [], []
-    if lines:
-        yield lines, numbers
-
-
-def _parsed(path: Path, lines: list[bytes], numbers: list[int]) -> tuple[Bytes, Bytes]:
-    """Return the pixels and labels of a block as bytes."""
-    values = _plain_numbers(lines)
-    if values is None:
-        values = _whole_numbers(path, lines, numbers)
-    upper = np.full(len(COLUMNS), 255)
-    upper[0] = 9
-    outside = (values < 0) | (values > upper)
-    if outside.any():
-        row, column = np.argwhere(outside)[0]
-        raise _bad_cell(path, numbers[row], column, f"is {values[row, column]:.15g}")
-    return values[:, 1:].astype(np.uint8), values[:, 0].astype(np.uint8)
-
-
-def _plain_numbers(lines: list[bytes]) -> AnyArray | None:
-    """Parse a block in which every cell is a plain integer, or return None."""
+def _read_table(path: Path, member: str | None) -> tuple[Bytes, Bytes]:
+    """Return pixels and labels."""
     import pandas as pd
 
-    text = b"".join(lines)
-    # To pandas True is a number, and two lines are one where a quote opens and closes between.
-    if text.translate(None, _PLAIN):
-        return None
+    where = path if member is None else path / member[:100]
     try:
-        with np.errstate(invalid="raise"):  # for numbers without end pandas might but warn
-            return pd.read_csv(
-                io.BytesIO(text),
-                header=None,
-                names=COLUMNS,
-                index_col=False,
-                low_memory=False,
-                dtype="int64",
-            ).to_numpy()
-    except (ValueError, ArithmeticError):  # ParserError is a ValueError
-        return None
+        with _open(path, member) as stream:
+            columns = _read_header(where, stream)
+            types = {i: "int16" for i, name in enumerate(columns) if name}  # not for an index
+            # Without names pandas takes the columns from the first row, and a longer row is an
+            # error; with them, it would take a column too many for an index or drop it.
+            chunks = pd.read_csv(
+                stream, header=None, index_col=False, dtype=types, chunksize=_CHUNK_ROWS
+            )
+            with chunks, np.errstate(invalid="ignore"):  # of infinite numbers
+                blocks = [_split(chunk, columns) for chunk in chunks]
+    except pd.errors.EmptyDataError:
+        raise make_error(where, "has a header but not one row", _REMEDY) from None
+    except (ValueError, TypeError, OverflowError) as error:
+        # pandas does not say in which row, or counts columns from 0.
+        with _open(path, member) as stream:
+            finding = _find_fault(stream, columns) or f"is not a table of images ({error})"
+        raise make_error(where, finding[:500], _REMEDY) from error
+    return tuple(map(np.concatenate, zip(*blocks, strict=True)))  # type: ignore[return-value]
 
 
-def _whole_numbers(path: Path, lines: list[bytes], numbers: list[int]) -> AnyArray:
-    """Parse a block in which not every cell is a plain integer, such as 3.0, or say which is none.
-
-    Ten times slower than pandas, but it knows line, column and text of the cell.
-    """
-    values = np.empty((len(lines), len(COLUMNS)))
-    for row, (line, number) in enumerate(zip(lines, numbers, strict=True)):
-        try:
-            [cells] = csv.reader([line.decode("utf-8")], strict=True)
-        except (UnicodeDecodeError, csv.Error, ValueError) as error:
-            raise problem(path, f"line {number} is not CSV text ({error})", _REMEDY) from None
-        if len(cells) != len(COLUMNS):
-            finding = f"line {number} has {len(cells)} fields, the header {len(COLUMNS)}"
-            raise problem(path, finding, _REMEDY)
-        for column, cell in enumerate(cells):
-            values[row, column] = _number(cell)
-            if not values[row, column].is_integer():
-                finding = f"is {cell[:40]!r}" if cell.strip() else "is empty"
-                raise _bad_cell(path, number, column, finding)
-    return values
+def _split(chunk: pd.DataFrame, columns: list[str]) -> tuple[Bytes, Bytes]:
+    if chunk.shape[1] != len(columns):
+        raise ValueError(f"{chunk.shape[1]} columns, not {len(columns)}")
+    first = columns.index("pixel1")
+    pixels = chunk.iloc[:, first : first + 784].to_numpy()
+    labels = chunk.iloc[:, columns.index("label")].to_numpy()
+    if min(pixels.min(), labels.min()) < 0 or pixels.max() > 255 or labels.max() > 9:
+        raise ValueError("a number is out of range")
+    return pixels.astype(np.uint8), labels.astype(np.uint8)
 
 
-def _number(cell: str) -> float:
-    if not cell.isascii() or "_" in cell:  # which are digits to Python, and to nobody else
-        return np.nan
+def _read_header(where: Path, stream: io.BufferedReader) -> list[str]:
+    """Return the names of the columns: "label", "pixel1" to "pixel784", "" for an index."""
+    line = stream.readline(_MAX_LINE)
+    if not line:
+        raise make_error(where, "is empty", _REMEDY)
     try:
-        return float(cell)
-    except ValueError:
-        return np.nan
-
-
-def _bad_cell(path: Path, number: int, column: int, finding: str) -> DatasetError:
-    return problem(
-        path,
-        f"line {number}, column {COLUMNS[column]!r} {finding}, "
-        f"not a whole number from 0 to {255 if column else 9}",
-        _REMEDY,
+        [names] = csv.reader([line.decode("utf-8-sig").strip("\r\n")], strict=True)
+    except (UnicodeDecodeError, csv.Error, ValueError):
+        raise make_error(where, f"is not CSV text: it begins with {line[:20]!r}", _REMEDY) from None
+    renamed = dict(zip(_GRID, _PIXELS, strict=True))
+    columns = [renamed.get(name.strip(), name.strip()) for name in names]
+    data_columns = columns[1:] if columns[0] == "" else columns
+    if data_columns in (["label", *_PIXELS], [*_PIXELS, "label"]):
+        return columns
+    missing = [name for name in ("label", *_PIXELS) if name not in columns]
+    extra = [name for name in data_columns if name not in ("label", *_PIXELS)]
+    if len(missing) == 785:
+        finding = f"lacks the header label,pixel1,…,pixel784: it begins with {line[:40]!r}"
+    elif missing or extra:
+        finding = f"has a wrong header: it lacks {_abbreviate(missing) or 'nothing'}"
+        finding += f" and has besides {_abbreviate(extra)}" if extra else ""
+    else:
+        finding = "has columns in the wrong order, or some twice"
+    raise make_error(
+        where, finding, f"The header must be label,pixel1,…,pixel784, in this order. {_REMEDY}"
     )
+
+
+def _find_fault(stream: io.BufferedReader, columns: list[str]) -> str | None:
+    """Say what is wrong with the first bad row, by line and column."""
+    rows = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), strict=True)
+    try:
+        next(rows)
+        for row in rows:
+            if len(row) <= 1 and not "".join(row).strip():
+                continue  # pandas skips blank lines, too
+            if len(row) != len(columns):
+                return f"line {rows.line_num} has {len(row)} fields, the header {len(columns)}"
+            if _VALUES.issuperset(row) and len(row[columns.index("label")]) == 1:
+                continue  # in a hundredth of the time
+            for name, cell in zip(columns, row, strict=True):
+                largest = 9 if name == "label" else 255
+                if name and not _is_whole_number(cell, largest):
+                    found = repr(cell[:40]) if cell.strip() else "empty"
+                    return (
+                        f"line {rows.line_num}, column {name!r} is {found}, not a whole number "
+                        f"from 0 to {largest}"
+                    )
+    except (UnicodeDecodeError, csv.Error) as error:
+        return f"line {rows.line_num + 1} is not CSV text ({error})"
+    return None
+
+
+def _is_whole_number(cell: str, largest: int) -> bool:
+    try:
+        value = float(cell)
+    except ValueError:
+        return False
+    return cell.isascii() and "_" not in cell and value.is_integer() and 0 <= value <= largest

@@ -1,7 +1,8 @@
-"""Downloading the four files: several mirrors, each file checked before it appears in its place."""
+"""Downloading the four files by pooch: several mirrors, each file verified before it is written."""
 
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from skfashion._utils.files import make_folder, write_atomically
 
-from ._errors import DatasetError, problem
+from ._errors import DatasetError, make_error
 
 MIRRORS = (
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
@@ -36,11 +37,12 @@ PACKED = {
     ),
 }
 _TIMEOUT = (5, 30)  # seconds to connect, and between two chunks
-_CHUNK = 1 << 16
+_DEADLINE = 1200  # seconds for a whole file
+_CHUNK_BYTES = 1 << 16
 
 
 def download(
-    names: Iterable[str], folder: Path, *, n_retries: int, delay: float, progress: bool
+    names: Sequence[str], folder: Path, *, n_retries: int, delay: float, progress: bool
 ) -> dict[str, Path]:
     """Download files by name into a folder, which is made if missing.
 
@@ -49,7 +51,7 @@ def download(
 
     Parameters
     ----------
-    names : iterable of str
+    names : sequence of str
         Keys of `PACKED`.
     folder : Path
     n_retries : int
@@ -69,65 +71,78 @@ def download(
     DatasetError
         If the folder cannot be written to, or every mirror failed.
     """
-    with _writing(folder):
+    with _as_dataset_error(folder):
         make_folder(folder)
     mirrors = list(MIRRORS)
-    paths = {}
     for name in names:
         failures: dict[str, str] = {}
-        for attempt in range(1 + n_retries):
-            if attempt:
-                time.sleep(delay)
-            mirror = _first_that_works(mirrors, name, folder, failures, progress)
-            if mirror:
-                break
+        for mirror in _attempts(mirrors, n_retries, delay):
+            url = f"{mirror}{name}.gz"
+            try:
+                content = _fetch(url, name, progress)
+            except (OSError, ValueError) as error:
+                failures[url] = f"{type(error).__name__}: {error}"
+                continue
+            with _as_dataset_error(folder):
+                write_atomically(folder / f"{name}.gz", content)
+            # A mirror that does not answer costs its time-out once, not for every file.
+            mirrors = [mirror, *(other for other in mirrors if other != mirror)]
+            break
         else:
             listed = "".join(f"\n  - {url}: {failure}" for url, failure in failures.items())
             raise DatasetError(f"no mirror gave {name}.gz after {1 + n_retries} attempts:{listed}")
-        # A mirror that does not answer costs its time-out once, not for every file.
-        mirrors.remove(mirror)
-        mirrors.insert(0, mirror)
-        paths[name] = folder / f"{name}.gz"
-    return paths
+    return {name: folder / f"{name}.gz" for name in names}
 
 
-def _first_that_works(
-    mirrors: Iterable[str], name: str, folder: Path, failures: dict[str, str], progress: bool
-) -> str | None:
-    for mirror in mirrors:
-        url = f"{mirror}{name}.gz"
-        try:
-            _download_one(url, name, folder, progress)
-        except DatasetError:
-            raise
-        except (OSError, ValueError) as error:
-            failures[url] = f"{type(error).__name__}: {error}"
-        else:
-            return mirror
-    return None
+def _attempts(mirrors: list[str], n_retries: int, delay: float) -> Iterator[str]:
+    for attempt in range(1 + n_retries):
+        if attempt:
+            time.sleep(delay)
+        yield from mirrors
 
 
-def _download_one(url: str, name: str, folder: Path, progress: bool) -> None:
-    """Download, verify, put into place; `ValueError` or `OSError` is the mirror's fault.
+def _fetch(url: str, name: str, progress: bool) -> bytes:
+    """Return the verified content; `ValueError` or `OSError` is the mirror's fault.
 
-    Not by `pooch.retrieve`: its files are readable by their owner alone, it has no bound on what a
-    server may send, and is silenced only by changing a logger that others use too.
+    By pooch's downloader but not by `pooch.retrieve`: its files are readable by their owner alone,
+    it has no bound on what a server may send or on the time it takes, and is silenced only by
+    changing a logger that others use too.
     """
     import pooch
 
     size, digest = PACKED[name]
     sink = _Sink(size)
-    bar: Any = _progress_bar(name, size) if progress else False
+    bar: Any = False
+    if progress:
+        from tqdm.auto import tqdm
+
+        bar = tqdm(total=size, desc=f"{name}.gz", unit="B", unit_scale=True)
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            pooch.HTTPDownloader(bar, chunk_size=_CHUNK_BYTES, timeout=_TIMEOUT)(url, sink, None)
+        except Exception as error:
+            errors.append(error)
+
+    # In a thread, because a server that sends a byte now and then meets every time-out of a socket.
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
     try:
-        pooch.HTTPDownloader(bar, chunk_size=_CHUNK, timeout=_TIMEOUT)(url, sink, None)
+        thread.join(_DEADLINE)
     finally:
+        sink.closed = True
         if bar:
             bar.close()
-    found = sha256(sink.content).hexdigest()
+    if thread.is_alive():
+        raise TimeoutError(f"not complete after {_DEADLINE} seconds")
+    if errors:
+        raise errors[0]
+    content = bytes(sink.content)
+    found = sha256(content).hexdigest()
     if found != digest:
         raise ValueError(f"wrong content, SHA-256 {found}, not {digest}")
-    with _writing(folder):
-        write_atomically(folder / f"{name}.gz", sink.content)
+    return content
 
 
 class _Sink:
@@ -136,8 +151,11 @@ class _Sink:
     def __init__(self, size: int) -> None:
         self.size = size
         self.content = bytearray()
+        self.closed = False
 
     def write(self, chunk: bytes) -> None:
+        if self.closed:
+            raise ValueError("the deadline has passed")
         self.content += chunk
         if len(self.content) > self.size:
             raise ValueError("larger than the file it should be")
@@ -147,19 +165,12 @@ class _Sink:
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Tell a disk that fails from a mirror that fails: both raise `OSError`."""
+def _as_dataset_error(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise problem(
-            Path(folder),
+        raise make_error(
+            folder,
             f"cannot be written to ({error.strerror or error})",
             "Make room or give permission there, or pass another folder as data_home.",
         ) from error
-
-
-def _progress_bar(name: str, size: int) -> Any:
-    from tqdm.auto import tqdm
-
-    return tqdm(total=size, desc=f"{name}.gz", unit="B", unit_scale=True)

@@ -1,4 +1,4 @@
-"""The one error of this room, and the one way to open a file that a user names."""
+"""The error of this package, and how a file that a user names is opened."""
 
 import io
 import os
@@ -24,12 +24,12 @@ class DatasetError(OSError):
     """
 
 
-def problem(path: StrPath, finding: str | None, remedy: str) -> DatasetError:
+def make_error(path: StrPath, finding: str | None, remedy: str) -> DatasetError:
     """Return the `DatasetError` that says all three."""
     return DatasetError(f"{path}: {finding}. {remedy}")
 
 
-def open_file(path: StrPath, remedy: str) -> io.BufferedReader:
+def open_regular_file(path: StrPath, remedy: str) -> io.BufferedReader:
     """Open a regular file for reading bytes; everything else is a `DatasetError`."""
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 (Path.stat would normalise the name)
@@ -44,4 +44,4 @@ def open_file(path: StrPath, remedy: str) -> io.BufferedReader:
         remedy = "Give yourself permission to read it and to enter its folders."
     except (OSError, ValueError) as error:
         finding = f"cannot be opened ({error})"
-    raise problem(path, finding, remedy)
+    raise make_error(path, finding, remedy)

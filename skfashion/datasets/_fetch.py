@@ -7,27 +7,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
-import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from skfashion._utils.types import StrPath
 from skfashion._utils.warnings import warn
 
-from ._bunch import PARTS, Arrays, Bytes, Subset, make_result, read_subset
+from ._bunch import PARTS, Arrays, Bytes, Subset, make_bunch, read_subset
 from ._download import download
-from ._errors import DatasetError, problem
-from ._idx import read_idx
-from ._release import FILES, explain
-
-if TYPE_CHECKING:
-    import pandas as pd
+from ._errors import DatasetError, make_error
+from ._idx import FASHION_MNIST, read_idx
 
 _SUBFOLDER = "fashion-mnist"
-_SYSTEM = Path("/usr/share/datasets/fashion-mnist")  # of Debian and Ubuntu
-_ALL_FILES = {file.name: file for part in FILES.values() for file in part}
+_SYSTEM_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # of Debian and Ubuntu
+_ALL_FILES = {file.name: file for part in FASHION_MNIST.values() for file in part}
 _REMEDY = (
     "Install the Debian package dataset-fashion-mnist, or put the four files of "
     "https://github.com/zalandoresearch/fashion-mnist into a folder and pass it as data_home or "
@@ -59,18 +54,6 @@ def fetch_fashion_mnist(
     delay: float = ...,
     progress: bool = ...,
 ) -> Arrays: ...
-@overload
-def fetch_fashion_mnist(
-    *,
-    subset: Subset = ...,
-    data_home: StrPath | None = ...,
-    download_if_missing: bool = ...,
-    return_X_y: Literal[True],
-    as_frame: Literal[True],
-    n_retries: int = ...,
-    delay: float = ...,
-    progress: bool = ...,
-) -> tuple[pd.DataFrame, pd.Series[int]]: ...
 @overload
 def fetch_fashion_mnist(
     *,
@@ -216,16 +199,18 @@ def fetch_fashion_mnist(
     if arrays is None:
         if not download_if_missing:
             findings.append("download: not tried, download_if_missing is False")
-            raise _nothing_left(findings)
+            raise _make_not_found_error(findings)
         try:
-            paths = _complete(data_home, n_retries=n_retries, delay=delay, progress=progress)
+            paths = _download_missing(
+                data_home, n_retries=n_retries, delay=delay, progress=progress
+            )
         except DatasetError as error:
             findings.append(f"download: {error}")
-            raise _nothing_left(findings) from error
-        arrays = read_subset(subset, FILES, paths, explain)
+            raise _make_not_found_error(findings) from error
+        arrays = read_subset(subset, FASHION_MNIST, paths)
     if damaged:
-        warn("Damaged copies of Fashion-MNIST were skipped:" + _listed(damaged))
-    return make_result(*arrays, return_X_y=return_X_y, as_frame=as_frame)
+        warn("Damaged copies of Fashion-MNIST were skipped:" + _format_list(damaged))
+    return make_bunch(*arrays, return_X_y=return_X_y, as_frame=as_frame)
 
 
 def _search(
@@ -234,13 +219,13 @@ def _search(
     """Return the arrays of the first good copy or None, all findings, and the damaged copies."""
     findings: list[str] = []
     damaged: list[str] = []
-    for place, folder, pointed_at in _places(data_home):
-        paths, finding = _look_into(folder)
+    for place, folder, pointed_at in _list_places(data_home):
+        paths, finding = _find_all_files(folder)
         if paths is None:
             findings.append(f"{place}: {folder}: {finding}")
             continue
         try:
-            return read_subset(subset, FILES, paths, explain), findings, damaged
+            return read_subset(subset, FASHION_MNIST, paths), findings, damaged
         except DatasetError as error:
             finding = f"{place}: {error}"
             if pointed_at:
@@ -269,44 +254,44 @@ def read_folder(folder: StrPath, *, subset: Subset = "train") -> Arrays:
     DatasetError
         If the folder has no copy or a damaged one.
     """
-    paths, finding = _look_into(_expanded(folder))
+    paths, finding = _find_all_files(_expand_user(folder))
     if paths is None:
         names = ", ".join(_ALL_FILES)
-        raise problem(folder, finding, f"Expected {names}, each with .gz or without.")
-    arrays = read_subset(subset, FILES, paths, explain)
-    return make_result(*arrays, return_X_y=True, as_frame=False)
+        raise make_error(folder, finding, f"Expected {names}, each with .gz or without.")
+    arrays = read_subset(subset, FASHION_MNIST, paths)
+    return make_bunch(*arrays, return_X_y=True, as_frame=False)
 
 
-def _places(data_home: StrPath | None) -> Iterator[tuple[str, Path, bool]]:
+def _list_places(data_home: StrPath | None) -> Iterator[tuple[str, Path, bool]]:
     """Yield name, folder, and whether the caller pointed there, of every place to look at."""
     if data_home is not None:
-        yield "data_home", _expanded(data_home), True
+        yield "data_home", _expand_user(data_home), True
     if named := os.environ.get("SKFASHION_DATA"):
-        yield "SKFASHION_DATA", _expanded(named), True
-    yield "system package", _SYSTEM, False
+        yield "SKFASHION_DATA", _expand_user(named), True
+    yield "system package", _SYSTEM_FOLDER, False
     keras_home = os.environ.get("KERAS_HOME") or "~/.keras"
-    yield "Keras", _expanded(keras_home) / "datasets" / "fashion-mnist", False
+    yield "Keras", _expand_user(keras_home) / "datasets" / "fashion-mnist", False
     for root in (".", "data", "~/data"):
-        yield "torchvision", _expanded(root) / "FashionMNIST" / "raw", False
-    yield "scikit-learn's data home", _sklearn_data_home(), False
+        yield "torchvision", _expand_user(root) / "FashionMNIST" / "raw", False
+    yield "scikit-learn's data home", _get_sklearn_data_home(), False
 
 
-def _expanded(folder: StrPath) -> Path:
+def _expand_user(folder: StrPath) -> Path:
     # Unlike Path.expanduser this does not fail where there is no home.
     return Path(os.path.expanduser(folder))  # noqa: PTH111
 
 
-def _sklearn_data_home() -> Path:
+def _get_sklearn_data_home() -> Path:
     # sklearn.datasets.get_data_home() would make the folder, for a mere look.
-    return _expanded(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data"))
+    return _expand_user(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data"))
 
 
-def _look_into(place: Path) -> tuple[Mapping[str, Path] | None, str | None]:
+def _find_all_files(place: Path) -> tuple[Mapping[str, Path] | None, str | None]:
     """Return the paths of the four files by name, or None and why."""
     try:
-        found = _present(place)
+        found = _find_files(place)
         if len(found) < len(_ALL_FILES) and (place / _SUBFOLDER).is_dir():
-            found = max(found, _present(place / _SUBFOLDER), key=len)
+            found = max(found, _find_files(place / _SUBFOLDER), key=len)
     except OSError as error:
         return None, error.strerror
     if not found:
@@ -315,7 +300,7 @@ def _look_into(place: Path) -> tuple[Mapping[str, Path] | None, str | None]:
     return (None, f"lacks {', '.join(missing)}") if missing else (found, None)
 
 
-def _present(folder: Path) -> dict[str, Path]:
+def _find_files(folder: Path) -> dict[str, Path]:
     """Return the paths of those of the four files that a folder has."""
     entries = set(os.listdir(folder))  # noqa: PTH208
     return {
@@ -326,15 +311,15 @@ def _present(folder: Path) -> dict[str, Path]:
     }
 
 
-def _complete(data_home: StrPath | None, **how: Any) -> dict[str, Path]:
+def _download_missing(data_home: StrPath | None, **how: Any) -> dict[str, Path]:
     """Download what the data home lacks, and return the paths of all four files."""
-    home = _sklearn_data_home() if data_home is None else _expanded(data_home)
+    home = _get_sklearn_data_home() if data_home is None else _expand_user(data_home)
     folder = home / _SUBFOLDER
     paths = {}
-    for name, path in (_present(folder) if folder.is_dir() else {}).items():
+    for name, path in (_find_files(folder) if folder.is_dir() else {}).items():
         file = _ALL_FILES[name]
         try:
-            read_idx(path, file, np.empty(file.shape, np.uint8), explain)
+            read_idx(path, file)
         except DatasetError:
             # Ours may be replaced; a file in a folder that the caller named may not.
             if data_home is not None:
@@ -345,11 +330,11 @@ def _complete(data_home: StrPath | None, **how: Any) -> dict[str, Path]:
     return paths | download(missing, folder, **how)
 
 
-def _nothing_left(findings: Sequence[str]) -> DatasetError:
+def _make_not_found_error(findings: Sequence[str]) -> DatasetError:
     return DatasetError(
-        f"There is no copy of Fashion-MNIST to be had.{_listed(findings)}\n{_REMEDY}"
+        f"There is no copy of Fashion-MNIST to be had.{_format_list(findings)}\n{_REMEDY}"
     )
 
 
-def _listed(findings: Sequence[str]) -> str:
+def _format_list(findings: Sequence[str]) -> str:
     return "".join(f"\n- {finding}" for finding in findings)

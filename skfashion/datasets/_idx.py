@@ -1,11 +1,9 @@
-"""Reading an IDX file, the format of MNIST, when one knows exactly which bytes it must hold."""
+"""Reading IDX files, the format of MNIST, whose bytes are known beforehand."""
 
 import gzip
-import io
 import struct
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from math import prod
@@ -16,11 +14,7 @@ from numpy.typing import NDArray
 
 from skfashion._utils.types import StrPath
 
-from ._errors import DatasetError, open_file, problem
-
-_GZIP_MAGIC = b"\x1f\x8b"
-_IMAGES, _LABELS = 0x0803, 0x0801  # unsigned bytes in three dimensions and in one
-_CHUNK = 1 << 20
+from ._errors import make_error, open_regular_file
 
 
 @dataclass(frozen=True)
@@ -33,8 +27,6 @@ class IdxFile:
         File name when unpacked; compressed it ends in ``.gz``.
     shape : tuple of int
         ``(n, 28, 28)`` for images, ``(n,)`` for labels.
-    other_count : int
-        The `n` of the other part, to recognise training and test files that were exchanged.
     sha256 : str
         Of the whole unpacked file. Compressed files differ from one packager to the next.
     remedy : str
@@ -43,60 +35,81 @@ class IdxFile:
 
     name: str
     shape: tuple[int, ...]
-    other_count: int
     sha256: str
     remedy: str
 
     @property
-    def magic(self) -> int:
-        return _IMAGES if len(self.shape) == 3 else _LABELS
-
-    @property
     def header(self) -> bytes:
-        return struct.pack(f">{1 + len(self.shape)}I", self.magic, *self.shape)
+        n_dimensions = len(self.shape)
+        return struct.pack(f">{1 + n_dimensions}I", 0x0800 | n_dimensions, *self.shape)
 
     @property
     def size(self) -> int:
         return len(self.header) + prod(self.shape)
 
 
-def pair_of_files(
-    prefix: str, count: int, other_count: int, images: str, labels: str, remedy: str
+def make_part(
+    prefix: str, count: int, images: str, labels: str, remedy: str
 ) -> tuple[IdxFile, IdxFile]:
     """Return the `IdxFile` of the images and that of the labels of one part, from their SHA-256."""
     return (
-        IdxFile(f"{prefix}-images-idx3-ubyte", (count, 28, 28), other_count, images, remedy),
-        IdxFile(f"{prefix}-labels-idx1-ubyte", (count,), other_count, labels, remedy),
+        IdxFile(f"{prefix}-images-idx3-ubyte", (count, 28, 28), images, remedy),
+        IdxFile(f"{prefix}-labels-idx1-ubyte", (count,), labels, remedy),
     )
 
 
-def say_damaged(expected: IdxFile, digest: str, values: NDArray[np.uint8]) -> str:
-    """Say of a well-formed file of the wrong content that it is damaged."""
-    return f"is damaged: its SHA-256 is {digest}, not {expected.sha256}"
+_REMEDY = (
+    "Put the file of https://github.com/zalandoresearch/fashion-mnist in its place, or name "
+    "another folder"
+)
+FASHION_MNIST = {
+    "train": make_part(
+        "train",
+        60_000,
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+        _REMEDY,
+    ),
+    "test": make_part(
+        "t10k",
+        10_000,
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        _REMEDY,
+    ),
+}
+# MNIST's files have the same names, sizes and headers.
+MNIST = {
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db": "train-images-idx3-ubyte",
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5": "train-labels-idx1-ubyte",
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7": "t10k-images-idx3-ubyte",
+    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2": "t10k-labels-idx1-ubyte",
+}
+KNOWN_FILES = {
+    digest: f"{name} of MNIST, handwritten digits in files of the same names"
+    for digest, name in MNIST.items()
+} | {
+    file.sha256: f"{file.name} of Fashion-MNIST: files seem to be swapped"
+    for files in FASHION_MNIST.values()
+    for file in files
+}
+# No file is read further: gzip can expand a thousand times.
+_LARGEST = max(file.size for files in FASHION_MNIST.values() for file in files)
 
 
-def read_idx(
-    path: StrPath,
-    expected: IdxFile,
-    out: NDArray[np.uint8],
-    explain: Callable[[IdxFile, str, NDArray[np.uint8]], str] = say_damaged,
-) -> None:
-    """Read an IDX file, compressed or not, into an array and verify every byte of it.
-
-    The array is filled in place, never more than one byte beyond it is unpacked, so a file that
-    expands without end costs no memory.
+def read_idx(path: StrPath, expected: IdxFile) -> NDArray[np.uint8]:
+    """Read an IDX file, compressed by gzip or not, and verify every byte of it.
 
     Parameters
     ----------
     path : str or path-like
-        The file. If the name ends in ``.gz`` it must be gzip, otherwise it must not.
     expected : IdxFile
         What it must hold.
-    out : ndarray of uint8
-        C-contiguous, of as many elements as the file has values.
-    explain : callable, default=say_damaged
-        Called as ``explain(expected, digest, out)`` for a well-formed file with the wrong
-        SHA-256; returns what to say about it.
+
+    Returns
+    -------
+    values : ndarray of uint8, shape `expected.shape`
+        Read-only.
 
     Raises
     ------
@@ -104,97 +117,55 @@ def read_idx(
         If the file cannot be read or is not the expected one.
     """
     path = Path(path)
-    view = out.data.cast("B")
-    with open_file(path, expected.remedy) as file, _gzip_errors(path, expected):
-        stream = _unpacked(path, file, expected)
-        header = stream.read(len(expected.header))
-        _check_header(path, header, expected)
-        digest = sha256(header)
-        done = 0
-        while done < len(view):
-            count = stream.readinto(view[done : done + _CHUNK])
-            if not count:
-                raise problem(
-                    path,
-                    f"is truncated: it holds {len(header) + done:,} of {expected.size:,} bytes",
-                    expected.remedy,
-                )
-            digest.update(view[done : done + count])
-            done += count
-        if stream.read(1):
-            raise problem(
-                path,
-                f"holds more than the expected {expected.size:,} bytes; the rest was not read",
-                expected.remedy,
+    with open_regular_file(path, expected.remedy) as file:
+        try:
+            packed = file.peek(2)[:2] == b"\x1f\x8b"
+            stream = gzip.GzipFile(fileobj=file) if packed else file
+            content = stream.read(_LARGEST + 1)
+        except EOFError:
+            finding = "is truncated: the compressed data end too early"
+        except (gzip.BadGzipFile, zlib.error) as error:
+            finding = f"is damaged: gzip says {str(error)!r}"
+        except OSError as error:
+            finding = f"cannot be read ({error})"
+        else:
+            digest = sha256(content).hexdigest()
+            if digest == expected.sha256:
+                values = np.frombuffer(content, np.uint8, offset=len(expected.header))
+                return values.reshape(expected.shape)
+            finding = _explain(content, digest, expected)
+    raise make_error(path, finding, expected.remedy)
+
+
+def _explain(content: bytes, digest: str, expected: IdxFile) -> str:
+    """Say what a file is that is not the expected one."""
+    if not content:
+        return "is empty"
+    if digest in KNOWN_FILES:
+        return f"is {KNOWN_FILES[digest]}"
+    if not content.startswith(expected.header[: len(content)]):
+        return (
+            f"is not an IDX file of unsigned bytes of shape {expected.shape}: it begins with "
+            f"{content[: len(expected.header)]!r}"
+        )
+    if len(content) < expected.size:
+        return f"is truncated: it holds {len(content):,} of {expected.size:,} bytes"
+    if len(content) > expected.size:
+        return f"holds more than the expected {expected.size:,} bytes"
+    if len(expected.shape) == 3:
+        values = np.frombuffer(content, np.uint8, offset=len(expected.header))
+        n_repeated = expected.shape[0] - _count_unique(values.reshape(expected.shape))
+        if n_repeated:
+            return (
+                f"repeats {n_repeated:,} of its images, the current release none: probably the "
+                "release of before 2017-08-31"
             )
-    if digest.hexdigest() != expected.sha256:
-        raise problem(path, explain(expected, digest.hexdigest(), out), expected.remedy)
+    return (
+        f"is damaged, or not Fashion-MNIST of 2017-08-31 or later: its SHA-256 is {digest}, not "
+        f"{expected.sha256} (Kuzushiji-MNIST, too, goes by the same file names)"
+    )
 
 
-def _unpacked(
-    path: Path, file: io.BufferedReader, expected: IdxFile
-) -> io.BufferedReader | gzip.GzipFile:
-    """Return a stream of the unpacked bytes, having checked that name and content agree."""
-    start = file.peek(4)[:4]
-    packed = start.startswith(_GZIP_MAGIC)
-    if not start:
-        raise problem(path, "is empty", expected.remedy)
-    if path.suffix != ".gz":
-        if packed:
-            raise problem(path, "is still compressed by gzip", "Add .gz to its name, or unpack it.")
-        return file
-    if packed:
-        return gzip.GzipFile(fileobj=file)
-    if start == struct.pack(">I", expected.magic):
-        raise problem(path, "is not gzip: it is unpacked already", "Take .gz off its name.")
-    raise problem(path, f"is not gzip: it begins with {start!r}", expected.remedy)
-
-
-@contextmanager
-def _gzip_errors(path: Path, expected: IdxFile) -> Iterator[None]:
-    """Turn what `gzip` and the disk raise into `DatasetError`."""
-    try:
-        yield
-    except DatasetError:
-        raise
-    except EOFError:
-        finding = "is truncated: the compressed data end too early"
-    except (gzip.BadGzipFile, zlib.error) as error:
-        finding = f"is damaged: gzip says {str(error)!r}"
-    except OSError as error:
-        finding = f"cannot be read ({error})"
-    else:
-        return
-    raise problem(path, finding, expected.remedy)
-
-
-def _check_header(path: Path, header: bytes, expected: IdxFile) -> None:
-    wanted = expected.header
-    if header == wanted:
-        return
-    kinds = {_IMAGES: "images", _LABELS: "labels"}
-    kind = kinds[expected.magic]
-    remedy = expected.remedy
-    if len(header) < len(wanted):
-        finding = f"is truncated: it holds {len(header)} of {expected.size:,} bytes"
-        raise problem(path, finding, remedy)
-    magic, *shape = struct.unpack(f">{len(wanted) // 4}I", header)
-    if magic != expected.magic and magic in kinds:
-        finding = f"holds {kinds[magic]} where {kind} are expected"
-        remedy = f"Images and labels seem to be swapped: exchange the file names. {remedy}"
-    elif magic != expected.magic:
-        finding = (
-            f"is not an IDX file of {kind}: its magic number is 0x{magic:08x}, "
-            f"not 0x{expected.magic:08x}"
-        )
-    elif shape == [expected.other_count, *expected.shape[1:]]:
-        right, wrong = (
-            ("training", "test") if shape[0] < expected.shape[0] else ("test", "training")
-        )
-        finding = (
-            f"holds {shape[0]:,} {kind}, not {expected.shape[0]:,}: it is the {wrong} file under "
-            f"the name of the {right} file"
-        )
-    else:
-        finding = f"is of the wrong size: its header says {tuple(shape)}, not {expected.shape}"
-    raise problem(path, finding, remedy)
+def _count_unique(images: Iterable[NDArray[np.uint8]]) -> int:
+    # Of each image its hash only: the images themselves would be a second copy.
+    return len({hash(image.tobytes()) for image in images})

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any, Literal, overload
 
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from ._bunch import PARTS, Arrays, Subset, make_result, read_subset
-from ._idx import pair_of_files
-
-if TYPE_CHECKING:
-    import pandas as pd
+from ._bunch import PARTS, Arrays, Subset, make_bunch, read_subset
+from ._idx import make_part
 
 _FOLDER = Path(__file__).parent / "data"
 _REMEDY = "It belongs to the package: install skfashion again."
 
 # The SHA-256 are those that data/make_mini.py prints.
 FILES = {
-    "train": pair_of_files(
+    "train": make_part(
         "train",
         6_000,
-        1_000,
         "1bc8ac241e683df6f945f224650f47a0f30bceea4ce6895adc1342b8a728a59d",
         "4bf9a5ffc2ce677f8ad3c9033ab09ab5e347f008ad2da82613fdeb9017fb7bb4",
         _REMEDY,
     ),
-    "test": pair_of_files(
+    "test": make_part(
         "t10k",
         1_000,
-        6_000,
         "0274cb0cb795e591e6a3c374b05109fb0d0b845907ca5aeca36db7265b8e3833",
         "3d315013bb56b9734bcec4cc784b9ddaa848fd24ae498e25c91d5b380bcedbbb",
         _REMEDY,
@@ -46,10 +41,6 @@ def load_fashion_mini(
 def load_fashion_mini(
     *, subset: Subset = ..., return_X_y: Literal[True], as_frame: Literal[False] = ...
 ) -> Arrays: ...
-@overload
-def load_fashion_mini(
-    *, subset: Subset = ..., return_X_y: Literal[True], as_frame: Literal[True]
-) -> tuple[pd.DataFrame, pd.Series[int]]: ...
 @overload
 def load_fashion_mini(*, subset: Subset = ..., return_X_y: bool, as_frame: bool = ...) -> Any: ...
 @validate_params(
@@ -135,4 +126,4 @@ def load_fashion_mini(
     """
     paths = {file.name: _FOLDER / f"{file.name}.gz" for part in FILES.values() for file in part}
     data, labels = read_subset(subset, FILES, paths)
-    return make_result(data, labels, return_X_y=return_X_y, as_frame=as_frame)
+    return make_bunch(data, labels, return_X_y=return_X_y, as_frame=as_frame)

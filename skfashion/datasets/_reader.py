@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from numbers import Integral, Real
 from typing import IO, Any, ClassVar, Literal, Self, TypeAlias
@@ -18,8 +18,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skfashion._utils.types import AnyArray, ImageShape, StrPath, keeps_types
 
 from ._bunch import Bytes, feature_names
-from ._paper import Colour, Recipe, make_image
-from ._pictures import naming, read_picture
+from ._image_files import add_name_to_errors, load_image
+from ._preprocessing import Color, Options, preprocess
 
 Picture: TypeAlias = StrPath | IO[bytes] | Image.Image | AnyArray
 
@@ -60,7 +60,7 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         Whether images are sharpened. False suits pictures that were made small and sharp before.
     max_pixels : int, default=50_000_000
         Pictures of more pixels are refused, files before they are decoded; at least 1. Decoding
-        takes up to 8 bytes of memory for each. Pillow has a limit of its own besides,
+        takes up to 12 bytes of memory for each. Pillow has a limit of its own besides,
         ``PIL.Image.MAX_IMAGE_PIXELS``, and fails above twice that, 179 million.
 
     See Also
@@ -70,11 +70,12 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    X is a list, tuple, Series, DataFrame of one column or one-dimensional array of paths, of binary
-    file objects, of PIL images, or of arrays of shape (rows, columns), (rows, columns, 1), (rows,
-    columns, 3) or (rows, columns, 4): grey, RGB, and RGB with opacity. An array of shape (n, rows,
-    columns) or (n, rows, columns, channels) is n pictures. Kinds may be mixed. Values of arrays are
-    integers from 0 to 255, uint16 up to 65535, booleans, or real numbers from 0 to 1.
+    X is a list, tuple, generator, Series, DataFrame of one column or one-dimensional array of
+    paths, of binary file objects, of PIL images, or of arrays of shape (rows, columns), (rows,
+    columns, 1), (rows, columns, 3) or (rows, columns, 4): grey, RGB, and RGB with opacity. An array
+    of shape (n, rows, columns) or (n, rows, columns, channels) is n pictures. Kinds may be mixed.
+    Values of arrays are integers from 0 to 255, uint16 up to 65535, booleans, or real numbers from
+    0 to 1.
 
     Files may be AVIF, BMP, GIF, JPEG, MPO, PNG, PPM, TIFF or WEBP, as far as Pillow was built with
     them. Of several frames or pages the first is taken. Pictures are turned as their EXIF data say,
@@ -90,9 +91,8 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
       measured from it, so that it becomes 0, as it is in the data: a grey g becomes
       ``(b - g) * 255 / b`` on a light background b and ``(g - b) * 255 / (255 - b)`` on a dark one,
       cut off at 0. Where it is white or black this is the paper's negation, or nothing.
-    - The paper sharpens "with increasing effect near outlines" and does not say how. Here every
-      pixel moves away, by its difference, from the mean of the 3 x 3 pixels round it, weighted by a
-      Gaussian of standard deviation 1; where a picture is even, that is nothing.
+    - The paper sharpens "with increasing effect near outlines" and does not say how. Here it is
+      ``PIL.ImageFilter.UnsharpMask(radius=1, percent=100, threshold=0)``.
     - Small pictures are enlarged, by repeating rows and columns.
 
     White clothes on white are lost, as they were left out of Fashion-MNIST: lay them on a darker
@@ -134,7 +134,7 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         self,
         *,
         image_shape: ImageShape = (28, 28),
-        background: str | Colour | None = "auto",
+        background: str | Color | None = "auto",
         invert: bool | Literal["auto"] = "auto",
         tolerance: float = 0.05,
         sharpen: bool = True,
@@ -153,7 +153,7 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : sequence of pictures
+        X : iterable of pictures
             Not used.
         y : array-like or None, default=None
             Not used.
@@ -171,12 +171,12 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         self._read_parameters()
         return self
 
-    def transform(self, X: Sequence[Picture] | AnyArray) -> Bytes:
+    def transform(self, X: Iterable[Picture] | AnyArray) -> Bytes:
         """Make a row of every picture.
 
         Parameters
         ----------
-        X : sequence of pictures, or ndarray of shape (n, rows, columns[, channels])
+        X : iterable of pictures, or ndarray of shape (n, rows, columns[, channels])
             Paths, binary file objects, PIL images or arrays: see Notes of the class.
 
         Returns
@@ -195,15 +195,15 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
             a parameter is out of range.
         """
         self._validate_params()
-        recipe = self._read_parameters()
-        pictures = _as_sequence(X)
-        height, width = recipe.image_shape
+        options = self._read_parameters()
+        pictures = _to_list(X)
+        height, width = options.image_shape
         rows = np.empty((len(pictures), height * width), dtype=np.uint8)
         for index, item in enumerate(pictures):
-            with naming(item, index):
-                pixels = read_picture(item, index, self.max_pixels)
-                rows[index] = make_image(pixels, recipe).ravel()
-            del pixels  # before the next is read
+            with add_name_to_errors(item, index):
+                image = load_image(item, index, self.max_pixels)
+                rows[index] = preprocess(image, options).ravel()
+            del image  # before the next is read
         return rows
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
@@ -227,8 +227,8 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         height, width = _read_shape(self.image_shape)
         return np.array(feature_names(height * width), dtype=object)
 
-    def _read_parameters(self) -> Recipe:
-        return Recipe(
+    def _read_parameters(self) -> Options:
+        return Options(
             image_shape=_read_shape(self.image_shape),
             background=_read_background(self.background),
             invert=self.invert,
@@ -252,7 +252,7 @@ def _read_shape(image_shape: Any) -> ImageShape:
     return int(shape[0]), int(shape[1])
 
 
-def _read_background(background: Any) -> Colour | Literal["auto"] | None:
+def _read_background(background: Any) -> Color | Literal["auto"] | None:
     if background is None or background == "auto":
         return background
     colour = background
@@ -269,7 +269,7 @@ def _read_background(background: Any) -> Colour | Literal["auto"] | None:
     )
 
 
-def _as_sequence(X: Any) -> Sequence[Any]:
+def _to_list(X: Any) -> list[Any]:
     """The pictures of X, one by one."""
     if isinstance(X, (str, bytes, os.PathLike, Image.Image)) or hasattr(X, "read"):
         raise ValueError("X is one picture: expected several. Write [X] for a list of one.")
@@ -277,7 +277,7 @@ def _as_sequence(X: Any) -> Sequence[Any]:
         X = X.to_numpy()
     if isinstance(X, np.ndarray):
         X = _split(X)
-    elif not hasattr(X, "__len__") or isinstance(X, (dict, set, frozenset)):
+    elif not isinstance(X, Iterable) or isinstance(X, (dict, set, frozenset)):
         raise TypeError(f"X is of type {type(X).__name__}: expected a list of pictures.")
     pictures = list(X)
     if not pictures:

@@ -29,7 +29,7 @@ def bare_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     for name in ("SKFASHION_DATA", "KERAS_HOME", "SCIKIT_LEARN_DATA"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(_fetch, "_SYSTEM", tmp_path / "no-system-package")
+    monkeypatch.setattr(_fetch, "_SYSTEM_FOLDER", tmp_path / "no-system-package")
     monkeypatch.chdir(work)
     yield home
     # pytest keeps the folders of three runs, and each download is 31 MB.

@@ -1,5 +1,6 @@
-"""Kaggle's CSV gives the same arrays, and a file that is not exactly so an error saying where."""
+"""CSV files give the same arrays as other sources, and a malformed one an error that says where."""
 
+import gzip
 import io
 import time
 import tracemalloc
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_array_equal
 
 from skfashion.datasets import (
     DatasetError,
@@ -19,27 +21,23 @@ from skfashion.datasets import (
     load_fashion_mini,
 )
 
-HEADER = ",".join(["label", *(f"pixel{i}" for i in range(1, 785))])
-ROW = "9," + ",".join(str(i % 256) for i in range(784))
-
-
-def csv_text(data, target):
-    lines = [HEADER]
-    lines += [
-        f"{label},{','.join(map(str, row))}"
-        for label, row in zip(target, data.tolist(), strict=True)
-    ]
-    return "\n".join(lines) + "\n"
+PIXELS = ",".join(f"pixel{i}" for i in range(1, 785))
+HEADER = f"label,{PIXELS}"
+NUMBERS = ",".join(str(i % 256) for i in range(784))
+ROW = f"9,{NUMBERS}"
+GOOD = f"{HEADER}\n{ROW}\n"
 
 
 @pytest.fixture(scope="module")
 def mini():
-    return load_fashion_mini(subset="test")
+    return load_fashion_mini(subset="test", as_frame=True)
 
 
 @pytest.fixture(scope="module")
-def mini_text(mini):
-    return csv_text(mini.data, mini.target)
+def kaggle(mini):
+    """The text of a CSV file in the form of Kaggle's."""
+    frame = mini.frame[["label", *mini.feature_names]]
+    return frame.to_csv(index=False)
 
 
 def save(path, content):
@@ -47,58 +45,53 @@ def save(path, content):
     return path
 
 
-def zipped(path, members, **options):
+def make_zip(path, members, **options):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(name, content, **options)
     return path
 
 
-def error_of(path):
+def error_of(path, **options):
     with warnings.catch_warnings(action="error"), pytest.raises(DatasetError) as caught:
-        load_fashion_csv(path)
+        load_fashion_csv(path, **options)
     message = str(caught.value)
-    assert message.startswith(f"{path}: ")
-    assert message.rstrip(".").endswith(
-        ("zalando-research/fashionmnist", "name the CSV file itself", "unpack it first", "folders")
-    )
+    assert message.startswith(str(path))
+    assert message.endswith(("zalando-research/fashionmnist", "enter its folders."))
     return message
 
 
-def test_arrays_are_those_of_the_other_sources(mini, mini_text, tmp_path):
-    fashion = load_fashion_csv(save(tmp_path / "f.csv", mini_text))
-    np.testing.assert_array_equal(fashion.data, mini.data)
-    np.testing.assert_array_equal(fashion.target, mini.target)
-    np.testing.assert_array_equal(fashion.images, mini.images)
-    assert (fashion.data.dtype, fashion.target.dtype) == (np.uint8, np.int64)
-    assert fashion.data.flags.writeable
+@pytest.mark.parametrize("form", ["csv", "csv.gz", "zip", "stored.zip"])
+def test_arrays_are_those_of_the_other_sources(mini, kaggle, tmp_path, form):
+    path = tmp_path / f"fashion-mnist_test.{form}"
+    if form.endswith("zip"):
+        method = zipfile.ZIP_STORED if form == "stored.zip" else zipfile.ZIP_DEFLATED
+        make_zip(path, {"fashion-mnist_test.csv": kaggle}, compress_type=method)
+    else:
+        save(path, kaggle if form == "csv" else gzip.compress(kaggle.encode()))
+    fashion = load_fashion_csv(path)
+    assert_array_equal(fashion.data, mini.data)
+    assert_array_equal(fashion.target, mini.target)
     assert np.shares_memory(fashion.images, fashion.data)
-    assert fashion.feature_names == mini.feature_names
-    assert fashion.DESCR == mini.DESCR
-
-
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_zip_gives_the_same_and_is_not_unpacked_to_disk(mini, mini_text, tmp_path, method):
-    name = "fashion-mnist_test.csv"
-    path = zipped(tmp_path / f"{name}.zip", {name: mini_text}, compress_type=method)
-    before = sorted(tmp_path.rglob("*"))
-    X, y = load_fashion_csv(path, return_X_y=True)
-    np.testing.assert_array_equal(X, mini.data)
-    np.testing.assert_array_equal(y, mini.target)
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_as_frame(mini, mini_text, tmp_path):
-    path = save(tmp_path / "f.csv", mini_text)
-    fashion = load_fashion_csv(path, as_frame=True)
-    expected = load_fashion_mini(subset="test", as_frame=True)
-    pd.testing.assert_frame_equal(fashion.frame, expected.frame)
+    assert fashion.data.flags.writeable
+    assert (fashion.data.dtype, fashion.target.dtype) == (np.uint8, np.int64)
+    assert (fashion.feature_names, fashion.DESCR) == (mini.feature_names, mini.DESCR)
+    pd.testing.assert_frame_equal(load_fashion_csv(path, as_frame=True).frame, mini.frame)
     X, y = load_fashion_csv(path, as_frame=True, return_X_y=True)
-    pd.testing.assert_frame_equal(X, expected.data)
-    pd.testing.assert_series_equal(y, expected.target)
+    pd.testing.assert_frame_equal(X, mini.data)
+    pd.testing.assert_series_equal(y, mini.target)
+    assert [*tmp_path.glob("*.*")] == [path]  # nothing is unpacked to disk
 
 
-@pytest.mark.parametrize("n", [1, 2, _csv._BLOCK, _csv._BLOCK + 1])
+@pytest.mark.parametrize("options", [{"index": False}, {}, {"compression": "gzip"}], ids=str)
+def test_what_to_csv_writes_is_read(mini, tmp_path, options):
+    path = tmp_path / "frame.csv"
+    frame = mini.frame.set_index(np.arange(len(mini.frame)) + 70_000)  # no int16
+    frame.to_csv(path, **options)
+    pd.testing.assert_frame_equal(load_fashion_csv(path, as_frame=True).frame, mini.frame)
+
+
+@pytest.mark.parametrize("n", [1, 2, _csv._CHUNK_ROWS, _csv._CHUNK_ROWS + 1])
 def test_any_number_of_rows(tmp_path, n):
     fashion = load_fashion_csv(save(tmp_path / "f.csv", "\n".join([HEADER, *[ROW] * n])))
     assert fashion.data.shape == (n, 784)
@@ -106,34 +99,123 @@ def test_any_number_of_rows(tmp_path, n):
     assert (fashion.target == 9).all()
 
 
+GRID = ",".join(f"{i}x{j}" for i in range(1, 29) for j in range(1, 29))
+
+
 @pytest.mark.parametrize(
     "content",
     [
-        "\ufeff" + f"{HEADER}\n{ROW}\n",
-        f"{HEADER}\r\n{ROW}\r\n",
-        f"{HEADER}\n{ROW}\n\n \n",
-        '"' + HEADER.replace(",", '","') + '"\n"' + ROW.replace(",", '","') + '"\n',
-        f"{HEADER}\n" + ROW.replace(",", ", "),
-        f"{HEADER}\n" + ROW.replace(",", ".0,"),
+        f"\ufeff{GOOD}",
+        GOOD.replace("\n", "\r\n"),
+        f"{HEADER}\n\n{ROW}\n\n \n",
+        '"' + GOOD.replace(",", '","').replace("\n", '"\n"')[:-1],
+        GOOD.replace(",", ", "),
+        f"{HEADER}\n{ROW.replace(',', '.0,')}.0",
+        f"label,{GRID}\n{ROW}\n",
+        f"{GRID},label\n{NUMBERS},9\n",
     ],
-    ids=["BOM", "Windows", "blank lines", "quotes", "spaces", "whole floats"],
+    ids=[
+        *["BOM", "Windows", "blank lines", "quotes", "spaces", "whole floats", "grid", "grid last"]
+    ],
 )
-def test_what_spreadsheets_do_to_a_file_does_no_harm(tmp_path, content):
+def test_other_ways_to_write_the_same_are_read(tmp_path, content):
     X, y = load_fashion_csv(save(tmp_path / "f.csv", content), return_X_y=True)
-    np.testing.assert_array_equal(X, [np.arange(784) % 256])
-    np.testing.assert_array_equal(y, [9])
+    assert_array_equal(X, [np.arange(784) % 256])
+    assert_array_equal(y, [9])
 
 
 def test_path_is_a_string_or_path_relative_or_with_a_tilde(tmp_path):
     for name in ["f.csv", "~/f.csv", "../work/f.csv"]:
-        save(Path(name).expanduser(), f"{HEADER}\n{ROW}\n")
+        save(Path(name).expanduser(), GOOD)
         for path in (name, Path(name)):
             assert load_fashion_csv(path).target.tolist() == [9]
 
 
-def test_path_of_another_type_is_a_value_error():
-    with pytest.raises(ValueError, match="'path' parameter of load_fashion_csv must be"):
-        load_fashion_csv(3)
+@pytest.mark.parametrize(("name", "value"), [("path", 3), ("subset", "both"), ("as_frame", 2)])
+def test_wrong_argument_is_a_value_error_that_names_it(name, value):
+    with pytest.raises(ValueError, match=f"'{name}' parameter of load_fashion_csv must be"):
+        load_fashion_csv(**{"path": "f.csv", name: value})
+
+
+# Kaggle's archive, and others
+
+
+def test_of_kaggles_archive_the_subset_is_read(tmp_path):
+    members = {
+        "fashion-mnist_test.csv": GOOD,
+        "fashion-mnist_train.csv": f"{HEADER}\n3,{NUMBERS}\n4,{NUMBERS}",
+        "t10k-labels-idx1-ubyte": b"\0\0\x08\x01",
+        "__MACOSX/._fashion-mnist_train.csv": b"x",
+    }
+    path = make_zip(tmp_path / "archive.zip", members)
+    for subset, labels in {None: [3, 4], "train": [3, 4], "test": [9], "all": [3, 4, 9]}.items():
+        X, y = load_fashion_csv(path, subset=subset, return_X_y=True)
+        assert y.tolist() == labels
+        assert_array_equal(X, np.tile(np.arange(784) % 256, (len(labels), 1)))
+
+
+def test_a_single_file_has_the_subset_of_its_name(tmp_path):
+    path = save(tmp_path / "fashion-mnist_test.csv", GOOD)
+    assert load_fashion_csv(path, subset="test").target.tolist() == [9]
+    for subset in ("train", "all"):
+        message = error_of(path, subset=subset)
+        assert "the CSV files 'fashion-mnist_test.csv'; expected one with 'train' in its" in message
+
+
+BAD_ZIPS = {
+    "several": ({"a.csv": GOOD, "b.csv": GOOD}, "holds the CSV files 'a.csv', 'b.csv'; expected"),
+    "none": ({}, "holds no CSV file"),
+    "no CSV": ({"f.txt": GOOD}, "holds no CSV file"),
+    "empty CSV": ({"f.csv": ""}, "f.csv: is empty"),
+    "bad CSV": ({"f.csv": f"{HEADER}\n9"}, "f.csv: line 2 has 1 fields"),
+}
+
+
+@pytest.mark.parametrize(("members", "finding"), BAD_ZIPS.values(), ids=BAD_ZIPS)
+def test_bad_archive_is_named_with_finding_and_remedy(tmp_path, members, finding):
+    assert finding in error_of(make_zip(tmp_path / "f.zip", members))
+
+
+def test_damaged_archives(tmp_path, kaggle):
+    path = make_zip(tmp_path / "f.zip", {"f.csv": kaggle})
+    packed = gzip.compress(kaggle.encode())
+    for content in (path.read_bytes(), packed):
+        middle = len(content) // 2
+        assert "is a damaged archive" in error_of(save(tmp_path / "cut", content[:middle]))
+        flipped = content[:-20] + b"\xff" * 4 + content[-16:]
+        assert "is a damaged archive" in error_of(save(tmp_path / "flipped", flipped))
+    encrypted = bytearray(path.read_bytes())
+    for magic, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        encrypted[encrypted.index(magic) + flags] |= 1
+    assert "encrypted" in error_of(save(path, bytes(encrypted)))
+    make_zip(path, {"f.csv": GOOD}, compress_type=zipfile.ZIP_LZMA)
+    assert "is not compressed by deflate" in error_of(path)
+
+
+@pytest.mark.parametrize("form", ["gz", "zip"])
+@pytest.mark.parametrize("filling", ["0" * (1 << 16), "\n" * (1 << 16), f"{ROW}\n" * 20])
+def test_bombs_cost_neither_memory_nor_time(tmp_path, monkeypatch, form, filling):
+    monkeypatch.setattr(_csv, "_MAX_BYTES", 1 << 23)
+    content = f"{HEADER}\n{filling * 1000}".encode()
+    path = tmp_path / f"bomb.{form}"
+    if form == "gz":
+        save(path, gzip.compress(content, 1))
+    else:
+        make_zip(path, {"f.csv": content})
+    del content
+    start = time.perf_counter()
+    tracemalloc.start()
+    try:
+        finding = "bytes of CSV" if "," in filling else "has a line, or blanks, of more than 65,536"
+        assert finding in error_of(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 30e6
+    assert time.perf_counter() - start < 5
+
+
+# What is wrong in the text
 
 
 def with_cell(column, value):
@@ -143,209 +225,78 @@ def with_cell(column, value):
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "finding"),
+    ("column", "value"),
     [
-        (7, "256", "is 256"),
-        (7, "-1", "is -1"),
-        (7, "3.5", "is '3.5'"),
-        (7, "NaN", "is 'NaN'"),
-        (7, "inf", "is 'inf'"),
-        (7, "1e30", "is 1e+30"),
-        (7, "", "is empty"),
-        (7, " ", "is empty"),
-        (784, "", "is empty"),
-        (7, "abc", "is 'abc'"),
-        (7, "True", "is 'True'"),
-        (7, "99999999999999999999", "is 1e+20"),
-        (7, "1_0", "is '1_0'"),
-        (7, "٣", "is '٣'"),
-        (0, "10", "is 10"),
-        (0, "-1", "is -1"),
-        (0, "Bag", "is 'Bag'"),
+        *[(7, value) for value in ("256", "-1", "3.5", "NaN", "inf", "1e30", "abc", "True")],
+        *[(7, value) for value in ("70000", "99999999999999999999", "1_0", "٣", "", " ")],
+        *[(784, ""), (0, "10"), (0, "-1"), (0, "Bag")],
     ],
 )
-@pytest.mark.parametrize("before", [0, 1, _csv._BLOCK + 5])
-def test_bad_cell_is_named_by_line_column_and_content(tmp_path, column, value, finding, before):
+def test_bad_cell_is_named_by_line_column_and_content(tmp_path, column, value):
+    before = _csv._CHUNK_ROWS if value == "256" else 1
     lines = [HEADER, *[ROW] * before, with_cell(column, value), ROW]
     message = error_of(save(tmp_path / "f.csv", "\n".join(lines)))
-    name = f"pixel{column}" if column else "label"
-    highest = 255 if column else 9
-    where = f"line {before + 2}, column '{name}'"
-    assert f"{where} {finding}, not a whole number from 0 to {highest}" in message
-
-
-@pytest.mark.parametrize("cell", ["True", "False"])
-def test_a_whole_column_of_truth_values_is_no_column_of_numbers(tmp_path, cell):
-    lines = [HEADER, *[with_cell(7, cell)] * 3]
-    assert f"line 2, column 'pixel7' is '{cell}'" in error_of(
-        save(tmp_path / "f.csv", "\n".join(lines))
+    name, largest = (f"pixel{column}", 255) if column else ("label", 9)
+    found = repr(value) if value.strip() else "empty"
+    assert (
+        f": line {before + 2}, column '{name}' is {found}, not a whole number from 0 to {largest}."
+        in message
     )
 
 
 def test_line_numbers_count_blank_lines(tmp_path):
     content = f"{HEADER}\n\n{ROW}\n\n{with_cell(3, '300')}\n"
-    assert "line 5, column 'pixel3' is 300" in error_of(save(tmp_path / "f.csv", content))
+    assert "line 5, column 'pixel3' is '300'" in error_of(save(tmp_path / "f.csv", content))
 
 
 SHORT = ROW.rsplit(",", 1)[0]
 BAD_TEXT = {
-    # What pandas would take for an index without a word
+    # What pandas would take for an index, drop or fill up
     "every row shifted": (f"{HEADER}\n0,{ROW}\n1,{ROW}\n", "line 2 has 786 fields, the header 785"),
     "comma at the end": (f"{HEADER}\n{ROW},\n", "line 2 has 786 fields"),
     "one long row": (f"{HEADER}\n{ROW}\n{ROW},7\n", "line 3 has 786 fields"),
-    # What pandas would fill up
     "one short row": (f"{HEADER}\n{ROW}\n{SHORT}\n{ROW}", "line 3 has 784 fields"),
+    "first row short": (f"{HEADER}\n{SHORT}\n{ROW}", "line 2 has 784 fields"),
     "cut in the last row": (f"{HEADER}\n{ROW}\n{ROW[:900]}", "line 3 has"),
-    "quote left open": (f'{HEADER}\n{ROW}\n"{ROW}\n{ROW}', "line 3 is not CSV text"),
+    "index not in the header": (f"{PIXELS},label\n0,{NUMBERS},9\n", "line 2 has 786 fields"),
+    "index not in the rows": (f",{HEADER}\n{ROW}\n", "line 2 has 785 fields, the header 786"),
+    "quote left open": (f'{HEADER}\n{ROW}\n"{ROW}\n{ROW}', "is not CSV text"),
     "comma in quotes": (f"{HEADER}\n" + with_cell(5, '"1,2"')[:-4], "line 2 has 784 fields"),
-    "index column": (f",{HEADER}\n0,{ROW}\n", "has a wrong header: has besides '';"),
     "missing column": (
         f"{HEADER.replace(',pixel9,', ',')}\n{SHORT}\n",
-        "has a wrong header: lacks 'pixel9';",
+        "has a wrong header: it lacks 'pixel9'.",
     ),
-    "extra column": (f"{HEADER},pixel785\n{ROW},1\n", "has besides 'pixel785';"),
+    "extra column": (f"{HEADER},pixel785\n{ROW},1\n", "lacks nothing and has besides 'pixel785'."),
     "misnamed column": (
         f"{HEADER.replace('label', 'class')}\n{ROW}\n",
-        "lacks 'label'; has besides 'class';",
+        "lacks 'label' and has besides 'class'.",
     ),
-    "columns exchanged": (
-        f"{HEADER.replace('pixel2,pixel3,', 'pixel3,pixel2,')}\n{ROW}\n",
-        "has columns in the wrong place: column 3 is 'pixel3'",
-    ),
-    "label last": (
-        f"{HEADER.removeprefix('label,')},label\n{ROW}\n",
-        "has columns in the wrong place: column 1 is 'pixel1'",
-    ),
-    "column twice": (f"{HEADER},pixel784\n{ROW},1\n", "column 786 is 'pixel784'"),
+    "columns exchanged": (GOOD.replace("pixel2,pixel3,", "pixel3,pixel2,"), "in the wrong order"),
+    "column twice": (f"{HEADER},pixel784\n{ROW},1\n", "some twice"),
     "no header": (f"{ROW}\n{ROW}\n", "lacks the header label,pixel1,…,pixel784"),
-    "semicolons": (f"{HEADER}\n{ROW}\n".replace(",", ";"), "lacks the header"),
+    "semicolons": (GOOD.replace(",", ";"), "lacks the header"),
     "empty": ("", "is empty"),
     "header only": (f"{HEADER}\n", "has a header but not one row"),
     "header and blank lines": (f"{HEADER}\n\n\n", "has a header but not one row"),
     "junk": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, "is not CSV text: it begins with"),
-    "gzip": (b"\x1f\x8b\x08\0" + bytes(99), "is not CSV text"),
-    "UTF-16": (f"{HEADER}\n{ROW}\n".encode("utf-16"), "is not CSV text"),
-    "zeros": (bytes(1 << 20), "lacks the header"),
-    "junk after the header": (f"{HEADER}\n".encode() + b"\xff" * 99, "line 2 has 1 fields"),
-    "junk in a cell": (f"{HEADER}\n{ROW}".encode()[:-1] + b"\xff", "line 2 is not CSV text"),
-    "lines in quotes": (
-        f'{HEADER}\n{ROW[:-2]}"15\n"' + ",1" * 784,
-        "line 2 is not CSV text",
-    ),
-    "line without end": (f"{HEADER}\n{'0' * 99_999}", "line 2 is longer than 65,536 bytes"),
+    "UTF-16": (GOOD.encode("utf-16"), "is not CSV text"),
+    "zeros": (bytes(1 << 20), "has a line, or blanks, of more than 65,536 bytes"),
+    "long name": (f"{HEADER},{'x' * 50_000}\n{ROW},1", "has a wrong header"),
+    "junk after the header": (f"{HEADER}\n".encode() + b"\xff" * 99, "is not CSV text"),
+    "junk in a cell": (GOOD.encode()[:-2] + b"\xff", "is not CSV text"),
 }
 
 
 @pytest.mark.parametrize(("content", "finding"), BAD_TEXT.values(), ids=BAD_TEXT)
 def test_bad_text_is_named_with_finding_and_remedy(tmp_path, content, finding):
-    assert finding in error_of(save(tmp_path / "f.csv", content))
+    message = error_of(save(tmp_path / "f.csv", content))
+    assert finding in message
+    assert len(message) < 700
 
 
-GOOD = f"{HEADER}\n{ROW}\n"
-BAD_ZIPS = {
-    "other members": ({"f.csv": GOOD, "__MACOSX/._f.csv": "x"}, "has 2 members, not one: 'f.csv',"),
-    "both files": ({"a.csv": GOOD, "b.csv": GOOD}, "has 2 members, not one"),
-    "none": ({}, "has 0 members, not one: none"),
-    "upwards": ({"../f.csv": GOOD}, "member that points out of the zip, '../f.csv'"),
-    "upwards within": ({"a/../../f.csv": GOOD}, "points out of the zip"),
-    "upwards on Windows": ({"..\\f.csv": GOOD}, "points out of the zip"),
-    "absolute": ({"/tmp/f.csv": GOOD}, "points out of the zip, '/tmp/f.csv'"),
-    "drive": ({"C:\\f.csv": GOOD}, "points out of the zip"),
-    "no CSV": ({"f.txt": GOOD}, "holds 'f.txt', which is no CSV file"),
-    "folder": ({"f.csv/": ""}, "which is no CSV file"),
-    "empty CSV": ({"f.csv": ""}, "is empty"),
-    "bad CSV": ({"f.csv": f"{HEADER}\n{SHORT}"}, "line 2 has 784 fields"),
-}
-
-
-@pytest.mark.parametrize(("members", "finding"), BAD_ZIPS.values(), ids=BAD_ZIPS)
-def test_bad_zip_is_named_with_finding_and_remedy(tmp_path, members, finding):
-    assert finding in error_of(zipped(tmp_path / "f.zip", members))
-
-
-def test_zip_encrypted(tmp_path):
-    path = zipped(tmp_path / "f.zip", {"f.csv": GOOD})
-    content = bytearray(path.read_bytes())
-    for magic, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        content[content.index(magic) + flags] |= 1
-    assert "is encrypted" in error_of(save(path, bytes(content)))
-
-
-def test_zip_of_another_method(tmp_path):
-    path = zipped(tmp_path / "f.zip", {"f.csv": GOOD}, compress_type=zipfile.ZIP_LZMA)
-    assert "is compressed by method 14, not deflate" in error_of(path)
-
-
-def test_zip_damaged(tmp_path, mini_text):
-    content = zipped(tmp_path / "f.zip", {"f.csv": mini_text}).read_bytes()
-    middle = len(content) // 2
-    assert "is a damaged zip" in error_of(save(tmp_path / "cut.zip", content[:middle]))
-    flipped = content[:middle] + b"\xff" * 50 + content[middle + 50 :]
-    assert "is a damaged zip" in error_of(save(tmp_path / "flipped.zip", flipped))
-
-
-def test_not_a_zip(tmp_path):
-    assert "is not a zip: it begins with b'labe'" in error_of(save(tmp_path / "f.zip", GOOD))
-
-
-def test_zip_bomb_of_one_line_costs_no_memory(tmp_path):
-    path = zipped(tmp_path / "f.zip", {"f.csv": HEADER + "\n" + "0" * 100_000_000})
-    tracemalloc.start()
-    try:
-        assert "line 2 is longer than" in error_of(path)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 20e6
-
-
-def test_zip_bomb_of_blank_lines_costs_no_time(tmp_path):
-    took = {}
-    for n_lines in (20_000_000, 20_000):
-        path = zipped(tmp_path / f"{n_lines}.zip", {"f.csv": HEADER + "\n" * n_lines + ROW})
-        start = time.perf_counter()
-        assert "has more than 10,000 blank lines" in error_of(path)
-        took[n_lines] = time.perf_counter() - start
-    assert took[20_000_000] < 100 * took[20_000]  # read whole it would be 1,500
-
-
-def test_names_are_told_in_short(tmp_path):
-    assert len(error_of(save(tmp_path / "f.csv", f"{HEADER},{'x' * 50_000}\n{ROW},1"))) < 500
-    assert len(error_of(zipped(tmp_path / "f.zip", {"x" * 50_000: "", "y": ""}))) < 500
-    assert len(error_of(zipped(tmp_path / "f.zip", {"x" * 50_000: ""}))) < 500
-    path = zipped(tmp_path / "f.zip", {"f.csv": bytes(99_999)}, compress_type=zipfile.ZIP_STORED)
-    content = bytearray(path.read_bytes())
-    content[26:28] = b"\xff\xff"  # so long is the name, says what stands before the member
-    assert len(error_of(save(path, bytes(content)))) < 500
-
-
-def test_zip_bomb_is_refused_by_its_declared_size(tmp_path):
-    path = tmp_path / "f.zip"
-    zeros = bytes(1 << 24)
-    with (
-        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
-        archive.open("f.csv", "w", force_zip64=True) as member,
-    ):
-        for _ in range(65):
-            member.write(zeros)
-    assert "expands to 1,090,519,040 bytes, more than the 1,073,741,824 allowed" in error_of(path)
-
-
-def test_zip_that_declares_less_than_it_holds_is_damaged(tmp_path):
-    path = zipped(tmp_path / "f.zip", {"f.csv": f"{GOOD}{ROW}\n"})
-    content = path.read_bytes()
-    size = len(f"{GOOD}{ROW}\n").to_bytes(4, "little")
-    less = len(GOOD).to_bytes(4, "little")
-    assert content.count(size) == 2
-    assert "is a damaged zip" in error_of(save(path, content.replace(size, less)))
-
-
-def test_missing_file_and_directory(tmp_path):
+def test_files_that_cannot_be_opened(tmp_path, unprivileged):
     assert "does not exist" in error_of(tmp_path / "f.csv")
     assert "is a directory, not a file" in error_of(tmp_path)
-
-
-def test_no_permission(tmp_path, unprivileged):
     path = save(tmp_path / "f.csv", GOOD)
     path.chmod(0)
     with unprivileged():
@@ -354,14 +305,14 @@ def test_no_permission(tmp_path, unprivileged):
 
 @pytest.mark.slow
 def test_all_training_images_from_a_zip_of_kaggles_size(package, tmp_path):
-    """In another order, as Kaggle's are, and without a second copy in 64-bit numbers."""
+    """In another order, as Kaggle's are, and without a second copy in wider numbers."""
     fashion = fetch_fashion_mnist(data_home=package)
     order = np.random.RandomState(0).permutation(60_000)
     text = io.BytesIO()
     frame = pd.DataFrame(fashion.data[order], columns=fashion.feature_names)
     frame.insert(0, "label", fashion.target[order])
     frame.to_csv(text, index=False)
-    path = zipped(tmp_path / "fashion-mnist_train.csv.zip", {"train.csv": text.getvalue()})
+    path = make_zip(tmp_path / "fashion-mnist_train.csv.zip", {"train.csv": text.getvalue()})
     del frame, text
     tracemalloc.start()
     try:
@@ -369,6 +320,6 @@ def test_all_training_images_from_a_zip_of_kaggles_size(package, tmp_path):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    np.testing.assert_array_equal(X, fashion.data[order])
-    np.testing.assert_array_equal(y, fashion.target[order])
+    assert_array_equal(X, fashion.data[order])
+    assert_array_equal(y, fashion.target[order])
     assert peak < 3 * X.nbytes

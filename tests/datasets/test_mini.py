@@ -45,6 +45,8 @@ def test_bunch_is_that_of_scikit_learn():
 
 
 def test_all_is_train_then_test():
+    with pytest.raises(ValueError, match=r"'subset' parameter of load_fashion_mini .*Got 'Train'"):
+        load_fashion_mini(subset="Train")
     whole = load_fashion_mini(subset="all")
     for subset, rows in {"train": slice(6000), "test": slice(6000, None)}.items():
         part = load_fashion_mini(subset=subset)
@@ -66,13 +68,6 @@ def test_arrays_belong_to_the_caller():
     assert len(second.feature_names) == 784
 
 
-def test_pair_is_data_and_target():
-    X, y = load_fashion_mini(subset="test", return_X_y=True)
-    fashion = load_fashion_mini(subset="test")
-    np.testing.assert_array_equal(X, fashion.data)
-    np.testing.assert_array_equal(y, fashion.target)
-
-
 def test_as_frame():
     plain = load_fashion_mini(subset="test")
     fashion = load_fashion_mini(subset="test", as_frame=True)
@@ -88,6 +83,9 @@ def test_as_frame():
     X, y = load_fashion_mini(subset="test", as_frame=True, return_X_y=True)
     pd.testing.assert_frame_equal(X, fashion.data)
     pd.testing.assert_series_equal(y, fashion.target)
+    X, y = load_fashion_mini(subset="test", return_X_y=True)
+    np.testing.assert_array_equal(X, plain.data)
+    np.testing.assert_array_equal(y, plain.target)
 
 
 @pytest.mark.parametrize("alone", [False, True])
@@ -154,8 +152,3 @@ def test_error_is_the_one_of_scikit_learn_and_can_be_pickled():
     error = pickle.loads(pickle.dumps(DatasetError("what and why")))
     assert isinstance(error, OSError)
     assert str(error) == "what and why"
-
-
-def test_unknown_subset_is_a_value_error_that_names_the_choice():
-    with pytest.raises(ValueError, match=r"'subset' parameter of load_fashion_mini .*Got 'Train'"):
-        load_fashion_mini(subset="Train")

@@ -1,4 +1,4 @@
-"""Any one picture, from a file or from memory, as bytes in grey, RGB or RGBA.
+"""Any one picture, from a file or from memory, as an RGB or RGBA image of Pillow.
 
 Files come from strangers. Only formats whose decoders run no other program are tried, the size that
 the header tells is checked before a pixel is decoded, and whatever decoders raise is one error.
@@ -9,17 +9,17 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, cast
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 from skfashion._utils.types import AnyArray
 
 from ._bunch import Bytes
-from ._errors import open_file, problem
+from ._errors import make_error, open_regular_file
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 _OPENED = tuple(name for name in FORMATS if name != "MPO")  # begins as JPEG, is opened as such
@@ -28,19 +28,6 @@ _REMEDY = f"Give a picture in one of the formats {_KINDS}."
 _SAVE_AGAIN = "Save it again from a program that can show it, e.g. as PNG."
 _SHAPES = "(rows, columns), (rows, columns, 1), (rows, columns, 3) or (rows, columns, 4)"
 
-_STRIP = 1 << 20  # pixels that are converted in one go
-
-# What turns pixels upright, by the value of the EXIF tag: views, where ImageOps.exif_transpose
-# copies upright pictures, too, and fails where the rest of the EXIF block is damaged.
-_TURNS: dict[int, Callable[[Bytes], Bytes]] = {
-    2: np.fliplr,
-    3: lambda pixels: np.rot90(pixels, 2),
-    4: np.flipud,
-    5: lambda pixels: pixels.swapaxes(0, 1),
-    6: lambda pixels: np.rot90(pixels, -1),
-    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
-    8: np.rot90,
-}
 # Filters of warnings belong to the whole process: two threads that set them and put them back in
 # turn would leave the wrong ones behind. Nor may a process be forked in between: it would keep the
 # wrong ones, and wait at the lock for a thread that it does not have.
@@ -51,11 +38,11 @@ if hasattr(os, "register_at_fork"):  # Windows forks nothing
         after_in_parent=_WARNINGS.release,
         after_in_child=_WARNINGS.release,
     )
-_LOG, _NOBODY = logging.getLogger("PIL"), logging.NullHandler()
+_LOG, _NULL_HANDLER = logging.getLogger("PIL"), logging.NullHandler()
 
 
-class Unusable(Exception):  # noqa: N818 (never leaves this room)
-    """What is wrong with a picture and what to do about it, said by who need not know its name."""
+class ImageError(Exception):
+    """What is wrong with a picture, and what to do about it."""
 
     def __init__(self, finding: str, remedy: str) -> None:
         super().__init__(finding, remedy)
@@ -64,8 +51,8 @@ class Unusable(Exception):  # noqa: N818 (never leaves this room)
 
 
 @contextmanager
-def naming(item: Any, index: int) -> Iterator[None]:
-    """Turn `Unusable` into the error of its kind of picture, with its name.
+def add_name_to_errors(item: Any, index: int) -> Iterator[None]:
+    """Turn `ImageError` into the error of its kind of picture, with its name.
 
     Raises
     ------
@@ -76,19 +63,19 @@ def naming(item: Any, index: int) -> Iterator[None]:
     """
     try:
         yield
-    except Unusable as error:
+    except ImageError as error:
         name = f"X[{index}]"
+        if isinstance(item, (Image.Image, np.ndarray)):
+            raise ValueError(f"{name}: {error.finding}. {error.remedy}") from error.__cause__
         if isinstance(item, (str, os.PathLike)):
-            raise problem(_path(item), error.finding, error.remedy) from error.__cause__
-        if not isinstance(item, (Image.Image, np.ndarray)):
-            if isinstance(called := getattr(item, "name", None), str):
-                name = f"{name} ({called})"
-            raise problem(name, error.finding, error.remedy) from error.__cause__
-        raise ValueError(f"{name}: {error.finding}. {error.remedy}") from error.__cause__
+            name = _path(item)
+        elif isinstance(file_name := getattr(item, "name", None), str):
+            name = f"{name} ({file_name})"
+        raise make_error(name, error.finding, error.remedy) from error.__cause__
 
 
-def read_picture(item: Any, index: int, max_pixels: int) -> Bytes:
-    """Read one picture, of whatever kind.
+def load_image(item: Any, index: int, max_pixels: int) -> Image.Image:
+    """Load one picture, of whatever kind.
 
     Parameters
     ----------
@@ -101,28 +88,33 @@ def read_picture(item: Any, index: int, max_pixels: int) -> Bytes:
 
     Returns
     -------
-    pixels : ndarray of uint8, shape (rows, columns, channels)
-        In 1 channel (grey), 3 (RGB) or 4 (RGBA), upright. It may be read-only.
+    image : PIL.Image.Image
+        RGB or RGBA, upright.
 
     Raises
     ------
     DatasetError
         If there is no such file.
-    Unusable
+    ImageError
         If it holds no picture that can be read, or too large a one.
     TypeError
         If it is nothing that could be a picture.
     """
     if isinstance(item, (str, os.PathLike)):
-        with open_file(_path(item), _REMEDY) as file:
+        with open_regular_file(_path(item), _REMEDY) as file:
             _check_bytes(os.fstat(file.fileno()).st_size, max_pixels)
             return _decode(file, max_pixels)
     if isinstance(item, Image.Image):
-        return _from_image(item, max_pixels)
+        _check_size(item.size, max_pixels)
+        if isinstance(item, ImageFile.ImageFile) and item.tile and item.format not in FORMATS:
+            # Opened, not yet decoded: to do so might run a program.
+            raise ImageError(f"is in the format {item.format}, which is not read here", _REMEDY)
+        with _wrap_errors():
+            return _convert(item.copy())
     if isinstance(item, np.ndarray):
         return _from_array(item, index, max_pixels)
     if hasattr(item, "read"):
-        return _decode(_buffered(item, index, max_pixels), max_pixels)
+        return _decode(_buffer(item, index, max_pixels), max_pixels)
     advice = "; put the bytes of a file into io.BytesIO" if isinstance(item, bytes) else ""
     raise TypeError(
         f"X[{index}] is of type {type(item).__name__}: expected a path, a binary file object, "
@@ -138,7 +130,7 @@ def _check_bytes(size: int, max_pixels: int) -> None:
     # Some decoders take a whole file into memory, whatever it holds. No pixel takes more than the
     # 8 bytes of 16-bit RGBA; the rest is for what else is in the file.
     if size > 8 * max_pixels + (1 << 24):
-        raise Unusable(
+        raise ImageError(
             f"is a file of more bytes ({size:,}) than a picture of {max_pixels:,} pixels takes",
             "Save it as a smaller picture, or give a larger max_pixels.",
         )
@@ -147,16 +139,16 @@ def _check_bytes(size: int, max_pixels: int) -> None:
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width < 1 or height < 1:
-        raise Unusable(f"has no pixels: it is {width} x {height}", _SAVE_AGAIN)
+        raise ImageError(f"has no pixels: it is {width} x {height}", _SAVE_AGAIN)
     if width * height > max_pixels:
-        raise Unusable(
+        raise ImageError(
             f"is of {width} x {height} = {width * height:,} pixels, more than "
             f"max_pixels={max_pixels:,}",
             "Make it smaller, or give a larger max_pixels.",
         )
 
 
-def _buffered(file: Any, index: int, max_pixels: int) -> io.BytesIO:
+def _buffer(file: Any, index: int, max_pixels: int) -> io.BytesIO:
     """The rest of a file object, which need not be able to seek, as Pillow wants to."""
     try:
         start = file.tell() if hasattr(file, "seekable") and file.seekable() else None
@@ -164,7 +156,7 @@ def _buffered(file: Any, index: int, max_pixels: int) -> io.BytesIO:
         if start is not None:
             file.seek(start)
     except Exception as error:
-        raise Unusable(f"cannot be read ({error})", "Give an open, binary file.") from error
+        raise ImageError(f"cannot be read ({error})", "Give an open, binary file.") from error
     if not isinstance(content, (bytes, bytearray)):
         raise TypeError(
             f"X[{index}] gives {type(content).__name__}, not bytes: open files in the mode 'rb'."
@@ -173,110 +165,84 @@ def _buffered(file: Any, index: int, max_pixels: int) -> io.BytesIO:
     return io.BytesIO(content)
 
 
-def _decode(file: IO[bytes], max_pixels: int) -> Bytes:
+def _decode(file: IO[bytes], max_pixels: int) -> Image.Image:
     start = file.read(12)
     if not start:
-        raise Unusable("is empty: there is nothing to read", _REMEDY)
-    with _decoding():
+        raise ImageError("is empty: there is nothing to read", _REMEDY)
+    with _wrap_errors():
         try:
             image = Image.open(file, formats=_OPENED)
         except UnidentifiedImageError:
-            raise Unusable(
+            raise ImageError(
                 f"is no picture, or damaged from the start: it begins with {start!r}", _REMEDY
             ) from None
         _check_size(image.size, max_pixels)
-        return _upright_pixels(image)
-
-
-def _from_image(image: Image.Image, max_pixels: int) -> Bytes:
-    _check_size(image.size, max_pixels)
-    if isinstance(image, ImageFile.ImageFile) and image.tile and image.format not in FORMATS:
-        # Opened, not yet decoded: to do so might run a program.
-        raise Unusable(f"is in the format {image.format}, which is not read here", _REMEDY)
-    with _decoding():
-        return _upright_pixels(image)
+        return _convert(image)
 
 
 @contextmanager
-def _decoding() -> Iterator[None]:
-    """Turn whatever Pillow raises into `Unusable`, and keep what it warns of from the user."""
+def _wrap_errors() -> Iterator[None]:
+    """Turn whatever Pillow raises into `ImageError`, and keep what it warns of from the user."""
     try:
         with _WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # Where nobody listens to a log, Python prints what is written into it.
-            _LOG.addHandler(_NOBODY)
+            _LOG.addHandler(_NULL_HANDLER)
             try:
                 yield
             finally:
-                _LOG.removeHandler(_NOBODY)
-    except Unusable:
+                _LOG.removeHandler(_NULL_HANDLER)
+    except ImageError:
         raise
     except Image.DecompressionBombError as error:
-        raise Unusable(
+        raise ImageError(
             f"has more pixels than Pillow reads, whatever max_pixels is ({error})",
             "Make it smaller, or, if you trust it, set PIL.Image.MAX_IMAGE_PIXELS.",
         ) from error
     except Exception as error:
         said = str(error) or type(error).__name__
-        raise Unusable(f"is damaged: Pillow says {said!r}", _SAVE_AGAIN) from error
+        raise ImageError(f"is damaged: Pillow says {said!r}", _SAVE_AGAIN) from error
 
 
-def _upright_pixels(image: Image.Image) -> Bytes:
-    image.load()  # TIFF files are turned by this
-    turn = None
+def _convert(image: Image.Image) -> Image.Image:
+    """Decode, turn upright, and convert to RGB or RGBA."""
+    image.load()
     with suppress(Exception):  # an EXIF block that cannot be read turns nothing
-        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    is_deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
-    pixels = _deep_pixels(image) if is_deep else _flat_pixels(image)
-    return pixels if turn is None else turn(pixels)
+        ImageOps.exif_transpose(image, in_place=True)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _convert_deep(image)
+    if image.mode == "LAB":
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        return cast(Image.Image, ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB"))
+    if image.mode == "La":
+        image = image.convert("LA")
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
-def _flat_pixels(image: Image.Image) -> Bytes:
-    """Grey, RGB or RGBA of 8 bits, strip by strip: as a whole, it would take twice the memory."""
-    # A single colour may be the transparent one, as an entry of `info`.
-    keyed = image.mode in ("1", "L", "P", "RGB") and image.has_transparency_data
-    if keyed or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
-        mode = "RGBA"
-    else:
-        mode = "L" if image.mode in ("1", "L") else "RGB"
-    pixels = np.empty((image.height, image.width, len(mode)), dtype=np.uint8)
-    step = max(1, _STRIP // image.width)
-    for top in range(0, image.height, step):
-        strip = image.crop((0, top, image.width, min(top + step, image.height)))
-        if strip.mode == "LAB":
-            strip = cast(Image.Image, ImageCms.applyTransform(strip, _from_lab()))
-        elif strip.mode == "La":
-            strip = strip.convert("LA")
-        pixels[top : top + step] = np.asarray(strip.convert(mode)).reshape(*strip.size[::-1], -1)
-    return pixels
-
-
-def _from_lab() -> ImageCms.ImageCmsTransform:
-    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    return ImageCms.buildTransform(lab, srgb, "LAB", "RGB")
-
-
-def _deep_pixels(image: Image.Image) -> Bytes:
+def _convert_deep(image: Image.Image) -> Image.Image:
     """Grey of more than 8 bits, which Pillow's own conversion would cut off at 255."""
     values: AnyArray = np.asarray(image)
     if image.mode == "I" and values.min() >= 0 and values.max() <= 0xFFFF:
         values = values.astype(np.uint16)  # how 16-bit PGM files are opened
-    grey = _to_bytes(values)[..., None]
-    key = image.info.get("transparency")
-    if not isinstance(key, int):
-        return grey
-    alpha = np.where(values == key, 0, 255).astype(np.uint8)[..., None]
-    return np.concatenate([grey, grey, grey, alpha], axis=2)
+    converted = Image.fromarray(_to_bytes(values)).convert("RGB")
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        converted.putalpha(Image.fromarray(np.where(values == transparent, 0, 255).astype("uint8")))
+    return converted
 
 
-def _from_array(array: AnyArray, index: int, max_pixels: int) -> Bytes:
+def _from_array(array: AnyArray, index: int, max_pixels: int) -> Image.Image:
     if array.dtype.kind not in "biuf":
         raise TypeError(f"X[{index}] is an array of dtype {array.dtype}: expected real numbers.")
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        raise Unusable(f"is an array of shape {array.shape}", f"Give pictures of shape {_SHAPES}.")
+        raise ImageError(
+            f"is an array of shape {array.shape}", f"Give pictures of shape {_SHAPES}."
+        )
     height, width = array.shape[:2]
     _check_size((width, height), max_pixels)
-    return _to_bytes(array.reshape(height, width, -1))
+    values = _to_bytes(array)
+    image = Image.fromarray(values[..., 0] if array.shape[2:] == (1,) else values)
+    return image.convert("RGBA" if image.mode == "RGBA" else "RGB")
 
 
 def _to_bytes(values: AnyArray) -> Bytes:
@@ -288,14 +254,14 @@ def _to_bytes(values: AnyArray) -> Bytes:
     smallest, largest = float(values.min()), float(values.max())
     if values.dtype.kind == "f":
         if not 0 <= smallest <= largest <= 1:  # nor where one is NaN
-            raise Unusable(
+            raise ImageError(
                 f"holds real numbers from {smallest:g} to {largest:g}",
                 "Give them from 0 to 1, or integers from 0 to 255.",
             )
         return np.rint(values * 255.0).astype(np.uint8)
     is_deep = values.dtype.kind == "u" and values.dtype.itemsize == 2
     if smallest < 0 or largest > (0xFFFF if is_deep else 0xFF):
-        raise Unusable(
+        raise ImageError(
             f"holds integers from {smallest:g} to {largest:g}",
             "Give them from 0 to 255, or as uint16 from 0 to 65535.",
         )
