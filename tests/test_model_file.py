@@ -301,7 +301,7 @@ UNSAVED = {
     ),
     "disorder": (with_attribute("classes_", np.array([2, 1, 0])), "labels are not sorted"),
     "objects": (with_attribute("classes_", np.array([print, 1, 2])), "such as <built-in function"),
-    "bytes": (with_attribute("classes_", np.array([b"a", b"b", b"c"])), "dtype .S1, such as b'a'"),
+    "bytes": (with_attribute("classes_", np.array([b"a", b"b", b"c"])), "of dtype .S1, such as"),
     "long label": (with_attribute("classes_", np.array(["a", "b", "c" * 10**7])), "<U10000000"),
     "wrong parameter": (with_parameter("dropout", 5), "saved: The 'dropout' parameter of Fashion"),
     "infinite weight": (with_parameter("class_weight", {0: np.inf}), "class_weight=inf is no plai"),
