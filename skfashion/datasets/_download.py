@@ -79,7 +79,7 @@ def download(
         for mirror in _attempts(mirrors, n_retries, delay):
             url = f"{mirror}{name}.gz"
             try:
-                content = _fetch(url, name, progress)
+                content = _download_content(url, name, progress)
             except (OSError, ValueError) as error:
                 failures[url] = f"{type(error).__name__}: {error}"
                 continue
@@ -101,7 +101,7 @@ def _attempts(mirrors: list[str], n_retries: int, delay: float) -> Iterator[str]
         yield from mirrors
 
 
-def _fetch(url: str, name: str, progress: bool) -> bytes:
+def _download_content(url: str, name: str, progress: bool) -> bytes:
     """Return the verified content; `ValueError` or `OSError` is the mirror's fault.
 
     By pooch's downloader but not by `pooch.retrieve`: its files are readable by their owner alone,
