@@ -137,7 +137,7 @@ def _download_content(url: str, name: str, progress: bool) -> bytes:
     if thread.is_alive():
         raise TimeoutError(f"not complete after {_DEADLINE} seconds")
     if errors:
-        raise errors[0]
+        raise errors.pop()  # leaves no cycle that would keep the socket open
     content = bytes(sink.content)
     found = sha256(content).hexdigest()
     if found != digest:
