@@ -252,7 +252,12 @@ def _read_table(path: Path, member: str | None) -> tuple[Bytes, Bytes]:
             # Without names pandas takes the columns from the first row, and a longer row is an
             # error; with them, it would take a column too many for an index or drop it.
             chunks = pd.read_csv(
-                stream, header=None, index_col=False, dtype=types, chunksize=_CHUNK_ROWS
+                stream,
+                header=None,
+                index_col=False,
+                dtype=types,
+                na_values=["True", "TRUE", "true", "False", "FALSE", "false"],  # else 1 and 0
+                chunksize=_CHUNK_ROWS,
             )
             with chunks, np.errstate(invalid="ignore"):  # of infinite numbers
                 blocks = [_split(chunk, columns) for chunk in chunks]

@@ -79,7 +79,7 @@ def download(
         for mirror in _attempts(mirrors, n_retries, delay):
             url = f"{mirror}{name}.gz"
             try:
-                content = _fetch(url, name, progress)
+                content = _download_content(url, name, progress)
             except (OSError, ValueError) as error:
                 failures[url] = f"{type(error).__name__}: {error}"
                 continue
@@ -101,7 +101,7 @@ def _attempts(mirrors: list[str], n_retries: int, delay: float) -> Iterator[str]
         yield from mirrors
 
 
-def _fetch(url: str, name: str, progress: bool) -> bytes:
+def _download_content(url: str, name: str, progress: bool) -> bytes:
     """Return the verified content; `ValueError` or `OSError` is the mirror's fault.
 
     By pooch's downloader but not by `pooch.retrieve`: its files are readable by their owner alone,
@@ -137,7 +137,7 @@ def _fetch(url: str, name: str, progress: bool) -> bytes:
     if thread.is_alive():
         raise TimeoutError(f"not complete after {_DEADLINE} seconds")
     if errors:
-        raise errors[0]
+        raise errors.pop()  # leaves no cycle that would keep the socket open
     content = bytes(sink.content)
     found = sha256(content).hexdigest()
     if found != digest:

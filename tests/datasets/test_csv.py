@@ -244,6 +244,11 @@ def test_bad_cell_is_named_by_line_column_and_content(tmp_path, column, value):
     )
 
 
+def test_a_column_of_truth_values_is_no_column_of_numbers(tmp_path):
+    content = f"{HEADER}\n{with_cell(7, 'True')}\n{with_cell(7, 'False')}"
+    assert "line 2, column 'pixel7' is 'True'" in error_of(save(tmp_path / "f.csv", content))
+
+
 def test_line_numbers_count_blank_lines(tmp_path):
     content = f"{HEADER}\n\n{ROW}\n\n{with_cell(3, '300')}\n"
     assert "line 5, column 'pixel3' is '300'" in error_of(save(tmp_path / "f.csv", content))
