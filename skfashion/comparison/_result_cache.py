@@ -96,7 +96,9 @@ class ResultCache:
         path = cache_directory.fit_file(self._directory, key)
         if (stored := _read(path, key, data.y)) is not None:
             with suppress(Exception):  # the fit tells why a metric fails
-                return replace(score(job, data, stored), from_memory=True)
+                run = replace(score(job, data, stored), from_memory=True)
+                os.utime(path)  # `skfashion cache` drops the least recently used
+                return run
         fit = fit_estimator(job, data)
         for method in RESPONSES:
             with suppress(Exception):  # no metric has asked for it yet
