@@ -31,7 +31,7 @@ def test_compare_prints_a_row_for_all_and_writes_a_report(csv, tmp_path, capsys)
     rows = out.splitlines()
     estimators = ["FashionCNN v1", "FashionCNN v2", *make_baselines()]
     names = "|".join(estimators)
-    pattern = re.compile(rf"^({names})\s+0\.\d{{3}} \[-?0\.\d{{3}}, [01]\.\d{{3}}\] .*\d$")
+    pattern = re.compile(rf"^({names})\s+0\.\d{{3}} \[-?\d\.\d{{3}}, \d\.\d{{3}}\] .*\d$")
     assert len([row for row in rows if pattern.match(row)]) == len(estimators)
     assert rows[-1] == f"Report: {folder / 'report.html'}"
     assert err.splitlines()[0] == "120 images, 2 stratified folds"
