@@ -54,6 +54,7 @@ def train(
         **{f"model__{name}": value for name, value in asdict(architecture).items()},
         model__dropout_rate=settings.dropout,
         model__pixel_max=settings.pixel_max,
+        model__learning_rate=settings.learning_rate,
         optimizer=Adam,
         optimizer__learning_rate=settings.learning_rate,
         optimizer__dtype=architecture.dtype,
@@ -100,11 +101,11 @@ def build_network(
     n_classes: int,
     dtype: Any,
     pixel_max: float,
-    compile_kwargs: dict[str, Any],
+    learning_rate: float,
 ) -> Network:
-    """Build and compile a network, or take a compiled one from the cache.
+    """Build a network, which SciKeras compiles, or take a compiled one from the cache.
 
-    The model-building function for SciKeras, which gives `compile_kwargs` as well.
+    This is the model-building function for SciKeras.
     """
     architecture = Architecture(
         image_shape, tuple(filters), kernel_size, strides, dropout, dense_units, n_classes, dtype
@@ -112,9 +113,8 @@ def build_network(
     network = cache.acquire(architecture)
     if network is None:
         network = Network(architecture)
-        network.compile(**compile_kwargs)
-        network.optimizer.build(network.trainable_variables)
-    network.optimizer.learning_rate = float(compile_kwargs["optimizer"].learning_rate)
+    else:
+        network.optimizer.learning_rate = learning_rate
     network.set_scales(pixel_max=pixel_max, dropout=dropout_rate)
     return network
 
