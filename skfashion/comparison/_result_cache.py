@@ -97,7 +97,8 @@ class ResultCache:
         if (stored := _read(path, key, data.y)) is not None:
             with suppress(Exception):  # the fit tells why a metric fails
                 run = replace(score(job, data, stored), from_memory=True)
-                os.utime(path)  # `skfashion cache` drops the least recently used
+                with suppress(OSError):
+                    os.utime(path)  # `skfashion cache` drops the least recently used
                 return run
         fit = fit_estimator(job, data)
         for method in RESPONSES:
