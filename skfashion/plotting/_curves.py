@@ -12,7 +12,7 @@ from skfashion._utils.types import AnyArray, FloatArray
 if TYPE_CHECKING:
     import pandas as pd
 
-    from skfashion import FashionCNN
+    from skfashion._classifier import FashionCNN
 
 Metric: TypeAlias = Literal["loss", "accuracy"]
 
@@ -55,7 +55,7 @@ def find_network(estimator: Any) -> "FashionCNN":
         )
     if hasattr(estimator, "steps"):
         return find_network(estimator.steps[-1][1])
-    from skfashion import FashionCNN
+    from skfashion._classifier import FashionCNN
 
     if isinstance(estimator, FashionCNN):
         raise NotFittedError("This FashionCNN is not fitted yet: it has no history_.")
