@@ -137,6 +137,8 @@ def test_validation_rows_may_be_weighted(images, small):
     weights = np.r_[np.ones(20), np.zeros(20)]
     clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:], sample_weight_val=weights)
     assert clf.history_["val_accuracy"] == pytest.approx([clf.score(X[80:100], y[80:100])])
+    with pytest.raises(ValueError, match="sample_weight_val was given without X_val"):
+        clf.fit(X[:80], y[:80], sample_weight_val=weights)
 
 
 @pytest.mark.parametrize(("batch_size", "epochs"), [(1, 100), (4, 200), (24, 800)])

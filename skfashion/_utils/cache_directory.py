@@ -13,34 +13,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from skfashion._utils.files import is_part
-from skfashion._utils.types import AnyArray, StrPath
+from skfashion._utils.types import StrPath
 
 _KEY = re.compile(r"[0-9a-f]{40}")
 _EPOCH_FILE = re.compile(r"\d{5,}\.(weights|optimizer)")
 _FIT_FILE = re.compile(r"[0-9a-f]{40}\.fit")
 
 
-def make_key(settings: Mapping[str, Any], *arrays: AnyArray) -> str:
-    """Hash settings and arrays.
-
-    Parameters
-    ----------
-    settings : JSON-able
-    *arrays : ndarray
-
-    Returns
-    -------
-    str
-        Hexadecimal digits. They are equal for equal contents, shapes and dtypes.
-    """
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for array in arrays:
-        digest.update(f"|{array.dtype.str}{array.shape}|".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()[:40]
+def make_key(settings: Mapping[str, Any]) -> str:
+    """Hash JSON-able settings into 40 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:40]
 
 
 def training_folder(directory: StrPath, key: str) -> Path:

@@ -26,16 +26,16 @@ def csv(tmp_path):
 
 def test_compare_prints_a_row_for_all_and_writes_a_report(csv, tmp_path, capsys):
     folder = tmp_path / "out" / "deep"
-    assert main(["compare", "--data", str(csv), "--cv", "2", "--output", str(folder)]) == 0
+    assert main(["compare", "--data", str(csv), "--cv", "3", "--output", str(folder)]) == 0
     out, err = capsys.readouterr()
     rows = out.splitlines()
     estimators = ["FashionCNN v1", "FashionCNN v2", *make_baselines()]
     names = "|".join(estimators)
-    pattern = re.compile(rf"^({names})\s+0\.\d{{3}} \[-?\d\.\d{{3}}, \d\.\d{{3}}\] .*\d$")
+    pattern = re.compile(rf"^({names})\s+0\.\d{{3}} \[-?0\.\d{{3}}, [01]\.\d{{3}}\] .*\d$")
     assert len([row for row in rows if pattern.match(row)]) == len(estimators)
     assert rows[-1] == f"Report: {folder / 'report.html'}"
-    assert err.splitlines()[0] == "120 images, 2 stratified folds"
-    assert len(err.splitlines()) == 1 + 2 * len(estimators)
+    assert err.splitlines()[0] == "120 images, 3 stratified folds"
+    assert len(err.splitlines()) == 1 + 3 * len(estimators)
 
     assert sorted(path.name for path in folder.iterdir()) == [
         "report.html",
@@ -44,11 +44,11 @@ def test_compare_prints_a_row_for_all_and_writes_a_report(csv, tmp_path, capsys)
     ]
     table = pd.read_csv(folder / "table.csv", index_col="estimator")
     scores = pd.read_csv(folder / "scores.csv")
-    assert len(scores) == 2 * len(estimators)
+    assert len(scores) == 3 * len(estimators)
     means = scores.groupby("estimator")["score"].mean()
     assert_allclose(table["accuracy_mean"], means[table.index])
     page = (folder / "report.html").read_text(encoding="utf-8")
-    command = f"skfashion compare --data {csv} --cv 2 --output {folder}"
+    command = f"skfashion compare --data {csv} --cv 3 --output {folder}"
     for told in (command, "Python 3.", "tensorflow 2.", "scikeras 0.", "cores, ", "120 images"):
         assert told in page
 
