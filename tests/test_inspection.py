@@ -1,6 +1,7 @@
 """occlusion_map says which pixels carry a decision, OcclusionDisplay draws it."""
 
 import warnings
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -22,18 +23,12 @@ from skfashion import FashionCNN
 from skfashion.datasets import ImageFileReader
 from skfashion.inspection import OcclusionDisplay, _occlusion, occlusion_map
 
-PLACE = 19  # row 2, column 3 of 8 x 8 pixels
-
-
-def flat(X):
-    return X.reshape(len(X), -1)
-
 
 @pytest.fixture(scope="module")
 def data():
-    """60 images of 8 x 8 bytes in rows, in three classes."""
+    """Return 60 images of 8 x 8 bytes in rows, in three classes."""
     X, y = make_images(60)
-    return flat(X), y
+    return X.reshape(60, -1), y
 
 
 @pytest.fixture(scope="module")
@@ -54,38 +49,22 @@ def linear(data):
     return LogisticRegression(C=1e-6).fit(*data)
 
 
-@pytest.fixture(scope="module")
-def one_pixel():
-    """A tree that looks at one pixel only, and an image in which that is bright."""
-    rng = np.random.default_rng(0)
-    X = rng.integers(0, 256, (200, 64), dtype=np.uint8)
-    return DecisionTreeClassifier(max_depth=1).fit(X, X[:, PLACE] > 127), X[X[:, PLACE] > 200][0]
-
-
 def by_the_book(estimator, image, label, patch_size, stride, fill):
-    """The definition: for every pixel the mean over all patches on it, one prediction for each."""
-    rows, columns = image.shape
+    """Compute the definition: for every pixel the mean fall over all patches that cover it."""
+    sums, counts = np.zeros((2, *image.shape))
     index = list(estimator.classes_).index(label)
-    falls = [[[] for _ in range(columns)] for _ in range(rows)]
     before = estimator.predict_proba(image.reshape(1, -1))[0, index]
-    # Far beyond the border; what meets no pixel changes nothing.
-    for top in range(-10 * stride, rows, stride):
-        for left in range(-10 * stride, columns, stride):
-            patch = [
-                (row, column)
-                for row in range(top, top + patch_size)
-                for column in range(left, left + patch_size)
-                if 0 <= row < rows and 0 <= column < columns
-            ]
-            if not patch:
-                continue
-            covered = image.copy()
-            for place in patch:
-                covered[place] = fill
-            fall = before - estimator.predict_proba(covered.reshape(1, -1))[0, index]
-            for row, column in patch:
-                falls[row][column].append(float(fall))
-    return np.array([[np.mean(found) for found in row] for row in falls])
+    # Patches begin far beyond the border. One that meets no pixel changes nothing.
+    tops, lefts = (range(-10 * stride, length, stride) for length in image.shape)
+    for top, left in product(tops, lefts):
+        patch = np.s_[
+            max(0, top) : max(0, top + patch_size), max(0, left) : max(0, left + patch_size)
+        ]
+        covered = image.copy()
+        covered[patch] = fill
+        sums[patch] += before - estimator.predict_proba(covered.reshape(1, -1))[0, index]
+        counts[patch] += 1
+    return sums / counts
 
 
 class TestOcclusionMap:
@@ -94,7 +73,6 @@ class TestOcclusionMap:
         [
             ((8, 8), 5, 1, 0),
             ((8, 8), 5, 3, 77),
-            ((8, 8), 1, 1, 0),
             ((8, 8), 8, 8, 0),
             ((4, 16), 5, 2, 0),
             ((16, 4), 3, 3, 0),
@@ -105,29 +83,17 @@ class TestOcclusionMap:
         self, linear, data, shape, patch_size, stride, fill
     ):
         image, label = data[0][1].reshape(shape), data[1][1]
-        falls = occlusion_map(
-            linear, image, patch_size=patch_size, stride=stride, fill=fill, image_shape=shape
-        )
+        settings = {"patch_size": patch_size, "stride": stride, "fill": fill}
+        falls = occlusion_map(linear, image, **settings, image_shape=shape)
         assert falls.dtype == np.float64
-        assert_allclose(
-            falls, by_the_book(linear, image, label, patch_size, stride, fill), atol=1e-12
-        )
+        assert_allclose(falls, by_the_book(linear, image, label, **settings), atol=1e-12)
 
-    def test_of_a_network_is_the_same_mean(self, network, data):
+    def test_of_a_network_is_the_same_mean_in_batches_of_any_size(self, network, data, monkeypatch):
         image, label = data[0][1].reshape(8, 8), data[1][1]
-        falls = occlusion_map(network, image, patch_size=3)
-        assert_allclose(falls, by_the_book(network, image, label, 3, 1, 0), atol=1e-6)
-
-    @pytest.mark.parametrize("patch_size", [1, 3])
-    def test_of_a_tree_that_looks_at_one_pixel_peaks_on_it(self, one_pixel, patch_size):
-        tree, image = one_pixel
-        falls = occlusion_map(tree, image, patch_size=patch_size)
-        assert falls.argmax() == PLACE
-        assert falls.flat[PLACE] == 1
-        # Only pixels that a patch covers together with that one.
-        row, column = np.indices((8, 8)) - np.array([2, 3])[:, None, None]
-        near = np.maximum(abs(row), abs(column)) < patch_size
-        assert_array_equal(falls > 0, near)
+        expected = by_the_book(network, image, label, 3, 1, 0)
+        assert_allclose(occlusion_map(network, image, patch_size=3), expected, atol=1e-6)
+        monkeypatch.setattr(_occlusion, "_PIXELS_AT_A_TIME", 64 * 7)
+        assert_allclose(occlusion_map(network, image, patch_size=3), expected, atol=1e-6)
 
     def test_follows_the_most_probable_class_unless_told(self, forest, data):
         image = data[0][5]
@@ -137,40 +103,24 @@ class TestOcclusionMap:
         others = sum(occlusion_map(forest, image, label=c) for c in range(3) if c != likely)
         assert_allclose(others, -default, atol=1e-12)
 
-    @pytest.mark.parametrize("make", ["network", "pipeline", "search"])
-    def test_takes_any_layout_for_any_estimator(self, network, data, make):
+    def test_takes_any_layout_and_estimators_of_estimators(self, data):
         X, y = data
-        estimator = {
-            "network": lambda: network,
-            "pipeline": lambda: make_pipeline(MinMaxScaler(), GaussianNB()).fit(X, y),
-            "search": lambda: GridSearchCV(
-                DecisionTreeClassifier(random_state=0), {"max_depth": [1, 2]}, cv=2
-            ).fit(X, y),
-        }[make]()
-        image = X[4]
-        expected = occlusion_map(estimator, image)
+        search = GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [1, 2]}, cv=2)
+        pipeline = make_pipeline(MinMaxScaler(), search).fit(X, y)
+        expected = occlusion_map(pipeline, X[4])
         assert expected.shape == (8, 8)
         for shape in ((8, 8), (8, 8, 1), (1, 64), (1, 8, 8), (1, 8, 8, 1)):
-            assert_array_equal(occlusion_map(estimator, image.reshape(shape)), expected)
-        assert_array_equal(occlusion_map(estimator, image.tolist()), expected)
+            assert_array_equal(occlusion_map(pipeline, X[4].reshape(shape)), expected)
+        assert_array_equal(occlusion_map(pipeline, X[4].tolist()), expected)
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
-    def test_hands_on_the_dtype_and_reads_only(self, one_pixel, dtype):
-        _, image = one_pixel
-        seen = []
-
-        class Watched(DecisionTreeClassifier):
-            def predict_proba(self, X):
-                seen.append(X.dtype)
-                return super().predict_proba(X)
-
-        watched = Watched(max_depth=1).fit(np.array([image, 0 * image]), [1, 0])
-        image = image.astype(dtype)
+    def test_hands_on_the_dtype_and_reads_only(self, linear, data, monkeypatch, dtype):
+        image, seen = data[0][0].astype(dtype), []
         image.flags.writeable = False
-        before = image.copy()
-        occlusion_map(watched, image)
-        assert set(seen) == {np.dtype(dtype)}
-        assert_array_equal(image, before)
+        predict_proba = linear.predict_proba
+        monkeypatch.setattr(linear, "predict_proba", lambda X: seen.append(X) or predict_proba(X))
+        occlusion_map(linear, image)
+        assert {X.dtype for X in seen} == {np.dtype(dtype)}
 
     @pytest.mark.parametrize("library", [pd, pl])
     def test_hands_on_the_names_of_a_dataframe(self, data, library):
@@ -179,21 +129,17 @@ class TestOcclusionMap:
         frame = library.DataFrame(X, **{"columns" if library is pd else "schema": names})
         forest = RandomForestClassifier(5, random_state=0).fit(frame, y)
         expected = occlusion_map(RandomForestClassifier(5, random_state=0).fit(X, y), X[0])
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
+        with warnings.catch_warnings(action="error"):
             assert_array_equal(occlusion_map(forest, frame[:1]), expected)
             if library is pd:
                 assert_array_equal(occlusion_map(forest, frame.iloc[0]), expected)
 
-    def test_in_small_batches_is_the_same(self, network, data, monkeypatch):
-        expected = occlusion_map(network, data[0][0])
-        monkeypatch.setattr(_occlusion, "_PIXELS_AT_A_TIME", 64 * 7)
-        assert_allclose(occlusion_map(network, data[0][0]), expected, atol=1e-6)
-
-    def test_takes_images_from_the_shape_of_the_network(self, data):
+    def test_takes_rows_and_columns_from_the_network(self, data):
         X, y = data
-        clf = FashionCNN(filters=(2,), dense_units=4, epochs=1, image_shape=(4, 16))
-        assert occlusion_map(clf.fit(X, y), X[0]).shape == (4, 16)
+        clf = FashionCNN(filters=(2,), dense_units=4, epochs=1, image_shape=(4, 16)).fit(X, y)
+        assert occlusion_map(clf, X[0]).shape == (4, 16)
+        with pytest.raises(ValueError, match=r"image comes in \(16, 4\), .* fitted to \(4, 16\)"):
+            occlusion_map(clf, X[0].reshape(16, 4))
 
     def test_of_pixels_that_no_square_holds_is_zero_beyond_them(self, data):
         X, y = data[0][:, :60], data[1]
@@ -201,8 +147,6 @@ class TestOcclusionMap:
         assert falls.shape == (8, 8)
         assert not falls.flat[60:].any()
         assert falls.any()
-        clf = FashionCNN(filters=(2,), dense_units=4, epochs=1).fit(X, y)
-        assert occlusion_map(clf, X[0]).shape == (8, 8)
 
     def test_does_not_warn_of_what_it_covered(self, network, monkeypatch):
         # One bright pixel: without it the rest is too dark for the scale of the training.
@@ -211,37 +155,29 @@ class TestOcclusionMap:
         with pytest.warns(UserWarning, match="on one scale"):
             network.predict(np.ones((1, 64)))
         monkeypatch.setattr(_occlusion, "_PIXELS_AT_A_TIME", 1)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
+        with warnings.catch_warnings(action="error"):
             occlusion_map(network, image)
 
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
             ({"patch_size": 0}, "'patch_size' parameter of occlusion_map must be an int"),
-            ({"patch_size": 2.5}, "'patch_size'"),
             ({"stride": 0}, "'stride'"),
             ({"fill": "black"}, "'fill'"),
             ({"patch_size": 9}, "patch_size=9: expected at most 8"),
             ({"patch_size": 2, "stride": 3}, "stride=3: expected at most patch_size=2"),
             ({"fill": 0.5}, r"fill=0\.5: .*uint8"),
             ({"fill": 256}, r"fill=256: .*uint8"),
-            ({"fill": -1}, r"fill=-1: .*uint8"),
             ({"fill": np.nan}, r"fill=nan: .*uint8"),
             ({"label": 7}, r"label=7 is no class of the estimator: expected one of \[0, 1, 2\]"),
-            ({"label": "hat"}, "label='hat' is no class"),
             ({"label": [0, 1]}, "is no class"),
             ({"image_shape": (5, 5)}, "25 pixels, but image has 64"),
             ({"image_shape": (0, 64)}, "two positive integers"),
             ({"image": np.zeros((3, 64))}, r"image has shape \(3, 64\): expected one grey image"),
-            ({"image": np.zeros((3, 8, 8))}, r"image has shape \(3, 8, 8\)"),
             ({"image": np.zeros((8, 8, 3))}, r"image has shape \(8, 8, 3\)"),
-            ({"image": np.zeros((2, 8, 8, 1))}, r"image has shape \(2, 8, 8, 1\)"),
             ({"image": pd.DataFrame(np.zeros((2, 64)))}, r"image has shape \(2, 64\)"),
             ({"image": np.zeros(60)}, "60 pixels, but RandomForestClassifier .* of 64"),
             ({"image": np.full(64, np.nan)}, "image contains NaN"),
-            ({"image": np.full(64, np.inf)}, "image contains infinity"),
-            ({"image": ["a"] * 64}, "numeric"),
             ({"image": 3}, "'image' parameter"),
             ({"image": np.zeros((4, 16)), "image_shape": (8, 8)}, "do not agree"),
         ],
@@ -250,20 +186,18 @@ class TestOcclusionMap:
         with pytest.raises(ValueError, match=message):
             occlusion_map(forest, **{"image": data[0][0], **arguments})
 
-    def test_refuses_an_image_that_is_not_shaped_like_those_of_the_network(self, network):
-        with pytest.raises(ValueError, match=r"image comes in \(4, 16\), .* fitted to \(8, 8\)"):
-            occlusion_map(network, np.zeros((4, 16)))
-
-    def test_refuses_estimators_without_probabilities_or_without_fit(self, data):
+    def test_refuses_estimators_without_probabilities_or_fit_or_of_several_outputs(self, data):
         X, y = data
         with pytest.raises(TypeError, match=r"'estimator' .* implementing 'predict_proba'"):
             occlusion_map(LinearSVC().fit(X, y), X[0])
-        for estimator in (FashionCNN(), make_pipeline(GaussianNB())):
-            with pytest.raises(NotFittedError):
-                occlusion_map(estimator, X[0])
+        with pytest.raises(NotFittedError):
+            occlusion_map(make_pipeline(GaussianNB()), X[0])
+        forest = RandomForestClassifier(2).fit(X, np.column_stack([y, y]))
+        with pytest.raises(ValueError, match="2 outputs"):
+            occlusion_map(forest, X[0])
 
     @pytest.mark.parametrize("explain", [occlusion_map, OcclusionDisplay.from_estimator])
-    def test_says_what_of_a_pipeline_of_photos_can_be_explained(self, forest, data, explain):
+    def test_says_what_of_a_pipeline_of_photos_can_be_explained(self, data, explain):
         X, y = data
         pictures = list(X.reshape(-1, 8, 8))
         pipeline = make_pipeline(ImageFileReader(image_shape=(8, 8)), GaussianNB())
@@ -272,12 +206,6 @@ class TestOcclusionMap:
             with pytest.raises(ValueError, match=r"begins with an ImageFileReader.*pipeline\[1:\]"):
                 explain(estimator.fit(pictures, y), pictures[:1])
         explain(pipeline[1:], pipeline[:1].transform(pictures[:1]))
-
-    def test_refuses_estimators_of_several_outputs(self, data):
-        X, y = data
-        forest = RandomForestClassifier(2).fit(X, np.column_stack([y, y]))
-        with pytest.raises(ValueError, match="2 outputs"):
-            occlusion_map(forest, X[0])
 
 
 class TestOcclusionDisplay:
@@ -392,9 +320,7 @@ class TestOcclusionDisplay:
             ({"display_labels": ["hat"]}, "display_labels has 1 names for 3 classes"),
             ({"y": [0]}, "inconsistent numbers of samples"),
             ({"label": [0]}, "inconsistent numbers of samples"),
-            ({"label": 9}, "label=9 is no class"),
             ({"patch_size": 0}, "'patch_size'"),
-            ({"image_shape": (5, 5)}, "25 pixels"),
             ({"estimator": {}}, "at least one classifier"),
             ({"X": np.zeros((0, 64))}, "X holds no image"),
             ({"X": np.zeros(64)}, r"X has shape \(64,\): expected several images"),
