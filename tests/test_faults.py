@@ -1,7 +1,7 @@
-"""Whatever befalls a disk, a process or a clock: a file is whole or what it was, and none is left.
+"""A file is whole or what it was before, and none is left over, whatever befalls disk or process.
 
-What `fetch_fashion_mnist` writes is put to the same in tests/datasets/test_fetch.py, what `memory`
-writes in test_memory.py, too, and a comparison that is killed in test_result_cache.py.
+test_fetch.py holds the same for what `fetch_fashion_mnist` writes, test_memory.py for `memory`, and
+test_result_cache.py for a comparison that is killed.
 """
 
 import os
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and disks of
 
 @pytest.fixture(scope="module")
 def csv(tmp_path_factory):
-    """Kaggle's format: 120 bundled images."""
+    """Write 120 bundled images in Kaggle's format."""
     frame = load_fashion_mini(as_frame=True).frame.head(120)
     path = tmp_path_factory.mktemp("csv") / "fashion-mnist_train.csv"
     path.parent.chmod(0o755)
@@ -35,7 +35,7 @@ def csv(tmp_path_factory):
 
 @pytest.fixture
 def two(fitted):
-    """Two networks that are told apart by their weights."""
+    """Return two networks of different weights."""
     other = FashionCNN(**fitted.get_params()).fit(*make_images(seed=1))
     return fitted, other
 
@@ -52,7 +52,7 @@ def fill(folder):
 
 
 def one_line(err):
-    """What the shell says last, which is all that it says of an error."""
+    """Return the last line of standard error, which is all that the shell says of an error."""
     assert "Traceback" not in err
     line = err.splitlines()[-1]
     assert line.startswith("skfashion: ")
@@ -79,15 +79,15 @@ class TestAFullDisk:
         path.write_text("the model of before")
         fill(folder)
         before = contents(folder)
-        command = ["train", "--data", csv, "--network", "v2", "--epochs", "1"]
-        assert main([*command, "--output", str(path)]) == 1
+        command = ["train", "--data", csv, "--network", "v2", "--epochs", "1", "--output"]
+        assert main([*command, str(path)]) == 1
         assert one_line(capsys.readouterr().err).endswith(f"No space left on device: '{path}'")
         assert contents(folder) == before
 
 
 @pytest.fixture(params=["read-only", "no permission"])
 def closed(request, tmp_path):
-    """A context in which nothing may be written into a folder, and what the system says then."""
+    """Return a folder, a context in which nobody may write into it, and the system's reason."""
     folder = tmp_path / "closed"
     folder.mkdir()
     (folder / "clf.skfashion").write_text("the model of before")
@@ -118,20 +118,14 @@ class TestAFolderThatNobodyMayWriteInto:
         assert contents(folder) == before
 
     @pytest.mark.parametrize(
-        "command",
-        [
-            ["compare", "--output", "{}"],
-            ["compare", "--memory", "{}"],
-            ["train", "--output", "{}/clf.skfashion"],
-        ],
-        ids=" ".join,
+        "command", ["compare --output {}", "compare --memory {}", "train --output {}/clf.skfashion"]
     )
     def test_is_told_before_any_training(self, csv, closed, command, capsys):
         folder, closing, reason = closed
         before = contents(folder)
-        command = [word.format(folder) for word in command]
+        command = [word.format(folder) for word in [*command.split(), "--data", csv]]
         with closing(folder):
-            assert main([*command, "--data", csv]) == 1
+            assert main(command) == 1
         out, err = capsys.readouterr()
         assert out == ""
         assert err == f"{one_line(err)}\n"
@@ -140,14 +134,16 @@ class TestAFolderThatNobodyMayWriteInto:
         assert contents(folder) == before
 
 
-# A process that imports once what a write needs, and forks children that are killed while they
-# write. `check` finds only whole files after each.
+# A process imports once what a save needs, and forks children that are killed while they save.
 KILLS = """
     import os, random, signal, time
     from pathlib import Path
-    folder, kills = Path({folder!r}), {kills}
-    {prepare}
-    chance = random.Random({kills})
+    from skfashion import FashionCNN
+    folder, path, kills = Path({folder!r}), Path({folder!r}, "clf.skfashion"), {kills}
+    names = [folder.parent / name for name in ("one", "other")]
+    models, contents = [FashionCNN.load(name) for name in names], [None]
+    contents += [name.read_bytes() for name in names]
+    chance = random.Random(kills)
     parent, (begun, ready) = os.getpid(), os.pipe()
     for _ in range(kills):
         before = set(os.listdir(folder))
@@ -155,10 +151,9 @@ KILLS = """
         if child == 0:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the traceback of a Ctrl-C
             os.write(ready, b".")  # Python forgets a signal that comes within the fork
-            number = 0
             while os.getppid() == parent:
-                write(number)
-                number += 1
+                for model in models:
+                    model.save(path)
         os.read(begun, 1)
         time.sleep(chance.uniform(0, 0.05))
         how = chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -170,48 +165,21 @@ KILLS = """
                 os.kill(child, how)
                 pressed = time.monotonic()
         new = [name for name in set(os.listdir(folder)) - before if name.endswith(".part")]
-        # What ends without a word can only leave what it was writing.
+        # A process that ends without a word can only leave what it was writing.
         assert len(new) <= (how != signal.SIGINT), (how, new)
-        check()
+        assert (path.read_bytes() if path.exists() else None) in contents
     print(sum(name.endswith(".part") for name in os.listdir(folder)))
 """
-SAVES = """
-    from skfashion import FashionCNN
-    models = [FashionCNN.load(folder.parent / name) for name in ("one", "other")]
-    contents = [(folder.parent / name).read_bytes() for name in ("one", "other")]
-
-    def write(number):
-        models[number % 2].save(folder / "clf.skfashion")
-
-    def check():
-        assert not (folder / "clf.skfashion").exists() or (
-            (folder / "clf.skfashion").read_bytes() in contents
-        )
-"""
 
 
-# Likewise, with two children at once that both come to their end.
-RACE = """
-    import os
-    from pathlib import Path
-    folder = Path({folder!r})
-    {prepare}
-    children = []
-    for number in range(2):
-        children.append(os.fork())
-        if children[-1] == 0:
-            for _ in range(200):
-                write(number)
-            os._exit(0)
-    while children:
-        check()
-        done, status = os.waitpid(children[0], os.WNOHANG)
-        assert status == 0
-        if done:
-            children.remove(done)
-    check()
-    assert os.listdir(folder)
-"""
+@pytest.fixture
+def default_signals():
+    """Handle signals as a new process does: a shell's nohup lets some be ignored."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 class TestKilledAtAnyMoment:
@@ -221,14 +189,14 @@ class TestKilledAtAnyMoment:
         folder.mkdir()
         for name, clf in zip(("one", "other"), two, strict=True):
             clf.save(tmp_path / name)
-        run = KILLS.format(folder=str(folder), kills=kills, prepare=SAVES.strip())
-        left = int(run_python(run))
+        left = int(run_python(KILLS.format(folder=str(folder), kills=kills)))
         assert kills == 20 or left  # or nothing was killed in the act
         for part in folder.glob("*.part"):
             os.utime(part, (0, 0))
         two[0].save(folder / "clf.skfashion")
         assert list(folder.iterdir()) == [folder / "clf.skfashion"]
 
+    @pytest.mark.usefixtures("default_signals")
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
     def test_a_command_that_is_told_to_end_leaves_no_file(self, csv, tmp_path, number):
         output, memory = tmp_path / "report", tmp_path / "memory"
@@ -238,15 +206,11 @@ class TestKilledAtAnyMoment:
                 time.sleep(0.01)
             os.kill(os.getpid(), number)
 
-        # A shell's nohup lets it be ignored.
-        before = signal.signal(number, signal.SIG_DFL)
         thread = Thread(target=end, daemon=True)
         thread.start()
-        command = ["compare", "--data", csv, "--output", str(output), "--memory", str(memory)]
         with pytest.raises(SystemExit) as stop:
-            main(command)
+            main(["compare", "--data", csv, "--output", str(output), "--memory", str(memory)])
         thread.join()
-        signal.signal(number, before)
         assert stop.value.code == 128 + number
         assert list(output.iterdir()) == []
 
@@ -261,21 +225,20 @@ class TestKilledAtAnyMoment:
             stderr=subprocess.PIPE,
             text=True,
         )
-        lines = [process.stderr.readline() for _ in range(2)]
-        assert lines[1].startswith("[1/33] FashionCNN v1, fold 1: ")
+        process.stderr.readline()
+        process.stderr.readline()  # the first fit
         workers = psutil.Process(process.pid).children(recursive=True)
-        assert workers
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=30)
-        assert process.returncode == 143
-        assert (out, "Traceback" in err) == ("", False)
+        assert (process.returncode, out, "Traceback" in err) == (143, "", False)
         assert list(output.iterdir()) == []
         assert list(memory.rglob("*.fit"))
+        assert workers
         assert not psutil.wait_procs(workers, timeout=10)[1]
 
+    @pytest.mark.usefixtures("default_signals")
     def test_a_second_signal_does_not_cut_the_tidying_short(self):
-        """A closed terminal may tell of it twice; what another program handles stays its own."""
-
+        """A closed terminal may tell of it twice. What another program handles stays its own."""
         told = []
 
         def theirs(*_):
@@ -291,38 +254,26 @@ class TestKilledAtAnyMoment:
                 os.kill(os.getpid(), signal.SIGHUP)
                 told.append("tidied")
 
-        before = [
-            signal.signal(signal.SIGTERM, signal.SIG_DFL),
-            signal.signal(signal.SIGHUP, theirs),
-        ]
-        try:
-            with pytest.raises(SystemExit):
-                end_twice()
-            assert told == ["theirs", "tidied"]
-            assert signal.getsignal(signal.SIGHUP) is theirs
-        finally:
-            signal.signal(signal.SIGTERM, before[0])
-            signal.signal(signal.SIGHUP, before[1])
+        signal.signal(signal.SIGHUP, theirs)
+        with pytest.raises(SystemExit):
+            end_twice()
+        assert told == ["theirs", "tidied"]
+        assert signal.getsignal(signal.SIGHUP) is theirs
 
 
 FUTURE = 4e9  # the year 2096
 
 
 class TestAClockThatIsWrong:
-    def test_keeps_nothing_for_ever_and_takes_nothing_of_others(self, fitted, tmp_path):
+    def test_keeps_nothing_forever_and_takes_nothing_of_others(self, fitted, tmp_path):
         path = tmp_path / "clf[1].skfashion"
-        stale, ahead, young = (tmp_path / f".skfashion-{digit * 32}.part" for digit in "012")
+        young, ahead, stale = (tmp_path / f".skfashion-{digit * 32}.part" for digit in "012")
+        zeros = "0" * 32
         others = [
             tmp_path / name
-            for name in (
-                f"clf.skfashion-{'0' * 32}.part",
-                f".skfashion-{'g' * 32}.part",
-                f".skfashion-{'0' * 32}.part.zip",
-                ".skfashion-.part",
-                "clf1.skfashion.part",
-            )
+            for name in (f"clf.skfashion-{zeros}.part", f".skfashion-{zeros}.part.zip", ".part")
         ]
-        for part in (stale, ahead, young, *others):
+        for part in (young, ahead, stale, *others):
             part.touch()
         for part in (stale, *others):
             os.utime(part, (0, 0))
@@ -362,12 +313,18 @@ class TestAClockThatIsWrong:
         assert contents(tmp_path) == {"file": bytes(2**27)}
 
 
-class TestTwoProcessesThatWrite:
-    @pytest.mark.slow
-    def test_one_of_two_files_is_there_and_whole(self, two, tmp_path):
-        folder = tmp_path / "shared"
-        folder.mkdir()
-        for name, clf in zip(("one", "other"), two, strict=True):
-            clf.save(tmp_path / name)
-        run_python(RACE.format(folder=str(folder), prepare=SAVES.strip()))
-        assert not list(folder.glob("*.part"))
+@pytest.mark.slow
+def test_of_two_processes_that_save_at_once_one_leaves_its_file_whole(two, tmp_path):
+    path = tmp_path / "shared" / "clf.skfashion"
+    path.parent.mkdir()
+    code = "import sys; from skfashion import FashionCNN; clf = FashionCNN.load(sys.argv[1])\n"
+    code += f"for _ in range(200): clf.save({str(path)!r})"
+    processes, contents = [], []
+    for name, clf in zip(("one", "other"), two, strict=True):
+        clf.save(tmp_path / name)
+        contents.append((tmp_path / name).read_bytes())
+        processes.append(subprocess.Popen([sys.executable, "-c", code, tmp_path / name]))
+    while any(process.poll() is None for process in processes):
+        assert not path.exists() or path.read_bytes() in contents
+    assert [process.returncode for process in processes] == [0, 0]
+    assert list(path.parent.iterdir()) == [path]
