@@ -1,4 +1,4 @@
-"""A file is whole or what it was before, and none is left over, whatever befalls disk or process.
+"""Test that files are whole or as before, and none is left over, whatever befalls the machine.
 
 test_fetch.py holds the same for what `fetch_fashion_mnist` writes, test_memory.py for `memory`, and
 test_result_cache.py for a comparison that is killed.
@@ -238,7 +238,7 @@ class TestKilledAtAnyMoment:
 
     @pytest.mark.usefixtures("default_signals")
     def test_a_second_signal_does_not_cut_the_tidying_short(self):
-        """A closed terminal may tell of it twice. What another program handles stays its own."""
+        """Send a signal twice, as a closed terminal may. Another program keeps its own handler."""
         told = []
 
         def theirs(*_):
@@ -290,7 +290,7 @@ class TestAClockThatIsWrong:
         assert clf.n_epochs_trained_ == 0
 
     def test_what_another_takes_for_old_is_written_again(self, tmp_path):
-        """The other process is stopped while it writes, and its file made to look old."""
+        """Stop another process while it writes, and make its file look old."""
         path = tmp_path / "file"
         code = (
             "from pathlib import Path; from skfashion._utils.files import write_atomically;"

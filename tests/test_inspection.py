@@ -1,4 +1,4 @@
-"""occlusion_map says which pixels carry a decision, OcclusionDisplay draws it."""
+"""Test that occlusion_map says which pixels carry a decision, and OcclusionDisplay draws it."""
 
 import warnings
 from itertools import product

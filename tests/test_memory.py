@@ -1,4 +1,4 @@
-"""With memory no epoch is trained twice and nothing else changes, whatever happens to files."""
+"""Test that `memory` trains no epoch twice and changes nothing else, whatever befalls its files."""
 
 import json
 import os
@@ -9,20 +9,14 @@ import sys
 import textwrap
 import time
 import warnings
-from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
-from helpers import make_images, run_python, weights_equal
+from helpers import run_python, weights_equal
 from numpy.testing import assert_array_equal
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.model_selection import (
-    GridSearchCV,
-    HalvingGridSearchCV,
-    cross_validate,
-    validation_curve,
-)
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, validation_curve
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
@@ -31,6 +25,10 @@ from skfashion._cli.main import main
 from skfashion._network.architecture import TrainingState
 from skfashion._training.checkpoints import Checkpoints
 from skfashion._utils import cache_directory
+
+# For each parameter that shapes a training, another value than that of `cnn`.
+SHAPING = {"random_state": 1, "dropout": 0.3, "learning_rate": 0.002, "batch_size": 30}
+SHAPING |= {"strides": 2, "dense_units": 13, "dtype": "float64", "class_weight": {0: 2}}
 
 
 @pytest.fixture
@@ -50,11 +48,18 @@ def equal(a, b):
 
 
 def trained(estimator, X, y):
-    return (
-        estimator[-1].n_epochs_trained_
-        if hasattr(estimator, "steps")
-        else (estimator.n_epochs_trained_)
-    )
+    """Score an estimator or a pipeline by the number of epochs that it trained."""
+    return getattr(estimator, "steps", [(None, estimator)])[-1][1].n_epochs_trained_
+
+
+def accuracy_and_count(counted):
+    """Return a scorer that notes the number of epochs trained."""
+
+    def accuracy(estimator, X, y):
+        counted.append(trained(estimator, X, y))
+        return estimator.score(X, y)
+
+    return accuracy
 
 
 class TestEqualBitsWithoutTrainingTwice:
@@ -67,21 +72,16 @@ class TestEqualBitsWithoutTrainingTwice:
         assert clf.n_epochs_trained_ == expected
         assert equal(clf, cnn(epochs=then, memory=None).fit(*images))
 
-    def test_training_goes_on_from_the_newest_epoch_as_it_would_have(self, images, cnn):
-        cnn(epochs=4).fit(*images)
-        again = cnn(epochs=4).fit(*images)
+    def test_training_goes_on_from_the_newest_epoch_alone(self, images, cnn):
         fresh = cnn(epochs=4, memory=None).fit(*images)
-        assert again.n_epochs_trained_ == 0
-        assert equal(again.partial_fit(*images), fresh.partial_fit(*images))
-
-    def test_an_epoch_from_the_middle_cannot_go_on_and_says_so(self, images, cnn):
         cnn(epochs=4).fit(*images)
-        clf = cnn(epochs=2).fit(*images)
-        with pytest.raises(ValueError, match=r"no optimizer's state.*memory"):
-            clf.partial_fit(*images)
-        with pytest.raises(ValueError, match=r"no optimizer's state.*memory"):
-            clf.set_params(warm_start=True).fit(*images)
-        assert clf.n_iter_ == 2
+        again, middle = (cnn(epochs=epochs).fit(*images) for epochs in (4, 2))
+        assert again.n_epochs_trained_ == middle.n_epochs_trained_ == 0
+        assert equal(again.partial_fit(*images), fresh.partial_fit(*images))
+        for going_on in (middle.partial_fit, middle.set_params(warm_start=True).fit):
+            with pytest.raises(ValueError, match=r"no optimizer's state.*memory"):
+                going_on(*images)
+        assert middle.n_iter_ == 2
 
     def test_early_stopping_takes_the_same_epochs(self, images, cnn):
         X, y = images
@@ -91,58 +91,61 @@ class TestEqualBitsWithoutTrainingTwice:
         plain = cnn(**stopping, memory=None).fit(X[:80], y[:80], **split)
         n_epochs = len(plain.history_["loss"])
         assert plain.n_iter_ < n_epochs < 30
-        for epochs, expected in (
-            (plain.n_iter_, n_epochs - plain.n_iter_),
-            (n_epochs - 1, 0),
-            (30, 0),
-        ):
+        taken = [(plain.n_iter_, n_epochs - plain.n_iter_), (n_epochs - 1, 0), (30, 0)]
+        for epochs, expected in taken:
             cnn(epochs=epochs).fit(X[:80], y[:80], **split)
             clf = cnn(**stopping).fit(X[:80], y[:80], **split)
             assert clf.n_epochs_trained_ == expected
             assert equal(clf, plain)
 
+    @pytest.mark.parametrize(("name", "value"), SHAPING.items())
+    def test_parameters_that_shape_a_training_make_another_one(self, images, cnn, name, value):
+        cnn(epochs=1).fit(*images)
+        assert cnn(epochs=1, **{name: value}).fit(*images).n_epochs_trained_ == 1
+
     @pytest.mark.parametrize(
         "change",
         [
-            {"random_state": 1},
-            {"dropout": 0.3},
-            {"learning_rate": 0.002},
-            {"batch_size": 30},
-            {"strides": 2},
-            {"dense_units": 13},
-            {"dtype": "float64"},
-            {"class_weight": {0: 2}},
+            lambda X, y: {"X": np.r_[X[:1] ^ 1, X[1:]]},
+            lambda X, y: {"y": y[::-1]},
+            lambda X, y: {"sample_weight": np.where(np.arange(120) == 3, 2.0, 1.0)},
+            lambda X, y: {"X_val": X[:30], "y_val": y[:30]},
         ],
-        ids=str,
+        ids=["X", "y", "weights", "validation"],
     )
-    def test_what_shapes_a_training_makes_another_run(self, images, cnn, change):
-        cnn(epochs=2).fit(*images)
-        clf = cnn(epochs=2, **change).fit(*images)
-        assert clf.n_epochs_trained_ == 2
-        assert equal(clf, cnn(epochs=2, memory=None, **change).fit(*images))
+    def test_other_data_make_another_training(self, images, cnn, change):
+        cnn(epochs=1).fit(*images)
+        data = dict(zip("Xy", images, strict=True)) | change(*images)
+        assert cnn(epochs=1).fit(**data).n_epochs_trained_ == 1
 
-    def test_other_data_make_another_run(self, images, cnn):
-        X, y = images
-        cnn(epochs=1).fit(X, y)
-        other = X.copy()
-        other[0, 0, 0] ^= 1
-        assert cnn(epochs=1).fit(other, y).n_epochs_trained_ == 1
-        assert cnn(epochs=1).fit(X, y[::-1]).n_epochs_trained_ == 1
-        weights = np.where(np.arange(len(y)) == 3, 2.0, 1.0)
-        assert cnn(epochs=1).fit(X, y, sample_weight=weights).n_epochs_trained_ == 1
-        validated = cnn(epochs=1).fit(X, y, X_val=X[:30], y_val=y[:30])
-        assert validated.n_epochs_trained_ == 1
-        assert "val_loss" in validated.history_
+    @pytest.mark.parametrize(
+        "variable", ["XLA_FLAGS", "TF_DETERMINISTIC_OPS", "ONEDNN_MAX_CPU_ISA"]
+    )
+    def test_settings_that_shape_bits_make_another_training(
+        self, images, cnn, monkeypatch, variable
+    ):
+        cnn(epochs=1).fit(*images)
+        monkeypatch.setenv(variable, "another")
+        assert cnn(epochs=1).fit(*images).n_epochs_trained_ == 1
 
-    def test_what_does_not_shape_it_is_the_same_run(self, images, cnn, capsys):
+    @pytest.mark.parametrize(
+        ("parameters", "convert"),
+        [
+            ({"verbose": 1}, np.asarray),
+            ({"tol": 0.5, "n_iter_no_change": 9}, np.asfortranarray),
+            ({}, lambda X: X.reshape(120, -1).tolist()),
+            ({}, lambda X: X / 255),
+            ({}, lambda X: X * 2.0),
+            ({}, np.int16),
+        ],
+        ids=["verbose", "unused", "list", "0..1", "doubled", "integers"],
+    )
+    def test_what_does_not_shape_it_is_the_same_training(self, images, cnn, parameters, convert):
         X, y = images
-        cnn(epochs=2).fit(X, y)
-        for clf in (
-            cnn(epochs=2, verbose=1).fit(X, y),
-            cnn(epochs=2, tol=0.5, n_iter_no_change=9).fit(np.asfortranarray(X), y),
-            cnn(epochs=2).fit(X.reshape(len(X), -1), y.astype(float)),
-        ):
-            assert clf.n_epochs_trained_ == 0
+        first = cnn(epochs=2).fit(X, y)
+        again = cnn(epochs=2, **parameters).fit(convert(X), y.astype(float))
+        assert again.n_epochs_trained_ == 0
+        assert equal(first, again)
 
     def test_in_another_process(self, images, cnn, tmp_path):
         clf = cnn(epochs=3).fit(*images)
@@ -156,40 +159,22 @@ class TestEqualBitsWithoutTrainingTwice:
         """)
         assert out == f"0 False {clf.history_['loss']}\n"
 
-    @pytest.mark.parametrize("convert", [lambda X: X / 255, lambda X: X * 2.0, np.int16])
-    def test_equal_scaled_pixels_are_the_same_run_whatever_their_type(self, images, cnn, convert):
-        X, y = images
-        first = cnn(epochs=2).fit(X, y)
-        again = cnn(epochs=2).fit(convert(X), y)
-        assert again.n_epochs_trained_ == 0
-        assert equal(first, again)
-
-    @pytest.mark.parametrize(
-        "variable", ["XLA_FLAGS", "TF_DETERMINISTIC_OPS", "ONEDNN_MAX_CPU_ISA"]
-    )
-    def test_settings_that_shape_bits_make_another_run(self, images, cnn, monkeypatch, variable):
-        cnn(epochs=1).fit(*images)
-        monkeypatch.setenv(variable, "another")
-        assert cnn(epochs=1).fit(*images).n_epochs_trained_ == 1
-
 
 class TestParameter:
     def test_a_joblib_memory_stands_for_its_location(self, images, cnn, tmp_path):
         cnn(epochs=1).fit(*images)
         memory = joblib.Memory(tmp_path, verbose=0)
         assert cnn(epochs=1, memory=memory).fit(*images).n_epochs_trained_ == 0
-        nowhere = cnn(epochs=1, memory=joblib.Memory(None)).fit(*images)
-        assert nowhere.n_epochs_trained_ == 1
-        with pytest.raises(ValueError, match="which only fit with memory stores"):
-            next(nowhere.staged_predict_proba(images[0]))
+        assert cnn(epochs=1, memory=joblib.Memory(None)).fit(*images).n_epochs_trained_ == 1
 
     def test_an_empty_path_is_refused(self, images, cnn):
         with pytest.raises(ValueError, match="memory='': expected the path of a directory"):
             cnn(memory="").fit(*images)
 
-    def test_everything_lies_in_one_hidden_folder(self, images, cnn, tmp_path):
-        cnn(epochs=1).fit(*images)
-        assert [path.name for path in tmp_path.iterdir()] == [".skfashion-cache"]
+    def test_everything_lies_in_one_hidden_folder(self, images, cnn, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        cnn(epochs=1, memory="~/stored").fit(*images)
+        assert [path.name for path in (tmp_path / "stored").iterdir()] == [".skfashion-cache"]
 
 
 class TestSizeLimit:
@@ -203,17 +188,14 @@ class TestSizeLimit:
         usage = cache_directory.measure_usage(tmp_path)
         assert cache_directory.limit_size(tmp_path, usage.bytes) == (0, 0, 0, 0)
         assert cache_directory.limit_size(tmp_path, usage.bytes / 2)[:2] == (2, 4)
-        trained = [
-            cnn(epochs=2, random_state=seed).fit(*images).n_epochs_trained_ for seed in range(3)
-        ]
-        assert trained == [0, 2, 2]
+        fits = (cnn(epochs=2, random_state=seed).fit(*images) for seed in range(3))
+        assert [clf.n_epochs_trained_ for clf in fits] == [0, 2, 2]
 
     def test_the_command_takes_sizes_with_units(self, images, cnn, tmp_path, capsys):
         cnn(epochs=2).fit(*images)
-        assert main(["cache", str(tmp_path), "--max-size", "1.5 GB"]) == 0
-        assert ": 0 trainings, 0 epochs" in capsys.readouterr().out
-        assert main(["cache", str(tmp_path), "--max-size", "10"]) == 0
-        assert ": 1 trainings, 2 epochs" in capsys.readouterr().out
+        for size, removed in (("1.5 GB", ": 0 trainings, 0 epochs"), ("10", ": 1 trainings, 2 ep")):
+            assert main(["cache", str(tmp_path), "--max-size", size]) == 0
+            assert removed in capsys.readouterr().out
         with pytest.raises(SystemExit):
             main(["cache", str(tmp_path), "--max-size", "much"])
 
@@ -223,33 +205,26 @@ class TestStockSearches:
     def test_grid_search_over_epochs_trains_the_longest_alone(self, images, cnn, n_jobs):
         grid = {"epochs": [1, 2, 3, 4], "dropout": [0.1, 0.3]}
         scoring = {"trained": trained, "accuracy": "accuracy"}
-        results = {}
-        for memory in ("memory", None):
-            clf = cnn() if memory else cnn(memory=None)
-            search = GridSearchCV(clf, grid, cv=2, n_jobs=n_jobs, scoring=scoring, refit=False)
-            results[memory] = search.fit(*images).cv_results_
+        found, plain = (
+            GridSearchCV(clf, grid, cv=2, n_jobs=n_jobs, scoring=scoring, refit=False)
+            .fit(*images)
+            .cv_results_
+            for clf in (cnn(), cnn(memory=None))
+        )
         for split in ("split0", "split1"):
-            assert_array_equal(
-                results["memory"][f"{split}_test_accuracy"], results[None][f"{split}_test_accuracy"]
-            )
-        sums = {name: found["mean_test_trained"].sum() for name, found in results.items()}
-        assert sums[None] == 20
-        assert sums["memory"] == 8 if n_jobs == 1 else 8 <= sums["memory"] <= 14
+            assert_array_equal(found[f"{split}_test_accuracy"], plain[f"{split}_test_accuracy"])
+        assert plain["mean_test_trained"].sum() == 20
+        n_epochs = found["mean_test_trained"].sum()
+        assert n_epochs == 8 if n_jobs == 1 else 8 <= n_epochs <= 14
 
     def test_halving_goes_on_where_the_rung_before_ended(self, images, cnn):
-        counted = []
-
-        class Counted(FashionCNN):
-            def fit(self, X, y):
-                super().fit(X, y)
-                counted.append(self.n_epochs_trained_)
-                return self
-
         def search(clf):
-            counted.clear()
-            return HalvingGridSearchCV(
-                Counted(**clf.get_params()),
+            counted = []
+            search = HalvingGridSearchCV(
+                clf,
                 {"learning_rate": [1e-4, 3e-4, 1e-3, 3e-3]},
+                scoring=accuracy_and_count(counted),
+                return_train_score=False,
                 resource="epochs",
                 factor=2,
                 min_resources=1,
@@ -258,34 +233,21 @@ class TestStockSearches:
                 refit=False,
                 random_state=0,
             ).fit(*images)
+            return search.cv_results_["mean_test_score"], sum(counted)
 
-        without = search(cnn(memory=None))
-        assert sum(counted) == 2 * (4 * 1 + 2 * 2 + 1 * 4)
-        with_memory = search(cnn())
-        assert sum(counted) == 2 * (4 * 1 + 2 * 1 + 1 * 2)
-        assert_array_equal(
-            with_memory.cv_results_["mean_test_score"],
-            without.cv_results_["mean_test_score"],
-        )
+        plain, found = search(cnn(memory=None)), search(cnn())
+        assert_array_equal(found[0], plain[0])
+        assert plain[1] == 2 * (4 * 1 + 2 * 2 + 1 * 4)
+        assert found[1] == 2 * (4 * 1 + 2 * 1 + 1 * 2)
 
-    def test_in_a_pipeline_and_in_validation_curves(self, images, cnn):
+    def test_a_validation_curve_of_a_pipeline_goes_on(self, images, cnn):
         X, y = images
-        X = X.reshape(len(X), -1)
         pipeline = make_pipeline(MinMaxScaler(), cnn())
-        scores = cross_validate(
-            pipeline.set_params(fashioncnn__epochs=3), X, y, cv=2, scoring=trained
-        )
-        assert_array_equal(scores["test_score"], [3, 3])
+        curve = {"param_name": "fashioncnn__epochs", "param_range": [2, 3, 4]}
         _, counted = validation_curve(
-            pipeline,
-            X,
-            y,
-            param_name="fashioncnn__epochs",
-            param_range=[2, 3, 4],
-            cv=2,
-            scoring=trained,
+            pipeline, X.reshape(120, -1), y, **curve, cv=2, scoring=trained
         )
-        assert_array_equal(counted, [[0, 0], [0, 0], [1, 1]])
+        assert_array_equal(counted, [[2, 2], [1, 1], [1, 1]])
 
 
 class TestStagedPredictions:
@@ -293,10 +255,8 @@ class TestStagedPredictions:
         X, y = images
         clf = cnn(epochs=3).fit(X, y)
         stages = list(clf.staged_predict_proba(X))
-        assert len(stages) == 3
-        for epochs, stage in enumerate(stages, start=1):
-            expected = cnn(epochs=epochs, memory=None).fit(X, y).predict_proba(X)
-            assert_array_equal(stage, expected)
+        plain = (cnn(epochs=epochs, memory=None).fit(X, y) for epochs in (1, 2, 3))
+        assert_array_equal(stages, [clf.predict_proba(X) for clf in plain])
         copied = pickle.loads(pickle.dumps(clf))
         assert_array_equal(list(copied.staged_predict_proba(X)), stages)
 
@@ -326,12 +286,10 @@ class TestNothingIsLost:
         "damage",
         [
             lambda content: b"",
-            lambda content: content[:100],
             lambda content: content[:-1],
             lambda content: content[:500] + bytes([content[500] ^ 1]) + content[501:],
-            lambda content: b"not ours at all" * 100,
         ],
-        ids=["empty", "cut", "one byte short", "one bit", "foreign"],
+        ids=["empty", "one byte short", "one bit"],
     )
     def test_a_damaged_entry_is_reported_once_and_trained_again(
         self, images, cnn, tmp_path, kind, damage
@@ -343,8 +301,7 @@ class TestNothingIsLost:
             clf = cnn(epochs=5).fit(*images)
         assert len(told) == 1
         assert equal(clf, cnn(epochs=5, memory=None).fit(*images))
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
+        with warnings.catch_warnings(action="error"):
             assert cnn(epochs=5).fit(*images).n_epochs_trained_ == 0
 
     def test_what_is_damaged_is_reported_by_one_fit_alone(self, images, cnn, tmp_path):
@@ -352,8 +309,7 @@ class TestNothingIsLost:
         entries(tmp_path, "optimizer")[0].write_bytes(b"no state")
         with pytest.warns(UserWarning, match="damaged.*It is removed"):
             assert cnn(epochs=3).fit(*images).n_epochs_trained_ == 0
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
+        with warnings.catch_warnings(action="error"):
             assert cnn(epochs=3).fit(*images).n_epochs_trained_ == 0
             assert cnn(epochs=4).fit(*images).n_epochs_trained_ == 4
             assert cnn(epochs=5).fit(*images).n_epochs_trained_ == 1
@@ -378,17 +334,12 @@ class TestNothingIsLost:
         assert [path.name for path in entries(tmp_path)] == ["00002.optimizer", "00002.weights"]
         assert run.find_latest(0, 2) is None  # the first is missing
 
-    def test_a_home_directory_is_found(self, images, cnn, tmp_path, monkeypatch):
-        monkeypatch.setenv("HOME", str(tmp_path))
-        cnn(epochs=1, memory="~/stored").fit(*images)
-        assert len(entries(tmp_path / "stored")) == 2
-
     def test_an_entry_of_another_training_is_found_out(self, images, cnn, tmp_path):
         cnn(epochs=2).fit(*images)
-        (ours,) = entries(tmp_path, "optimizer")
+        ours = entries(tmp_path, "weights")
         cnn(epochs=2, random_state=1).fit(*images)
-        other = next(path for path in entries(tmp_path, "weights") if path.parent != ours.parent)
-        ours.with_name("00002.weights").write_bytes(other.with_name("00002.weights").read_bytes())
+        theirs = [path for path in entries(tmp_path, "weights") if path not in ours]
+        ours[1].write_bytes(theirs[1].read_bytes())
         with pytest.warns(UserWarning, match="belongs to another training"):
             clf = cnn(epochs=2).fit(*images)
         assert equal(clf, cnn(epochs=2, memory=None).fit(*images))
@@ -404,7 +355,7 @@ class TestNothingIsLost:
         (tmp_path / "file").write_text("in the way")
         with pytest.warns(UserWarning, match="cannot be written") as told:
             clf = cnn(epochs=3, memory=tmp_path / "file").fit(*images)
-        assert len(told) == 1
+        assert [warning.filename for warning in told] == [__file__]
         assert equal(clf, cnn(epochs=3, memory=None).fit(*images))
 
     def test_a_full_disk_stops_the_storing_not_the_fit(self, images, cnn, full):
@@ -414,11 +365,10 @@ class TestNothingIsLost:
         assert len(told) == 1
         assert 0 < len(entries(memory, "weights")) < 20
         assert entries(memory, "part") == []
-        plain = cnn(epochs=20, memory=None).fit(*images)
-        assert equal(clf, plain)
         with pytest.warns(UserWarning, match="No space left on device"):
             again = cnn(epochs=20, memory=memory).fit(*images)
-        assert equal(again, plain)
+        assert equal(again, clf)
+        assert equal(clf, cnn(epochs=20, memory=None).fit(*images))
 
     def test_what_is_stored_on_a_shared_directory_others_may_read(self, images, cnn, tmp_path):
         before = os.umask(0o022)
@@ -428,23 +378,6 @@ class TestNothingIsLost:
             os.umask(before)
         assert {path.stat().st_mode & 0o777 for path in entries(tmp_path)} == {0o644}
 
-    def test_the_warning_names_the_users_line(self, images, cnn, tmp_path):
-        (tmp_path / "file").touch()
-        with pytest.warns(UserWarning, match="cannot be written") as told:
-            cnn(epochs=1, memory=tmp_path / "file").fit(*images)
-        assert told[0].filename == __file__
-
-    def test_what_a_killed_process_left_half_written_goes(self, images, cnn, tmp_path):
-        cnn(epochs=1).fit(*images)
-        left, young = (
-            entries(tmp_path)[0].with_name(f".skfashion-{digit * 32}.part") for digit in "01"
-        )
-        left.touch()
-        young.touch()
-        os.utime(left, (0, 0))
-        cnn(epochs=2).fit(*images)
-        assert entries(tmp_path, "part") == [young]
-
     @pytest.mark.parametrize(
         ("kills", "epochs"), [(1, 8), pytest.param(20, 80, marks=pytest.mark.slow)]
     )
@@ -453,48 +386,41 @@ class TestNothingIsLost:
     ):
         grid = {"epochs": [epochs // 2, epochs], "dropout": [0.1, 0.4]}
         code = f"""
-            import sys
             from helpers import make_images
             from sklearn.model_selection import GridSearchCV
             from skfashion import FashionCNN
-            parameters = {cnn(memory=None).get_params()!r}
-            clf = FashionCNN(**{{**parameters, "memory": {str(tmp_path)!r}}})
-            search = GridSearchCV(clf, {grid!r}, cv=2, refit=False)
-            print("ready", flush=True)
-            search.fit(*make_images())
+            clf = FashionCNN(**{cnn(memory=str(tmp_path)).get_params()!r})
+            search = GridSearchCV(clf, {grid!r}, cv=2, refit=False).fit(*make_images())
             print(search.cv_results_["mean_test_score"].tolist())
         """
-        here = str(Path(__file__).parent)
         rng = np.random.default_rng(0)
         counts = [0]
         share = 2 * epochs // kills  # half of those of two networks and two folds
 
-        def trained():
+        def n_new():
             return len(entries(tmp_path, "weights")) - counts[-1]
 
-        for _ in range(kills):
+        for number in range(kills):
             before = entries(tmp_path, "part")  # of those that were killed
             process = subprocess.Popen(
                 [sys.executable, "-c", textwrap.dedent(code)],
-                env={**os.environ, "PYTHONPATH": here},
-                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             )
-            process.stdout.readline()
-            while trained() == 0 and process.poll() is None:
+            while n_new() == 0 and process.poll() is None:
                 time.sleep(0.01)
             # Soon, but before a fast machine has nothing left for the kills to come.
             moment = time.monotonic() + rng.uniform(0, 0.1)
-            while time.monotonic() < moment and trained() < share:
+            while time.monotonic() < moment and n_new() < share:
                 time.sleep(0.001)
-            how = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[len(counts) % 3 - 1]
+            how = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[number % 3]
             process.send_signal(how)
             process.wait(60)
             assert how != signal.SIGINT or entries(tmp_path, "part") == before
             counts.append(len(entries(tmp_path, "weights")))
         assert counts == sorted(set(counts))
-        scores = json.loads(run_python(code).splitlines()[1])
-        search = GridSearchCV(cnn(memory=None), grid, cv=2, refit=False)
-        assert scores == search.fit(*make_images()).cv_results_["mean_test_score"].tolist()
+        search = GridSearchCV(cnn(memory=None), grid, cv=2, refit=False).fit(*images)
+        scores = search.cv_results_["mean_test_score"].tolist()
+        assert json.loads(run_python(code)) == scores
 
     @pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
     def test_without_an_integer_seed_it_is_refused(self, images, cnn, tmp_path, random_state):

@@ -1,4 +1,4 @@
-"""A model file holds a fitted network exactly, and `load` refuses every other file."""
+"""Test that a model file holds a fitted network exactly, and that other files are refused."""
 
 import json
 import os
@@ -175,7 +175,7 @@ class TestWhatIsLoaded:
 
 
 def test_a_file_of_format_1_is_read_forever():
-    """Written by version 0.1.0, of the same images under the names bag, coat and shirt."""
+    """Read what version 0.1.0 wrote, of the same images under the names bag, coat and shirt."""
     loaded = FashionCNN.load(Path(__file__).parent / "data" / "format_1.skfashion")
     X, y = make_images()
     expected = [
@@ -235,7 +235,7 @@ class TestTheFile:
 
     def test_goes_into_a_pipe_and_is_not_waited_for_in_one(self, good, path):
         os.mkfifo(path)
-        with pytest.raises(ValueError, match="no regular file"):
+        with pytest.raises(ValueError, match="not a regular file"):
             FashionCNN.load(path)
         with ThreadPoolExecutor(1) as threads:
             saved = threads.submit(good[0].save, path, include_optimizer=True)
@@ -257,8 +257,8 @@ UNSAVED = [
     (lambda clf: setattr(clf, "classes_", np.array([b"a", b"b", b"c"])), "of dtype .S1, such as"),
     (lambda clf: setattr(clf, "classes_", np.array(["a", "b", "c" * 10**7])), "<U10000000"),
     (lambda clf: clf.set_params(dropout=5), "cannot be saved: The 'dropout' parameter of Fashion"),
-    (lambda clf: clf.set_params(class_weight={0: np.inf}), "class_weight=inf is no plain, finite"),
-    (lambda clf: clf.set_params(memory=b"memory"), "memory=b'memory' is no plain"),
+    (lambda clf: clf.set_params(class_weight={0: np.inf}), "class_weight=inf is not a plain, fini"),
+    (lambda clf: clf.set_params(memory=b"memory"), "memory=b'memory' is not a plain"),
     (lambda clf: clf.set_params(class_weight=dict.fromkeys(range(10**5), 0.1)), "most 1,048,576"),
 ]
 
@@ -340,7 +340,7 @@ FORGED = [
     ("iterations", 0, "iterations is 0"),
     ("image_shape", [8.0, 8.0], "image_shape is 8.0"),
     ("image_shape", [4, 16], "/4 is .*: expected"),
-    ("image_shape", [10**9, 10**9], "have not 64 features"),
+    ("image_shape", [10**9, 10**9], "do not have 64 features"),
     ("architecture.strides", 0, "strides is 0: expected int"),
     ("architecture.dtype", "float16", "of dtype 'float16'"),
     ("architecture.dense_units", 13, "/4 is .*: expected"),
@@ -354,8 +354,8 @@ FORGED = [
     ("classes", labels("f4,(99999,99999)f4", 0, 1, 2), "names of dtype 'f4,.*of a plain"),
     ("classes", labels("<U9999999", "a", "b", "c"), "16,777,216 bytes"),
     ("classes", labels("<M8[D]", 0, 1, -(2**63)), "not sorted"),
-    ("classes", labels("|O", "a", "b", {"c": 1}), "are not kept"),
-    ("feature_names", labels("<i8", *range(64)), "feature names are no texts"),
+    ("classes", labels("|O", "a", "b", {"c": 1}), "cannot hold labels of dtype object"),
+    ("feature_names", labels("<i8", *range(64)), "feature names are not strings"),
     ("sha256", "0" * 64, "SHA-256 does not match"),
     ("weights/7", ..., "weights/7 is missing: expected"),
     ("a/b", WEIGHTS, "a/b is .*: expected no such tensor"),
@@ -378,13 +378,13 @@ def with_document(text):
 
 OTHER = '{"weights/0": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}'
 RAW = {
-    "nothing": (b"", "no model file of skfashion, or was cut off"),
-    "a zip": (b"PK\3\4" + bytes(99), "no model file of skfashion, or was cut off"),
-    "no header": (bytes(8), "no model file of skfashion, or was cut off"),
+    "nothing": (b"", "not a model file of skfashion, or was cut off"),
+    "a zip": (b"PK\3\4" + bytes(99), "not a model file of skfashion, or was cut off"),
+    "no header": (bytes(8), "not a model file of skfashion, or was cut off"),
     "a long header": (with_header(" " * 2**21), "take 2,097,152 of at most"),
-    "deep lists": (with_header("[" * 20_000), "damaged, or no model file.*RecursionError"),
+    "deep lists": (with_header("[" * 20_000), "damaged, or not a model file.*RecursionError"),
     "many lists": (with_header("[" + "[[[[[[]]]]]]," * 80_000 + "0]"), "damaged"),
-    "no Unicode": (with_header(b'{"\xff\xfe": 0}'), "damaged, or no model file"),
+    "no Unicode": (with_header(b'{"\xff\xfe": 0}'), "damaged, or not a model file"),
     "other tensors": (with_header(OTHER, bytes(4)), "not one of skfashion"),
     "a document of a list": (with_document("[]"), "damaged"),
     "a document without end": (with_document("[" * 20_000), "damaged"),

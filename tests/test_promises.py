@@ -1,4 +1,4 @@
-"""The promises that hold everywhere, each by its number in the design.
+"""Test the promises that hold everywhere, each by its number in the design.
 
 `test_soak.py` tests the sixth, constant memory.
 """

@@ -71,7 +71,7 @@ def load(cls: type[Any], path: StrPath) -> Any:
     path = _expand_user(path)
     if path.exists() and not (path.is_file() or path.is_dir()):
         # Opening a pipe would wait for a writer forever.
-        raise ValueError(f"{path} cannot be loaded: it is no regular file.")
+        raise ValueError(f"{path} cannot be loaded: it is not a regular file.")
     with path.open("rb") as file, _wrap_errors(f"{path} cannot be loaded"):
         return _deserialize(cls, file)
 
@@ -93,7 +93,7 @@ def _wrap_errors(what: str) -> Iterator[None]:
         if not isinstance(error, ValueError) or isinstance(
             error, json.JSONDecodeError | UnicodeError
         ):
-            message = f"it is damaged, or no model file of skfashion ({error!r})."
+            message = f"it is damaged, or not a model file of skfashion ({error!r})."
         dots = "…" * (len(message) > _MAX_MESSAGE)
         raise ValueError(f"{what}: {message[:_MAX_MESSAGE]}{dots}") from error
 
@@ -153,19 +153,19 @@ def _deserialize(cls: type[Any], file: BinaryIO) -> Any:
         setattr(clf, name, _check_number(name, document["numbers"].get(name), *limits))
     clf.image_shape_ = _check_image_shape(document["image_shape"], clf.n_features_in_)
     stored = document["architecture"]
-    # Each layer has a kernel and a bias. A network without them need not be laid out.
+    # Each layer has a kernel and a bias. Compute no shapes of layers that have none.
     _require(2 * len(stored["filters"]) <= len(header), "it has more convolutions than tensors.")
     architecture = _build_architecture(stored, clf.image_shape_)
     clf._architecture = asdict(architecture)
     clf.classes_ = labels = _decode_labels(document["classes"], architecture.n_classes)
-    _require((labels[1:] > labels[:-1]).all(), "its labels are not sorted, or not different.")
+    _require((labels[1:] > labels[:-1]).all(), "its labels are not sorted, or not all different.")
     if document["feature_names"] is not None:
         clf.feature_names_in_ = _decode_labels(document["feature_names"], clf.n_features_in_)
-        _require(clf.feature_names_in_.dtype == object, "its feature names are no texts.")
+        _require(clf.feature_names_in_.dtype == object, "its feature names are not strings.")
     if (iterations := document["iterations"]) is not None:
         _check_number("iterations", iterations, int, 1, _LARGEST_INT)
 
-    # All this says which tensors there must be, and so how long the file is.
+    # All this determines which tensors the file must hold, and so how long it is.
     dtype = architecture.dtype.replace("float", "F")  # as safetensors calls it
     layers = [(dtype, list(shape)) for shape in architecture.parameter_shapes]
     groups = ("weights", *(_MOMENTS if iterations is not None else ()))
@@ -192,7 +192,7 @@ def _read_header(file: BinaryIO) -> tuple[int, dict[str, Any], dict[str, Any]]:
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     length = int.from_bytes(file.read(8), "little")
-    _require(0 < length <= size - 8, "it is no model file of skfashion, or was cut off.")
+    _require(0 < length <= size - 8, "it is not a model file of skfashion, or was cut off.")
     _require(
         length <= _MAX_HEADER_BYTES,
         f"parameters, labels and names take {length:,} of at most {_MAX_HEADER_BYTES:,} bytes.",
@@ -213,7 +213,7 @@ def _read_header(file: BinaryIO) -> tuple[int, dict[str, Any], dict[str, Any]]:
 def _read_tensors(
     file: BinaryIO, header_size: int, header: dict[str, Any], expected: dict[str, _Description]
 ) -> dict[str, AnyArray]:
-    """Read the tensors, once the header says that they are those expected, and no others."""
+    """Read the tensors, if the header lists those expected and no others."""
     found = {name: (entry["dtype"], entry["shape"]) for name, entry in header.items()}
     for name in sorted(found.keys() | expected.keys()):
         ours, theirs = expected.get(name, "no such tensor"), found.get(name, "missing")
@@ -224,7 +224,7 @@ def _read_tensors(
     file.seek(0)
     tensors = safetensors.numpy.load(file.read(size))
     for name, tensor in tensors.items():
-        # The history has NaN for what was not measured in an epoch, and a loss may be infinite.
+        # In the history NaN stands for what was not measured, and a loss may be infinite.
         is_right = name.startswith("history/") or np.isfinite(tensor).all()
         _require(is_right, f"{name} holds values that are not finite.")
     return tensors
@@ -250,7 +250,7 @@ def _check_image_shape(stored: Any, n_features: int) -> ImageShape:
     rows, columns = (_check_number("image_shape", n, int, 1, _LARGEST_INT) for n in stored)
     side = math.isqrt(n_features - 1) + 1  # of the smallest square that holds them
     is_right = rows * columns == n_features or rows == columns == side
-    _require(is_right, f"images of {rows} x {columns} have not {n_features} features.")
+    _require(is_right, f"images of {rows} x {columns} do not have {n_features} features.")
     return rows, columns
 
 
@@ -271,7 +271,7 @@ def _encode_labels(labels: AnyArray) -> dict[str, Any]:
     is_plain = dtype.kind != "O" or all(isinstance(label, str) for label in values)
     _require(
         is_plain and _LABEL_DTYPE.fullmatch(dtype.str) is not None,
-        f"labels of dtype {dtype}, such as {values[0]!r}, are not kept.",
+        f"a model file cannot hold labels of dtype {dtype}, such as {values[0]!r}.",
     )
     return {"dtype": dtype.str, "values": values}
 
@@ -311,7 +311,7 @@ def _encode(name: str, value: Any) -> Any:
             return {"tuple": _encode(name, list(value))}
         case dict():
             return {"dict": _encode(name, [list(value), list(value.values())])}
-    raise ValueError(f"{name}={value!r} is no plain, finite value. Use set_params to replace it.")
+    raise ValueError(f"{name}={value!r} is not a plain, finite value: replace it by set_params.")
 
 
 def _decode(value: Any) -> Any:

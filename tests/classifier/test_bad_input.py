@@ -1,4 +1,4 @@
-"""Bad input gets a clear error in the user's own terms, and nothing is lost."""
+"""Test that bad input gets a clear error in the user's own terms, and nothing is lost."""
 
 import copy
 import pickle
