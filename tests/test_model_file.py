@@ -11,6 +11,7 @@ import time
 import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 
@@ -349,7 +350,7 @@ FORGED = [
     ("architecture.filters", [4.0, 6.0], "expected a positive integer"),
     ("architecture.n_classes", 1, "n_classes is 1: expected int"),
     ("classes", labels("<i8", 2, 1, 0), "not sorted"),
-    ("classes", labels("<i8", 0, 1, 2, 3), "holds 4 labels .* expected 3"),
+    ("classes", labels("<U1000000", *"abcdefghijklmnopqrstuvw"), "holds 23 labels .* expected 3"),
     ("classes", labels("<i8", [0], [1], [2]), "labels or names of dtype '<i8': expected 3 of"),
     ("classes", labels("f4,(99999,99999)f4", 0, 1, 2), "names of dtype 'f4,.*of a plain"),
     ("classes", labels("<U9999999", "a", "b", "c"), "16,777,216 bytes"),
@@ -395,11 +396,13 @@ RAW = {
 def refused(path):
     """Say why `load` refuses a file, which it does soon, cheaply and without a trace."""
     before = sorted(path.parent.rglob("*"))
-    tracemalloc.start()
     start = time.monotonic()
     with pytest.raises(ValueError, match=re.escape(f"{path} cannot be loaded: ")) as error:
         FashionCNN.load(path)
     assert time.monotonic() - start < LONGEST
+    tracemalloc.start()
+    with suppress(ValueError):
+        FashionCNN.load(path)
     assert tracemalloc.get_traced_memory()[1] < MOST
     tracemalloc.stop()
     assert sorted(path.parent.rglob("*")) == before
