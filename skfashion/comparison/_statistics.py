@@ -1,9 +1,5 @@
 """Intervals and tests for scores from cross-validation.
 
-Folds share training rows, so their scores are not independent draws. Nadeau and Bengio [1]_ allow
-for it by a larger variance of the mean over k folds: ``1/k + n_test/n_train`` in place of ``1/k``.
-All intervals and tests here use that correction.
-
 References
 ----------
 .. [1] Nadeau, Bengio: Inference for the Generalization Error, Machine Learning 52, 2003, 239-281.
@@ -11,8 +7,8 @@ References
    American Statistical Association 22, 1927, 209-212.
 .. [3] McNemar: Note on the sampling error of the difference between correlated proportions or
    percentages, Psychometrika 12, 1947, 153-157.
-.. [4] Korn, Graubard: Confidence intervals for proportions with small expected number of positive
-   counts estimated from survey data, Survey Methodology 24, 1998, 193-201.
+.. [4] Rao, Scott: A simple method for the analysis of clustered binary data, Biometrics 48, 1992,
+   577-585.
 .. [5] Holm: A simple sequentially rejective multiple test procedure, Scandinavian Journal of
    Statistics 6, 1979, 65-70.
 """
@@ -33,19 +29,33 @@ SIGNIFICANCE_LEVEL = 0.05
 _Key = TypeVar("_Key")
 
 
-def effective_rows(n_scored: float, n_train: float) -> float:
-    """Compute the number of independent rows that tell as much as all out-of-fold rows.
+def score_design_effect(values: FloatArray, n_test: float) -> float:
+    """Estimate the design effect of accuracies in folds, pooled over classifiers.
 
-    The correction of [1]_ for the variance ``v`` of a row: ``v / n_scored + v / n_train``.
+    It says how many times the variance between folds is that of rows drawn independently: a
+    classifier whose training is a matter of luck has scores that vary more. Counts and numbers of
+    rows are divided by it, as for any binary data in clusters [4]_.
 
     Parameters
     ----------
-    n_scored : float
-        Different rows that any fold scores.
-    n_train : float
-        Rows to train on in a fold.
+    values : ndarray of shape (n_classifiers, k)
+        Accuracies in the folds.
+    n_test : float
+        Rows to score in a fold.
+
+    Returns
+    -------
+    float
+        At least 1.
     """
-    return 1 / (1 / n_scored + 1 / n_train)
+    means = values.mean(axis=1)
+    expected = means * (1 - means) / n_test
+    return _pool(values.var(axis=1, ddof=1), expected)
+
+
+def _pool(variances: FloatArray, expected: FloatArray) -> float:
+    usable = expected > 0
+    return max(1.0, float(np.mean(variances[usable] / expected[usable]))) if usable.any() else 1.0
 
 
 def standard_error(values: FloatArray, n_train: float, n_test: float) -> float:
@@ -96,8 +106,7 @@ def proportion_interval(proportion: float, n: float) -> tuple[float, float]:
     ----------
     proportion : float
     n : float
-        Number of rows. For out-of-fold rows it is that of `effective_rows`, as surveys compute
-        intervals from an effective sample size [4]_.
+        Number of rows. The rows of folds are divided by their design effect first.
 
     Returns
     -------
@@ -138,14 +147,13 @@ def mcnemar_test(only_one: float, only_other: float) -> float:
     """Compute the two-sided p-value of McNemar's exact test [3]_.
 
     If two classifiers are equally good, each is right in about half of the rows that only one of
-    them has right. For out-of-fold rows both counts are multiplied by ``effective_rows / n_scored``
-    first. So they need not be whole numbers: the incomplete beta function continues the binomial
-    distribution between them.
+    them has right.
 
     Parameters
     ----------
     only_one, only_other : float
-        Number of rows that only the one, or only the other classifier has right.
+        Number of rows that only the one, or only the other classifier has right. They need not be
+        whole: the incomplete beta function continues the binomial distribution in between.
 
     Returns
     -------
@@ -154,6 +162,47 @@ def mcnemar_test(only_one: float, only_other: float) -> float:
     """
     fewer, total = min(only_one, only_other), only_one + only_other
     return min(1.0, 2 * float(betainc(total - fewer, fewer + 1, 0.5))) if total else 1.0
+
+
+def mcnemar_tests(
+    counts: Mapping[_Key, tuple[float, float]],
+    differences: Mapping[_Key, FloatArray],
+    n_rows: float,
+    n_test: float,
+) -> dict[_Key, float]:
+    """Compute McNemar's tests of many pairs of classifiers on their out-of-fold predictions.
+
+    The counts of a pair are divided by their design effect [4]_, because McNemar's test alone
+    ignores the luck of training: it is the larger one of the pair's own and of that pooled over all
+    pairs, which is more precise.
+
+    Parameters
+    ----------
+    counts : dict of pair to (float, float)
+        Rows that only the one, or only the other has right, as in `mcnemar_test`.
+    differences : dict of pair to ndarray of shape (k,)
+        Differences of their accuracies in the folds.
+    n_rows : float
+        Rows that were scored.
+    n_test : float
+        Rows to score in a fold.
+
+    Returns
+    -------
+    dict of pair to float
+        p-values.
+    """
+    if not counts:
+        return {}
+    only = np.array([*counts.values()])
+    mean = (only[:, 0] - only[:, 1]) / n_rows
+    expected = (only.sum(axis=1) / n_rows - mean**2) / n_test  # the variance of a fold's difference
+    found = np.array([differences[pair].var(ddof=1) for pair in counts])
+    pooled = _pool(found, expected)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = np.where(expected > 0, found / expected, 1)
+    only /= np.maximum(pooled, own)[:, np.newaxis]
+    return {pair: mcnemar_test(*count) for pair, count in zip(counts, only, strict=True)}
 
 
 def adjust_p_values(p_values: Mapping[_Key, float]) -> dict[_Key, float]:

@@ -106,9 +106,7 @@ class _Scores:
         self._n_scored = np.zeros(len(data.y))
         for run in runs:
             self._n_scored[run.rows] += 1
-        self.effective_rows = _statistics.effective_rows(
-            int(np.count_nonzero(self._n_scored)), self.n_train
-        )
+        self._n_rows = int(np.count_nonzero(self._n_scored))
 
     def of(self, name: str, metric: str) -> FloatArray:
         """Return the scores of the folds."""
@@ -118,21 +116,28 @@ class _Scores:
         """Return the 95 % interval of the expected score."""
         values, scorer = self.of(name, metric), self._data.scoring[metric]
         if scorer == "accuracy":
-            return _statistics.proportion_interval(float(values.mean()), self.effective_rows)
+            everyone = np.array([self.of(name, metric) for name in self.names])
+            effect = _statistics.score_design_effect(everyone, self.n_test)
+            return _statistics.proportion_interval(float(values.mean()), self._n_rows / effect)
         bounded = isinstance(scorer, str) and scorer.startswith(_BOUNDED)
         return _statistics.mean_interval(values, self.n_train, self.n_test, bounded=bounded)
 
     def p_values(self, metric: str) -> dict[frozenset[str], float]:
         """Return the p-value of each pair of estimators."""
-        test = self._test_rows if self._data.scoring[metric] == "accuracy" else self._test_folds
-        return {frozenset(pair): test(*pair, metric) for pair in combinations(self.names, 2)}
+        differences = {
+            frozenset(pair): self.of(pair[0], metric) - self.of(pair[1], metric)
+            for pair in combinations(self.names, 2)
+        }
+        if self._data.scoring[metric] == "accuracy":
+            counts = {pair: self._count_rows(*pair) for pair in differences}
+            return _statistics.mcnemar_tests(counts, differences, self._n_rows, self.n_test)
+        return {
+            pair: _statistics.corrected_t_test(values, self.n_train, self.n_test)
+            for pair, values in differences.items()
+        }
 
-    def _test_folds(self, one: str, other: str, metric: str) -> float:
-        differences = self.of(one, metric) - self.of(other, metric)
-        return _statistics.corrected_t_test(differences, self.n_train, self.n_test)
-
-    def _test_rows(self, one: str, other: str, metric: str) -> float:
-        """Test on the rows that only one of the two has right, each row counted once."""
+    def _count_rows(self, one: str, other: str) -> tuple[float, float]:
+        """Count the rows that only the one, or only the other has right, each row once."""
         only_one = only_other = 0.0
         for run, other_run in zip(self._folds[one], self._folds[other], strict=True):
             right, other_right = (
@@ -141,7 +146,7 @@ class _Scores:
             weights = 1 / self._n_scored[run.rows]
             only_one += weights[right & ~other_right].sum()
             only_other += weights[other_right & ~right].sum()
-        return _statistics.mcnemar_test(only_one, only_other)
+        return only_one, only_other
 
 
 def _summarize(
