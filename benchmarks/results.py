@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skfashion import FashionCNN, make_baselines
 from skfashion._utils.environment import describe
-from skfashion.comparison._format import p_value, significant
+from skfashion.comparison._format import format_cost, format_p
 from skfashion.comparison._statistics import mcnemar_test, proportion_interval
 from skfashion.datasets import CLASS_NAMES, fetch_fashion_mnist
 
@@ -108,19 +108,22 @@ def league(found, y_test):
     names = sorted(found, key=lambda name: -right[name].mean())
     rows = []
     for name in names:
-        low, high = proportion_interval(right[name].sum(), len(y_test))
+        low, high = proportion_interval(right[name].mean(), len(y_test))
         accuracy = right[name].mean()
         paper = PAPER.get(name.removesuffix(", as in the paper"))
-        p = mcnemar_test(right[names[0]], right[name])
+        p = mcnemar_test(
+            np.count_nonzero(right[names[0]] & ~right[name]),
+            np.count_nonzero(right[name] & ~right[names[0]]),
+        )
         rows.append(
             {
                 "estimator": name,
                 "test accuracy [95 %]": f"{accuracy:.4f} [{low:.4f}, {high:.4f}]",
-                "p, beside the first": "" if name == names[0] else p_value(p),
+                "p, beside the first": "" if name == names[0] else format_p(p),
                 "paper": f"{paper:.3f}" if paper else "",
                 "difference": f"{accuracy - paper:+.3f}" if paper else "",
-                "fit, s": significant(found[name]["fit_seconds"]),
-                "predict 10,000, s": significant(found[name]["predict_seconds"]),
+                "fit, s": format_cost(found[name]["fit_seconds"]),
+                "predict 10,000, s": format_cost(found[name]["predict_seconds"]),
             }
         )
     return pd.DataFrame(rows)

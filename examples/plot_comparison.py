@@ -26,16 +26,16 @@ comparison = compare({"network": network, **baselines}, X, y, cv=3, X_test=X_tes
 comparison
 
 # %%
-# The interval of a mean allows for the training rows that folds share, which makes it wider than
-# the spread of the scores suggests; the p-values do so too. ``comparison.table`` has unrounded
-# figures, ``comparison.scores`` those of every fold.
+# A star marks the estimators that are significantly worse than the best. Their p-values are
+# adjusted for the number of comparisons. ``comparison.table`` has unrounded figures,
+# ``comparison.scores`` those of every fold.
 
-comparison.table[["accuracy_mean", "accuracy_low", "accuracy_high", "accuracy_p_value"]].round(3)
+comparison.table[["accuracy_mean", "accuracy_low", "accuracy_high", "accuracy_p_adjusted"]].round(3)
 
 # %%
 # What the network takes for what is the subject of :ref:`sphx_glr_auto_examples_plot_errors.py`;
-# ``comparison.out_of_fold`` has its probabilities for every image, told by a fold that was not
-# trained on it.
+# ``comparison.out_of_fold`` has its probabilities for every image, predicted by the fold that was
+# not trained on it. ``comparison.out_of_fold_predictions`` has the labels of each estimator.
 
 comparison.out_of_fold["network"].shape
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from scipy.stats import ttest_rel
+from scipy.stats import binomtest, ttest_rel
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_moons
 from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.svm import SVC
@@ -36,6 +37,7 @@ class TestCorrectedTest:
         found = compare(estimators, X, y, cv=cv, scoring="roc_auc")
         assert found.table.index.tolist() == ["rbf", "linear"]
         assert round(found.table.loc["linear", "roc_auc_p_value"] / 2, 3) == 0.227
+        assert found.table.loc["linear", "roc_auc_p_adjusted"] == pytest.approx(0.454, abs=1e-3)
         scores = found.scores.pivot(index="fold", columns="estimator", values="score")
         assert round(ttest_rel(scores["rbf"], scores["linear"]).statistic, 3) == 2.611
 
@@ -44,16 +46,28 @@ class TestCorrectedTest:
         rounded = np.array([0.1 + 0.2 - 0.3] * 3)
         assert statistics.corrected_t_test(rounded, 80, 20) == 1
 
-    def test_the_same_difference_in_all_folds_is_all_evidence(self):
-        assert statistics.corrected_t_test(np.full(5, 0.25), 80, 20) == 0
+    def test_the_same_difference_in_all_folds_gives_no_p_value(self):
+        assert np.isnan(statistics.corrected_t_test(np.full(5, 0.25), 80, 20))
 
 
-def test_the_interval_of_a_mean_holds_what_the_test_does_not_reject():
-    values = np.array([0.82, 0.81, 0.83, 0.80, 0.84])
-    low, high = statistics.mean_interval(values, 80, 20)
-    assert low < 0.82 < high
-    for edge in (low, high):
-        assert_allclose(statistics.corrected_t_test(values - edge, 80, 20), 0.05)
+class TestIntervals:
+    def test_of_a_mean_holds_what_the_test_does_not_reject(self):
+        values = np.array([0.82, 0.81, 0.83, 0.80, 0.84])
+        low, high = statistics.mean_interval(values, 80, 20, bounded=False)
+        assert low < 0.82 < high
+        for edge in (low, high):
+            assert_allclose(statistics.corrected_t_test(values - edge, 80, 20), 0.05)
+
+    def test_of_a_score_in_0_to_1_lies_in_it(self):
+        values = np.array([0.52, 0.62])
+        low, high = statistics.mean_interval(values, 50, 50, bounded=True)
+        assert 0 < low < 0.57 < high < 1
+        wide = statistics.mean_interval(values, 50, 50, bounded=False)
+        assert wide[0] < 0 < 1 < wide[1]
+
+    @pytest.mark.parametrize("bounded", [True, False])
+    def test_of_equal_scores_is_unknown(self, bounded):
+        assert np.isnan(statistics.mean_interval(np.full(3, 0.1), 80, 20, bounded=bounded)).all()
 
 
 @pytest.mark.parametrize(
@@ -67,7 +81,7 @@ def test_the_interval_of_a_mean_holds_what_the_test_does_not_reject():
 )
 def test_intervals_of_proportions_are_those_that_newcombe_published(n_correct, n, low, high):
     """Newcombe 1998, Statistics in Medicine 17, 857-872, table I, method 3 (Wilson's)."""
-    assert_allclose(statistics.proportion_interval(n_correct, n), (low, high), atol=5e-5)
+    assert_allclose(statistics.proportion_interval(n_correct / n, n), (low, high), atol=5e-5)
 
 
 class TestMcNemar:
@@ -76,13 +90,62 @@ class TestMcNemar:
 
         Of 21 children one changes in one direction and seven in the other: exact p = .070.
         """
-        one = np.array([True] * 1 + [False] * 7 + [True] * 13)
-        other = np.array([False] * 1 + [True] * 7 + [True] * 13)
-        assert round(statistics.mcnemar_test(one, other), 3) == 0.070
-        assert statistics.mcnemar_test(one, other) == statistics.mcnemar_test(other, one)
+        assert round(statistics.mcnemar_test(1, 7), 3) == 0.070
+        assert statistics.mcnemar_test(1, 7) == statistics.mcnemar_test(7, 1)
 
     def test_equal_predictions_are_no_evidence(self):
-        assert statistics.mcnemar_test(np.array([True, False]), np.array([True, False])) == 1
+        assert statistics.mcnemar_test(0, 0) == 1
+
+    def test_agrees_with_the_binomial_test_and_is_smooth_between_whole_numbers(self):
+        for one, other in [(0, 5), (3, 3), (4, 11), (40, 90)]:
+            assert_allclose(statistics.mcnemar_test(one, other), binomtest(one, one + other).pvalue)
+        between = [statistics.mcnemar_test(part, 11 - part) for part in (2, 2.5, 3)]
+        assert between == sorted(between)
+
+
+class TestAdjustment:
+    def test_agrees_with_an_example_worked_by_hand(self):
+        """Holm: .01 x 4, .013 x 3 is below that, .03 x 2, .04 is below that."""
+        found = statistics.adjust_p_values({"a": 0.04, "b": 0.01, "c": 0.03, "d": 0.013})
+        assert {name: round(p, 12) for name, p in found.items()} == {
+            "a": 0.06,
+            "b": 0.04,
+            "c": 0.06,
+            "d": 0.04,
+        }
+
+    def test_does_not_count_what_could_not_be_tested(self):
+        found = statistics.adjust_p_values({"a": np.nan, "b": 0.03, "c": 0.9})
+        assert np.isnan(found["a"])
+        assert (found["b"], found["c"]) == (0.06, 0.9)
+
+
+class Fixed(ClassifierMixin, BaseEstimator):
+    """Predicts 0, but 1 for the rows whose only feature is in `ones`."""
+
+    def __init__(self, ones=()):
+        self.ones = ones
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return np.isin(X[:, 0], self.ones).astype(int)
+
+
+def test_one_error_in_each_fold_against_none_is_not_much_evidence():
+    """60 rows, 5 folds, one error a fold: McNemar's exact test on five rows has p = 2 / 2**5."""
+    X, y = np.arange(60)[:, np.newaxis], np.array([0, 1]).repeat(30)
+    estimators = {"right": Fixed(range(30, 60)), "wrong": Fixed(range(35, 60))}
+    cv = [(np.delete(np.arange(60), rows), rows) for rows in np.arange(60).reshape(12, 5).T]
+    row = compare(estimators, X, y, cv=cv).table.loc["wrong"]
+    assert row["accuracy_sd"] < 1e-12
+    assert_allclose(row["accuracy_difference"], -5 / 60)
+    assert_allclose(row["accuracy_p_value"], 0.0625)
+    other = compare(estimators, X, y, cv=cv, scoring="balanced_accuracy")
+    assert np.isnan(other.table.loc["wrong", "balanced_accuracy_p_value"])
+    assert other.readable().loc["wrong"].tolist()[:2] == ["0.917", "-0.083"]
 
 
 @pytest.mark.slow

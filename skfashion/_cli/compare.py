@@ -3,14 +3,22 @@
 import argparse
 import shlex
 import sys
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from skfashion._cli.options import add_data, add_seed, at_least, load_data
+from skfashion._cli.options import (
+    add_data,
+    add_seed,
+    at_least,
+    load_data,
+    number_of_jobs,
+    positive_seconds,
+    prepare_folder,
+)
 from skfashion._utils.environment import describe
-from skfashion._utils.files import make_folder
 from skfashion.datasets import CLASS_NAMES
 
 HELP = "cross-validate both networks and the classical baselines; print a table"
@@ -20,12 +28,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """What it takes."""
     add_data(command, default="mini")
     command.add_argument("--cv", type=at_least(2), default=3, help="folds; default: 3")
-    command.add_argument("--n-jobs", type=int, help="fits at a time; default: 1")
+    command.add_argument("--n-jobs", type=number_of_jobs, help="fits at a time; default: 1")
     command.add_argument(
         "--test", action="store_true", help="train on all images too and score the test images"
     )
     command.add_argument(
-        "--timeout", type=float, help="seconds for one fit and its scores; default: no limit"
+        "--timeout",
+        type=positive_seconds,
+        help="seconds for one fit and its scores; default: no limit",
     )
     command.add_argument(
         "--memory",
@@ -43,15 +53,16 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the table; 1 if an estimator failed."""
+    """Print the table. Return 1 if an estimator failed, 130 after Ctrl-C."""
     # Other commands need no pandas.
     from skfashion import FashionCNN, compare, make_baselines
     from skfashion._cli import report as _report
 
     if arguments.output:
-        _report.prepare(arguments.output)
+        _report.check_libraries()
+        prepare_folder("--output", arguments.output)
     if arguments.memory:
-        make_folder(arguments.memory)
+        prepare_folder("--memory", arguments.memory)
     X, y = load_data(arguments.data, "train")
     X_test = y_test = None
     if arguments.test:
@@ -66,19 +77,21 @@ def run(arguments: argparse.Namespace) -> int:
         **make_baselines(random_state=seed),
     }
     print(f"{len(X)} images, {arguments.cv} stratified folds", file=sys.stderr)
-    comparison = compare(
-        estimators,
-        X,
-        y,
-        cv=arguments.cv,
-        n_jobs=arguments.n_jobs,
-        X_test=X_test,
-        y_test=y_test,
-        timeout=arguments.timeout,
-        # Not for the networks' epochs: a fit that went on from some would tell too short a time.
-        memory=arguments.memory,
-        verbose=1,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "compare was interrupted")  # the exit status says so
+        comparison = compare(
+            estimators,
+            X,
+            y,
+            cv=arguments.cv,
+            n_jobs=arguments.n_jobs,
+            X_test=X_test,
+            y_test=y_test,
+            timeout=arguments.timeout,
+            # Not as the networks' own: a fit that resumed from stored epochs would seem fast.
+            memory=arguments.memory,
+            verbose=1,
+        )
     print(comparison, flush=True)  # whatever becomes of the report
     if arguments.output:
         facts = {
@@ -99,4 +112,6 @@ def run(arguments: argparse.Namespace) -> int:
             facts=facts,
         )
         print(f"Report: {page}")
+    if comparison.interrupted:
+        return 130
     return 1 if len(comparison.failures) else 0

@@ -1,10 +1,12 @@
 """Options that several commands share, and the data they name."""
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, overload
 
+from skfashion._utils.files import make_folder
 from skfashion.datasets import fetch_fashion_mnist, load_fashion_csv, load_fashion_mini
 from skfashion.datasets._bunch import Arrays
 from skfashion.datasets._fetch import read_folder
@@ -35,10 +37,54 @@ def at_least(minimum: int) -> Callable[[str], int]:
         except ValueError:
             value = minimum - 1
         if value < minimum:
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {minimum} upwards")
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not a whole number of at least {minimum}"
+            )
         return value
 
     return parse
+
+
+def positive_seconds(text: str) -> float:
+    """Parse a positive number of seconds, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
+    return value
+
+
+def number_of_jobs(text: str) -> int:
+    """Parse joblib's `n_jobs`, for argparse."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value == 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number other than 0; -1: all cores"
+        )
+    return value
+
+
+def prepare_folder(option: str, folder: Path) -> None:
+    """Make a folder that an option names, before any long work.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be made or written to, naming the option and the remedy.
+    """
+    try:
+        make_folder(folder)
+    except (FileExistsError, NotADirectoryError):
+        raise ValueError(f"{option} {folder}: this is a file. Give the path of a folder.") from None
+    except OSError as error:
+        raise ValueError(
+            f"{option} {folder}: cannot be written to ({error.strerror}). Give another folder."
+        ) from error
 
 
 @overload

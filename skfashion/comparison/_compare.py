@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-import math
-import os
 import sys
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
-from numbers import Real
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import is_classifier
-from sklearn.metrics import get_scorer_names
-from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit, check_cv
-from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import type_of_target
 
-from skfashion._utils.labels import check_labels
-from skfashion._utils.types import AnyArray, StrPath
+from skfashion._utils.types import StrPath
+from skfashion._utils.warnings import warn
+from skfashion.comparison import _validation
 from skfashion.comparison._comparison import Comparison
+from skfashion.comparison._networks import contains_network
 from skfashion.comparison._result_cache import ResultCache
-from skfashion.comparison._runs import Data, Job, fit_and_score
+from skfashion.comparison._routing import route
+from skfashion.comparison._runs import Data, Job, Run, fit_and_score
 from skfashion.comparison._summary import from_runs
+from skfashion.comparison._validation import Estimators, Scoring, Splits
 from skfashion.comparison._workers import run_all
-
-Estimators: TypeAlias = Mapping[str, Any] | list[tuple[str, Any]]
-Metric: TypeAlias = str | Callable[..., Any]
-Scoring: TypeAlias = Metric | Collection[str] | Mapping[str, Metric]
-Splits: TypeAlias = (
-    int | BaseCrossValidator | BaseShuffleSplit | Iterable[tuple[ArrayLike, ArrayLike]]
-)
 
 
 def compare(
@@ -40,11 +26,13 @@ def compare(
     X: ArrayLike,
     y: ArrayLike,
     *,
+    groups: ArrayLike | None = None,
     cv: Splits = 5,
     scoring: Scoring = "accuracy",
     n_jobs: int | None = None,
     X_test: ArrayLike | None = None,
     y_test: ArrayLike | None = None,
+    params: Mapping[str, Any] | None = None,
     timeout: float | None = None,
     memory: StrPath | None = None,
     verbose: int = 0,
@@ -62,21 +50,28 @@ def compare(
         Whatever the estimators take.
     y : array-like of shape (n,)
         Labels, one for each row.
+    groups : array-like of shape (n,) or None, default=None
+        Groups of the rows for the splitter, such as `GroupKFold`. With metadata routing enabled
+        they go into `params`.
     cv : int, cross-validation generator or iterable, default=5
         As in `sklearn.model_selection.cross_validate`; an int, at least 2, means stratified folds.
         At least two splits.
     scoring : str, callable, list of str, or dict of str to str or callable, default="accuracy"
-        One or more metrics, as in `sklearn.model_selection.cross_validate`; each score is a number.
-        The first decides the order and which estimator is the best.
+        One or more metrics, as in `sklearn.model_selection.cross_validate`. Each score is a number.
+        The first metric decides the order of the table and which estimator is the best.
     n_jobs : int or None, default=None
-        Fits at a time, as in joblib: None is one, -1 as many as there are cores. Times of fits
-        that run side by side include waiting, and the first fit of a network in a process includes
-        the start of TensorFlow.
+        Fits at a time, as in joblib: None is one, -1 as many as there are cores. Fits that run at
+        the same time wait for each other, so their times are longer.
     X_test : array-like of shape (n_test, features) or None, default=None
         Rows that no fold sees, of as many features as X. With them each estimator is fitted once
         more, on all of X, and scored on them.
     y_test : array-like of shape (n_test,) or None, default=None
         Their labels, all of which occur in y. Given with `X_test` and not without.
+    params : dict or None, default=None
+        Metadata such as ``{"sample_weight": weights}``, as in
+        `sklearn.model_selection.cross_validate`: arguments of every estimator's `fit`, or, with
+        metadata routing enabled, of those methods that requested them. Values with an entry for
+        each row are split with the rows. The test set has no metadata.
     timeout : float or None, default=None
         Seconds for one fit and its scores, above 0; None sets no limit. With a timeout fits run in
         processes that are ended when time is over; then the estimator has failed.
@@ -95,18 +90,23 @@ def compare(
     Raises
     ------
     ValueError
-        If there is no estimator, a name stands twice, one is no classifier, a metric is not known,
+        If there is no estimator, a name occurs twice, one is not a classifier, a metric is not
+        known, cannot be computed for the labels, or needs a method that an estimator does not have,
         `cv` makes fewer than two splits, rows and labels do not match, `timeout` is not positive,
-        or `memory` is no path. All this before any fit.
+        or `memory` is not a path. All errors are raised before the first fit.
     TypeError
-        If `estimators` is neither a dict nor a list of pairs, or a name is no string.
+        If `estimators` is neither a dict nor a list of pairs, a name is not a string, or `params`
+        is not a dict.
+    RuntimeError
+        If `timeout` is given in a daemonic process, which cannot start processes.
     OSError
         If the directory of `memory` cannot be made.
 
     Warns
     -----
     UserWarning
-        If fits cannot be stored in `memory` or read; they are done all the same.
+        If fits cannot be stored in `memory` or read (they are done anyway), or if the comparison
+        was interrupted.
 
     See Also
     --------
@@ -115,6 +115,14 @@ def compare(
 
     Notes
     -----
+    If a network is among the estimators, TensorFlow is started before the first fit of each
+    process. The start is not part of any fit's time.
+
+    Ctrl-C ends the comparison: what is finished is returned, and estimators without all their fits
+    have rows that say so. Before the first fit is finished it raises KeyboardInterrupt as usual.
+
+    Warnings that an estimator raises stand in its row and are not printed.
+
     Stored in `memory` are the predictions, the times and the epochs of each fit, not its scores: an
     estimator under another name and a metric of other predictions, of scikit-learn or by
     `sklearn.metrics.make_scorer`, cost no fit. A metric that is any other callable may look at the
@@ -145,144 +153,40 @@ def compare(
     >>> comparison.table["accuracy_mean"].round(2).to_dict()
     {'naive Bayes': 0.55, 'dummy': 0.1}
     """
-    estimators = _check_estimators(estimators)
-    metrics = _check_scoring(scoring)
-    y, y_test = _check_rows(X, y, X_test, y_test)
-    _check_timeout(timeout)
-    _check_memory(memory)
-    folds = _folds(cv, X, y)
-    jobs = [
-        Job(name, estimator, number, rows)
-        for name, estimator in estimators.items()
-        for number, rows in [*enumerate(folds), *([] if X_test is None else [(None, None)])]
-    ]
-    data = Data(X, y, X_test, y_test, metrics)
-    fit = fit_and_score if memory is None else ResultCache(memory, estimators, data)
-    runs = []
-    for run in run_all(jobs, data, fit, n_jobs=n_jobs, timeout=timeout):
-        runs.append(run)
-        if verbose:
-            print(f"[{len(runs)}/{len(jobs)}] {run}", file=sys.stderr, flush=True)
-    return from_runs(runs, data, names=list(estimators))
-
-
-def _check_timeout(timeout: Any) -> None:
-    if timeout is not None and not (isinstance(timeout, Real) and 0 < float(timeout) < math.inf):
-        raise ValueError(f"timeout={timeout!r}: expected a positive number of seconds, or None.")
-
-
-def _check_memory(memory: Any) -> None:
-    path = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
-    if memory is not None and not (isinstance(path, str) and path):
-        raise ValueError(f"memory={memory!r}: expected the path of a directory, or None.")
-
-
-def _folds(cv: Splits, X: ArrayLike, y: AnyArray) -> list[tuple[AnyArray, AnyArray]]:
-    """Pairs of index arrays."""
-    folds: list[Any] = [
-        tuple(np.flatnonzero(rows) if np.asarray(rows).dtype == bool else rows for rows in fold)
-        for fold in check_cv(cv, y, classifier=True).split(X, y)
-    ]
-    if len(folds) < 2:
-        raise ValueError(
-            f"cv={cv!r} makes {len(folds)} split: expected two or more, since one score says "
-            "nothing of how far scores spread."
-        )
-    for number, (train, test) in enumerate(folds):
-        if not len(train) or not len(test):
-            raise ValueError(
-                f"cv={cv!r}: split {number} has {len(train)} rows to train on and {len(test)} to "
-                "score, expected at least one of each."
-            )
-    return folds
-
-
-def _check_estimators(estimators: Any) -> dict[str, Any]:
-    if isinstance(estimators, Mapping):
-        pairs = list(estimators.items())
-    elif isinstance(estimators, (list, tuple)) and all(
-        isinstance(pair, tuple) and len(pair) == 2 for pair in estimators
-    ):
-        pairs = list(estimators)
-    else:
-        raise TypeError(
-            f"estimators is a {type(estimators).__name__}: expected a dict of names to "
-            "classifiers, or a list of pairs of them."
-        )
-    if not pairs:
-        raise ValueError("estimators is empty: expected at least one classifier.")
-    for name, estimator in pairs:
-        if not isinstance(name, str):
-            raise TypeError(f"estimators has the name {name!r}: expected strings.")
-        unfit = isinstance(estimator, type) or not hasattr(estimator, "fit")
-        if unfit or not is_classifier(estimator):
-            raise ValueError(f"estimators[{name!r}] is no classifier: {estimator!r}.")
-    twice = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
-    if twice:
-        raise ValueError(f"estimators has several named {', '.join(map(repr, twice))}.")
-    return dict(pairs)
-
-
-def _check_scoring(scoring: Any) -> dict[str, Metric]:
-    """Metrics by name, each a name of scikit-learn's or a callable."""
-    metrics: dict[Any, Any]
-    if isinstance(scoring, str):
-        metrics = {scoring: scoring}
-    elif callable(scoring):
-        metrics = {_name(scoring): scoring}
-    elif isinstance(scoring, Mapping):
-        metrics = dict(scoring)
-    elif isinstance(scoring, (list, tuple, set)):
-        metrics = {name: name for name in scoring}
-    else:
-        metrics = {}
-    if not metrics:
-        raise ValueError(f"scoring={scoring!r}: expected a metric, or several.")
-    for name, metric in metrics.items():
-        if not isinstance(name, str):
-            raise ValueError(f"scoring names a metric {name!r}: expected strings.")
-        if name.startswith("test_") or (name == "accuracy" and metric != "accuracy"):
-            raise ValueError(
-                f"scoring names a metric {name!r}, as a column of the table is called that holds "
-                "something else: expected another name."
-            )
-        if not callable(metric) and metric not in (known := get_scorer_names()):
-            close = difflib.get_close_matches(str(metric), known, n=3)
-            hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-            raise ValueError(
-                f"scoring has {metric!r}, which is no metric of scikit-learn.{hint} "
-                "sklearn.metrics.get_scorer_names() lists them."
-            )
-    return metrics
-
-
-def _name(scorer: Callable[..., Any]) -> str:
-    """What a metric is called that was given without a name."""
-    function = getattr(scorer, "_score_func", scorer)
-    return getattr(function, "__name__", "score")
-
-
-def _check_rows(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[AnyArray, AnyArray | None]:
-    """Return y and y_test as arrays of one dimension."""
-    check_consistent_length(X, y)
-    check_labels(y)
-    if (kind := type_of_target(y, input_name="y")) not in ("binary", "multiclass"):
-        raise ValueError(f"y is {kind}: expected one label of a class for each row.")
-    y = column_or_1d(y)
-    if (X_test is None) != (y_test is None):
-        given, missing = ("y_test", "X_test") if X_test is None else ("X_test", "y_test")
-        raise ValueError(f"{given} was given without {missing}: expected both or neither.")
+    estimators = _validation.check_estimators(estimators)
+    y, y_test = _validation.check_rows(X, y, X_test, y_test)
+    metrics = _validation.check_scoring(scoring, estimators, X, y)
+    _validation.check_timeout(timeout)
+    _validation.check_memory(memory)
+    groups, metadata = route(estimators, metrics, cv, y, groups, params)
+    folds: list[Any] = [*enumerate(_validation.make_folds(cv, X, y, groups))]
     if X_test is not None:
-        check_consistent_length(X_test, y_test)
-        check_labels(y_test, "y_test")
-        y_test = column_or_1d(y_test)
-        n_features, n_given = (math.prod(np.shape(rows)[1:]) for rows in (X, X_test))
-        if n_given != n_features:
-            raise ValueError(f"X_test has {n_given} features, but X has {n_features}.")
-        unknown = np.setdiff1d(y_test, y)
-        if len(unknown):
-            raise ValueError(
-                f"y_test has labels that y has not, such as {unknown.tolist()[0]!r}: expected some "
-                f"of {np.unique(y).tolist()}."
-            )
-    return y, y_test
+        folds.append((None, None))
+    jobs = [
+        Job(name, estimator, number, rows, metadata[name])
+        for name, estimator in estimators.items()
+        for number, rows in folds
+    ]
+    data = Data(X, y, X_test, y_test, metrics, any(map(contains_network, estimators.values())))
+    fit = fit_and_score if memory is None else ResultCache(memory, jobs, data)
+    runs: list[Run] = []
+    interrupted = False
+    try:
+        for run in run_all(jobs, data, fit, n_jobs=n_jobs, timeout=timeout):
+            runs.append(run)
+            if verbose:
+                print(f"[{len(runs)}/{len(jobs)}] {run}", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        if not runs:
+            raise
+        interrupted = True
+        warn(f"compare was interrupted after {len(runs)} of {len(jobs)} fits.")
+        finished = {(run.name, run.fold) for run in runs}
+        runs += [
+            Run(job.name, job.fold, error="interrupted before all fits were finished")
+            for job in jobs
+            if (job.name, job.fold) not in finished
+        ]
+    comparison = from_runs(runs, data, names=list(estimators))
+    comparison.interrupted = interrupted
+    return comparison

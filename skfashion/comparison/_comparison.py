@@ -1,14 +1,18 @@
-"""What a comparison found, and how readers see it."""
+"""The result of a comparison, and its table for display."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 
 from skfashion._utils.types import FloatArray
-from skfashion.comparison._format import interval, p_value, significant
+from skfashion.comparison._format import (
+    format_cost,
+    format_difference,
+    format_interval,
+    format_p,
+)
 
 _COSTS = {
     "fit_seconds": "fit, s",
@@ -19,45 +23,58 @@ _COSTS = {
 
 @dataclass(repr=False)
 class Comparison:
-    """What `compare` found.
+    """The result of `compare`.
 
     Parameters
     ----------
     table : DataFrame
-        A row for each estimator, indexed by name, best first; *the best* is the estimator with the
+        A row for each estimator, indexed by name, best first. The best is the estimator with the
         highest mean of the first metric. For each metric, here ``accuracy``:
 
-        - ``accuracy_mean`` and ``accuracy_sd`` (with k - 1) over the folds;
-        - ``accuracy_low`` and ``accuracy_high``, the 95 % interval of the mean, with the standard
-          error of [1]_, since folds share training rows;
-        - ``accuracy_difference`` from the best, and its ``accuracy_p_value`` in the corrected
-          resampled t-test of [1]_, two-sided (NaN for the best itself). Many rows are many tests:
-          where one of them has to stand, divide .05 by the number of rows.
+        - ``accuracy_mean`` and ``accuracy_sd`` (with k - 1) over the k folds;
+        - ``accuracy_low`` and ``accuracy_high``, the 95 % interval of the expected score. For
+          accuracy it is Wilson's for the effective number of rows [1]_; for other metrics
+          Student's t with the standard error of [1]_, on the logit scale where scikit-learn's
+          metric lies in [0, 1]. NaN where all folds have the same score;
+        - ``accuracy_difference`` from the best;
+        - ``accuracy_p_value`` of the two-sided test against the best. For accuracy it is McNemar's
+          exact test on the out-of-fold predictions, for other metrics the corrected resampled
+          t-test [1]_. NaN for the best itself, and where the t-test has no variance to go by;
+        - ``accuracy_p_adjusted``, the same adjusted by Holm's method for all pairs of estimators,
+          because the best was chosen by its scores. Below .05 the difference is significant.
 
-        Then what it costs, means over the folds: ``fit_seconds``, ``predict_ms_per_1000``
-        (milliseconds per 1,000 predictions, without the metrics) and ``size_mb`` (millions of
-        bytes, pickled).
+        Then the costs, means over the folds: ``fit_seconds``, ``predict_ms_per_1000``
+        (milliseconds per 1,000 predictions, measured on at least 1,000 rows) and ``size_mb``
+        (millions of bytes of the pickle; a FashionCNN counts as the file that `save` writes).
 
         With a test set: ``test_accuracy`` after a training on all of X, with Wilson's 95 %
         interval ``test_accuracy_low`` and ``test_accuracy_high``; ``test_p_value``, McNemar's exact
-        test against the best; the other metrics, such as ``test_f1_macro``.
+        test against the best; ``test_p_adjusted``, the same adjusted by Holm's method for all
+        rows; the other metrics, such as ``test_f1_macro``.
 
-        Last ``error``: what went wrong in a fold, which leaves an estimator without figures, or on
-        the test set, which leaves it without those; else an empty string. If it went wrong for the
-        best on the test set, there is no ``test_p_value``.
+        Last ``warnings``, the different warnings of all fits, and ``error``: the error in a fold,
+        which leaves an estimator without figures, or on the test set, which leaves it without
+        those. Both are empty strings if there is none.
     scores : DataFrame
         A row for each estimator, fold and metric: ``estimator``, ``fold`` (from 0), ``metric``,
-        ``score``, ``fit_seconds``, ``predict_seconds``, ``n_train``, ``n_test``, ``error``.
+        ``score``, ``fit_seconds``, ``predict_ms_per_1000``, ``n_train``, ``n_test``, ``error``.
     histories : DataFrame
         A row for each network, fold and epoch: ``estimator``, ``fold``, ``epoch`` (from 1), and
         what the network's `history_` holds: ``loss``, ``accuracy`` and so on.
     out_of_fold : dict of str to ndarray of shape (n, n_classes)
-        For each network the probabilities of the rows of X, told by the network that was not
-        trained on them (the mean, where several folds leave a row out); NaN in rows that no fold
-        leaves out.
+        For each network the probabilities of the rows of X, predicted by the network that was not
+        trained on them (the mean, where several folds score a row); NaN in rows that no fold
+        scores.
+    out_of_fold_predictions : DataFrame
+        A column for each estimator that did not fail: the label predicted for each row by the first
+        fold that scores it. The index is the position of the row in X.
     predictions : DataFrame or None, default=None
         With a test set, the labels that each estimator predicts for it, a column for each.
         None without one.
+    networks : list of str
+        Names of the estimators that are or contain a FashionCNN, such as Pipelines and searches.
+    interrupted : bool, default=False
+        Whether Ctrl-C ended the comparison before all fits were finished.
 
     See Also
     --------
@@ -88,7 +105,10 @@ class Comparison:
     scores: pd.DataFrame
     histories: pd.DataFrame
     out_of_fold: dict[str, FloatArray]
+    out_of_fold_predictions: pd.DataFrame
     predictions: pd.DataFrame | None = None
+    networks: list[str] = field(default_factory=list)
+    interrupted: bool = False
 
     @property
     def failures(self) -> pd.Series:
@@ -101,42 +121,45 @@ class Comparison:
         return list(dict.fromkeys(self.scores["metric"]))
 
     def readable(self) -> pd.DataFrame:
-        """The table for readers: a few columns of rounded figures with their intervals.
+        """Format the table for display.
 
         Returns
         -------
         DataFrame of str
-            Indexed as `table`.
+            Indexed as `table`. A star marks significant differences: an adjusted p below .05.
         """
-        found = self.table
+        table = self.table
         columns = {}
         for metric in self.metrics:
-            columns[f"{metric} [95 %]"] = _intervals(found, f"{metric}_mean", metric)
-            columns[f"{metric}: from the best (p)"] = [
-                f"{difference:+.3f} ({p_value(p)})" if np.isfinite(p) else ""
-                for difference, p in zip(
-                    found[f"{metric}_difference"], found[f"{metric}_p_value"], strict=True
+            columns[f"{metric} [95 %]"] = _intervals(table, f"{metric}_mean", metric)
+            columns[f"{metric}: from the best (adjusted p)"] = [
+                format_difference(*figures)
+                for figures in zip(
+                    table[f"{metric}_difference"], table[f"{metric}_p_adjusted"], strict=True
                 )
             ]
         if self.predictions is not None:
-            columns["test accuracy [95 %]"] = _intervals(found, "test_accuracy", "test_accuracy")
-            columns["p (McNemar)"] = [p_value(p) for p in found["test_p_value"]]
+            columns["test accuracy [95 %]"] = _intervals(table, "test_accuracy", "test_accuracy")
+            columns["adjusted p (McNemar)"] = [format_p(p) for p in table["test_p_adjusted"]]
         for cost, name in _COSTS.items():
-            columns[name] = [significant(value) for value in found[cost]]
-        return pd.DataFrame(columns, index=found.index)
+            columns[name] = [format_cost(value) for value in table[cost]]
+        return pd.DataFrame(columns, index=table.index)
 
     def __repr__(self) -> str:
         lines = [self.readable().to_string()]
+        notes = self.table["warnings"]
+        lines += [f"{name}: {warning}" for name, warning in notes[notes != ""].items()]
         lines += [f"{name}: {error}" for name, error in self.failures.items()]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         table = self.readable()
-        if len(self.failures):
-            table["error"] = self.table["error"]
+        for column in ("warnings", "error"):
+            if (self.table[column] != "").any():
+                table[column] = self.table[column]
         return table.to_html()
 
 
 def _intervals(table: pd.DataFrame, value: str, metric: str) -> list[str]:
     columns = (table[value], table[f"{metric}_low"], table[f"{metric}_high"])
-    return [interval(*figures) for figures in zip(*columns, strict=True)]
+    return [format_interval(*figures) for figures in zip(*columns, strict=True)]

@@ -9,7 +9,7 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -21,13 +21,14 @@ from typing import Any
 import joblib
 import numpy as np
 from sklearn.base import clone
+from sklearn.metrics import get_scorer
 from sklearn.preprocessing import LabelEncoder
 
-from skfashion._classifier import FashionCNN
 from skfashion._utils import cache_directory, environment
 from skfashion._utils.files import read_sealed, write_sealed
 from skfashion._utils.types import AnyArray, StrPath
 from skfashion._utils.warnings import warn
+from skfashion.comparison._networks import contains_network
 from skfashion.comparison._runs import (
     RESPONSES,
     Data,
@@ -36,11 +37,11 @@ from skfashion.comparison._runs import (
     Run,
     fit_and_score,
     fit_estimator,
-    needs_estimator,
+    is_sklearn_scorer,
     score,
 )
 
-_FORMAT = 2
+_FORMAT = 3
 _KNOWN = ("numpy", "scipy", "scikit-learn", "skfashion")  # their versions count in every fit
 _LIBRARIES = (Path(os.__file__).parent, Path(__file__).parents[1])  # Python's and this one
 _STARTED = time.time()
@@ -55,7 +56,7 @@ class ResultCache:
     ----------
     memory : path-like
         The user's directory. It is made if need be.
-    estimators : dict of str to classifier
+    jobs : list of Job
     data : Data
 
     Raises
@@ -64,13 +65,17 @@ class ResultCache:
         If the directory cannot be made.
     """
 
-    def __init__(self, memory: StrPath, estimators: Mapping[str, Any], data: Data) -> None:
+    def __init__(self, memory: StrPath, jobs: Sequence[Job], data: Data) -> None:
         # Workers may have another working directory.
         self._directory = Path(memory).expanduser().absolute()
         self._directory.mkdir(parents=True, exist_ok=True)
         self._settings: dict[str, dict[str, Any]] = {}
         # Scores by these are stored with the fit, since they may depend on all of the estimator.
-        metrics = {name: part for name, part in data.scoring.items() if needs_estimator(part)}
+        metrics = {
+            name: metric
+            for name, metric in data.scoring.items()
+            if not is_sklearn_scorer(get_scorer(metric))
+        }
         try:
             shared = {
                 "format": _FORMAT,
@@ -82,9 +87,14 @@ class ResultCache:
         except Exception as error:  # whatever the classes of rows and metrics raise
             warn(f"memory: fits are not kept, since rows or metrics cannot be hashed: {error}")
             return
-        for name, estimator in estimators.items():
+        for name, job in {job.name: job for job in jobs}.items():
+            scores = {metric: job.metadata.score.get(metric) for metric in metrics}
             try:
-                self._settings[name] = {**shared, "estimator": _describe(clone(estimator))}
+                self._settings[name] = {
+                    **shared,
+                    "estimator": _describe(clone(job.estimator)),
+                    "metadata": joblib.hash((job.metadata.fit, scores)),
+                }
             except Exception as error:
                 warn(f"memory: fits of {name!r} are not kept, since it cannot be hashed: {error}")
 
@@ -117,7 +127,7 @@ class ResultCache:
         settings = {**self._settings[job.name], "fold": joblib.hash(job.rows)}
         if job.rows is not None:  # whoever adds a test set finds the folds again
             del settings["test_rows"]
-        if settings["estimator"]["network"]:
+        if contains_network(job.estimator):
             # Asked of the process that fits: it may have been given fewer threads.
             settings["environment"] = environment.fingerprint()
         return cache_directory.make_key(settings)
@@ -126,7 +136,7 @@ class ResultCache:
 def _pack(fit: Fit, key: str, y: AnyArray) -> bytes:
     """A fit as an .npz file of numbers alone: labels become positions among those of y."""
     labels = LabelEncoder().fit(y)
-    kept = ("fit_seconds", "predict_seconds", "size_mb", "history", "scores")
+    kept = ("fit_seconds", "predict_ms_per_1000", "size_mb", "history", "scores", "warnings")
     header = {"key": key} | {name: getattr(fit, name) for name in kept}
     arrays = fit.responses | {
         "classes": labels.transform(fit.classes),
@@ -175,7 +185,6 @@ def _describe(value: Any) -> dict[str, Any]:
     packages -= {*sys.stdlib_module_names, "numpy", "scipy", "sklearn", "skfashion"}
     return {
         "values": joblib.hash(value),
-        "network": FashionCNN in code,
         "versions": {
             name: version(name)
             for package in packages

@@ -1,32 +1,41 @@
-"""One fit of one estimator, timed and scored; what fails is a result as well."""
+"""Fits one estimator, times it and scores it. Failures are recorded, not raised."""
 
-import pickle
+import threading
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import get_scorer
-from sklearn.utils import indexable
+from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.metaestimators import _safe_split
 
 from skfashion._utils.types import AnyArray, FloatArray, History
+from skfashion.comparison._networks import contains_network, get_history, start_tensorflow
+from skfashion.comparison._routing import Routed, take_rows
+from skfashion.comparison._size import measure_size
 
 # The methods whose values scikit-learn's scorers ask for.
 RESPONSES = ("predict", "predict_proba", "decision_function")
 _SCORER = type(get_scorer("accuracy"))
 
+# The time of a prediction is measured on at least so many rows, which are repeated if need be.
+_ROWS_TIMED = 1000
+
 
 class Data(NamedTuple):
-    """What all estimators are given."""
+    """Data and metrics, the same for all estimators."""
 
     X: Any
     y: Any
     X_test: Any
     y_test: Any
-    scoring: dict[str, str | Callable[..., Any]]
+    scoring: Mapping[str, str | Callable[..., Any]]
+    with_networks: bool = False  # whether any estimator needs TensorFlow
 
 
 class Job(NamedTuple):
@@ -36,11 +45,12 @@ class Job(NamedTuple):
     estimator: Any
     fold: int | None = None
     rows: tuple[AnyArray, AnyArray] | None = None
+    metadata: Routed = Routed({}, {})
 
 
 @dataclass
 class Fit:
-    """A fitted estimator's predictions for the rows to score, and what the fit cost.
+    """The predictions of a fitted estimator for the rows to score, and what the fit cost.
 
     Parameters
     ----------
@@ -48,11 +58,14 @@ class Fit:
         The estimator's.
     responses : dict of str to ndarray
         What `predict`, and methods such as `predict_proba`, returned.
-    fit_seconds, predict_seconds, size_mb : float
+    fit_seconds : float
+    predict_ms_per_1000 : float
+    size_mb : float
     history : dict of str to list of float, or None
         Of a network.
     scores : dict of str to float
         By the metrics that need the estimator itself.
+    warnings : list of str
     estimator, X : object
         The estimator and the rows, for methods not called yet. None if the fit was read from a
         file.
@@ -61,19 +74,20 @@ class Fit:
     classes: AnyArray
     responses: dict[str, AnyArray]
     fit_seconds: float
-    predict_seconds: float
+    predict_ms_per_1000: float
     size_mb: float
     history: History | None
     scores: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     estimator: Any = None
     X: Any = None
 
     def has(self, method: str) -> bool:
-        """Whether the estimator has a method, as far as it is known."""
+        """Return whether the method's result is stored, or the estimator has the method."""
         return method in self.responses or hasattr(self.estimator, method)
 
     def respond(self, method: str) -> AnyArray:
-        """What a method of the estimator returns for the rows; it is called once at most."""
+        """Return the result of a method on the rows; the method is called once at most."""
         if method not in self.responses:
             values = getattr(self.estimator, method)(self.X)
             n_rows = len(self.responses["predict"])
@@ -83,51 +97,95 @@ class Fit:
 
 @dataclass
 class Run:
-    """What came of a job; of one that failed only the error."""
+    """The result of a job. A failed job has only `error`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the estimator.
+    fold : int or None
+        None for the test set.
+    error : str
+    scores : dict of str to float
+    fit_seconds, predict_ms_per_1000, size_mb : float
+    n_train, n_test : float
+    rows : ndarray or None
+        Positions of the rows that were scored, None for the test set.
+    predictions : ndarray or None
+        Labels predicted for them.
+    is_network : bool
+    history : dict or None
+        Loss and metrics of each epoch of a network.
+    probabilities : ndarray or None
+        For a network, predicted for the rows, one column for each class in y.
+    warnings : list of str
+    from_memory : bool
+    """
 
     name: str
     fold: int | None
     error: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     fit_seconds: float = np.nan
-    predict_seconds: float = np.nan
+    predict_ms_per_1000: float = np.nan
+    size_mb: float = np.nan
     n_train: float = np.nan
     n_test: float = np.nan
-    size_mb: float = np.nan
-    history: History | None = None  # of a network
-    left_out: AnyArray | None = None  # the rows scored by a network
-    probabilities: FloatArray | None = None  # that it gives to them, for all classes in y
-    predictions: AnyArray | None = None  # of the test set
-    n_correct: int = 0  # of them
+    rows: AnyArray | None = None
+    predictions: AnyArray | None = None
+    is_network: bool = False
+    history: History | None = None
+    probabilities: FloatArray | None = None
+    warnings: list[str] = field(default_factory=list)
     from_memory: bool = False
 
     def __str__(self) -> str:
-        place = place_in_words(self.fold)
+        place = format_place(self.fold)
         if self.error:
             return f"{self.name}, {place}: {self.error}"
         scores = ", ".join(f"{name} {score:.3f}" for name, score in self.scores.items())
         return (
-            f"{self.name}, {place}: {scores}, fit {self.fit_seconds:.1f} s, "
-            f"predict {self.predict_seconds:.1f} s{', from memory' if self.from_memory else ''}"
+            f"{self.name}, {place}: {scores}, fit {self.fit_seconds:.1f} s"
+            f"{', from memory' if self.from_memory else ''}"
         )
 
 
-def place_in_words(fold: int | None) -> str:
-    """Where an estimator is scored."""
+def format_place(fold: int | None) -> str:
+    """Return where an estimator is scored, for messages."""
     return "test set" if fold is None else f"fold {fold + 1}"
 
 
-def failed(job: Job, error: Exception) -> Run:
-    """The run of a job that ended in an exception."""
+def failed_run(job: Job, error: BaseException) -> Run:
+    """Return the run of a job that ended in an exception."""
     return Run(job.name, job.fold, error=f"{type(error).__name__}: {error}")
 
 
 def run(job: Job, data: Data, fit: Callable[[Job, Data], Run]) -> Run:
-    """Fit and score by `fit_and_score` or what stands for it; an error becomes the run's."""
+    """Do a job by `fit_and_score` or the like, and turn an exception into a failed run."""
     try:
-        return fit(job, data)
+        if data.with_networks:
+            # At the first task of a worker. joblib stops a worker that grows by 300 MB later.
+            start_tensorflow()
+        with _record_warnings() as recorded:
+            result = fit(job, data)
     except Exception as error:
-        return failed(job, error)
+        return failed_run(job, error)
+    result.warnings += recorded
+    return result
+
+
+@contextmanager
+def _record_warnings() -> Iterator[list[str]]:
+    """Collect warnings instead of printing them."""
+    recorded: list[str] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield recorded  # Python's recording of warnings does not work in several threads
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        yield recorded
+    for warning in caught:
+        text = " ".join(str(warning.message).split())
+        recorded.append(f"{warning.category.__name__}: {text}"[:300])
 
 
 def fit_and_score(job: Job, data: Data) -> Run:
@@ -137,6 +195,7 @@ def fit_and_score(job: Job, data: Data) -> Run:
 
 def fit_estimator(job: Job, data: Data) -> Fit:
     """Fit a clone of the estimator and let it predict the rows to score."""
+    train = None
     if job.rows is None:
         X_train, y_train, X_test = data.X, data.y, data.X_test
     else:
@@ -144,70 +203,94 @@ def fit_estimator(job: Job, data: Data) -> Fit:
         X, y = indexable(data.X, data.y)
         X_train, y_train = _safe_split(job.estimator, X, y, train)
         X_test, _ = _safe_split(job.estimator, X, y, test, train)
-    begin = time.perf_counter()
-    estimator = clone(job.estimator).fit(X_train, y_train)
-    fitted = time.perf_counter()
-    predictions = estimator.predict(X_test)
-    predicted = time.perf_counter()
-    classes = np.asarray(estimator.classes_)
+    metadata = take_rows(job.metadata.fit, len(data.y), train)
     n_rows = len(_y_test(job, data))
+    with _record_warnings() as recorded:
+        begin = time.perf_counter()
+        estimator = clone(job.estimator).fit(X_train, y_train, **metadata)
+        fit_seconds = time.perf_counter() - begin
+        predictions, ms_per_1000 = _time_predictions(estimator, X_test, n_rows)
+    classes = np.asarray(estimator.classes_)
     return Fit(
         classes,
         {"predict": _check_response("predict", predictions, n_rows, len(classes))},
-        fit_seconds=fitted - begin,
-        predict_seconds=predicted - fitted,
-        size_mb=pickled_size(estimator),
-        history=_history(estimator),
+        fit_seconds=fit_seconds,
+        predict_ms_per_1000=ms_per_1000,
+        size_mb=measure_size(estimator),
+        history=get_history(estimator),
+        warnings=recorded,
         estimator=estimator,
         X=X_test,
     )
 
 
+def _time_predictions(estimator: Any, X: Any, n_rows: int) -> tuple[Any, float]:
+    """Return the predictions, and milliseconds for 1,000 of them."""
+    begin = time.perf_counter()
+    predictions = estimator.predict(X)
+    seconds = time.perf_counter() - begin
+    if n_rows < _ROWS_TIMED:
+        # A call has a fixed cost as well, which would count many times over.
+        X = _safe_indexing(X, np.resize(np.arange(n_rows), _ROWS_TIMED))
+        begin, n_rows = time.perf_counter(), _ROWS_TIMED
+        estimator.predict(X)
+        seconds = time.perf_counter() - begin
+    return predictions, seconds / n_rows * 1e6
+
+
 def score(job: Job, data: Data, fit: Fit) -> Run:
-    """Apply the metrics to a fit, fresh or read from a file; `fit` takes some of the scores."""
+    """Apply the metrics to a fit, which is new or was read from a file.
+
+    Scores by metrics that need the estimator are kept in `fit`.
+    """
     y_test = _y_test(job, data)
-    # A class of the estimator's name, for the errors of scorers.
-    stand_in = type(type(job.estimator).__name__, (_StandIn,), {})(fit)
+    # Its class has the estimator's name, for the error messages of scorers.
+    stand_in = type(type(job.estimator).__name__, (_StoredPredictions,), {})(fit)
     scores = {}
     for name, metric in data.scoring.items():
-        scorer = get_scorer(metric)
-        if not needs_estimator(metric):
-            scores[name] = _check_score(name, scorer(stand_in, None, y_test))
+        scorer, metadata = get_scorer(metric), {}
+        if job.rows is not None:  # the test set has no metadata
+            metadata = take_rows(job.metadata.score.get(name, {}), len(data.y), job.rows[1])
+        if is_sklearn_scorer(scorer):
+            scores[name] = _check_score(name, scorer(stand_in, None, y_test, **metadata))
             continue
         if name not in fit.scores:
-            fit.scores[name] = _check_score(name, scorer(fit.estimator, fit.X, y_test))
+            found = scorer(fit.estimator, fit.X, y_test, **metadata)
+            fit.scores[name] = _check_score(name, found)
         scores[name] = fit.scores[name]
-    predictions = fit.responses["predict"]
     result = Run(
         job.name,
         job.fold,
         scores=scores,
         fit_seconds=fit.fit_seconds,
-        predict_seconds=fit.predict_seconds,
+        predict_ms_per_1000=fit.predict_ms_per_1000,
+        size_mb=fit.size_mb,
         n_train=len(data.y if job.rows is None else job.rows[0]),
         n_test=len(y_test),
-        size_mb=fit.size_mb,
+        predictions=fit.responses["predict"],
+        is_network=contains_network(job.estimator),
+        history=fit.history,
+        warnings=fit.warnings,
     )
     if job.rows is None:
-        result.predictions = predictions
-        result.n_correct = int(np.count_nonzero(predictions == y_test))
-        result.scores |= {"accuracy": result.n_correct / len(y_test)}
-    elif fit.history is not None:
-        result.history, result.left_out = fit.history, job.rows[1]
-        result.probabilities = _probabilities(fit, data.y)
+        result.scores |= {"accuracy": float(np.mean(result.predictions == y_test))}
+    else:
+        result.rows = job.rows[1]
+        if result.is_network and fit.has("predict_proba"):
+            result.probabilities = _probabilities(fit, data.y)
     return result
 
 
-def needs_estimator(metric: str | Callable[..., Any]) -> bool:
-    """Whether a metric may do anything with the estimator and its rows.
+def is_sklearn_scorer(scorer: Any) -> bool:
+    """Return whether a scorer is scikit-learn's or of `make_scorer`.
 
-    The scorers of scikit-learn and those by `make_scorer` see what it predicts, and no more.
+    Those use the predictions of an estimator and nothing else of it.
     """
-    return type(get_scorer(metric)) is not _SCORER
+    return type(scorer) is _SCORER
 
 
-class _StandIn(ClassifierMixin, BaseEstimator):
-    """Answers scorers in place of the estimator, whatever rows they pass."""
+class _StoredPredictions(ClassifierMixin, BaseEstimator):
+    """Gives scorers the stored predictions in place of the estimator."""
 
     def __init__(self, fit: Fit) -> None:
         self.classes_ = fit.classes
@@ -229,7 +312,7 @@ def _y_test(job: Job, data: Data) -> AnyArray:
 
 
 def _check_response(method: str, values: Any, n_rows: int, n_classes: int) -> AnyArray:
-    """What a method returned, as an array of one row for each row that was scored."""
+    """Return the result of a method as an array with one row for each row that was scored."""
     values = np.asarray(values)
     if method == "predict":
         expected: tuple[int, ...] = (n_rows,)
@@ -254,41 +337,9 @@ def _check_score(name: str, score: Any) -> float:
 
 
 def _probabilities(fit: Fit, y: AnyArray) -> FloatArray:
-    """With a column for each class in y, also for those that a fold does not train on."""
+    """Return the probabilities with a column for each class in y; 0 where the fold lacks it."""
     classes = np.unique(y)
     probabilities = fit.respond("predict_proba")
     found = np.zeros((len(probabilities), len(classes)))
     found[:, np.searchsorted(classes, fit.classes)] = probabilities
     return found
-
-
-def _history(estimator: Any) -> History | None:
-    """Of a network, alone or at the end of a Pipeline; None where it is not as Keras has it."""
-    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
-    history = getattr(last, "history_", None)
-    if not isinstance(history, dict) or "loss" not in history or not hasattr(last, "predict_proba"):
-        return None
-    try:
-        found = {str(name): [float(value) for value in values] for name, values in history.items()}
-    except (TypeError, ValueError):  # something else than lists of numbers
-        return None
-    return found if len({len(values) for values in found.values()}) == 1 else None
-
-
-class _Counter:
-    """A file that counts the bytes and forgets them."""
-
-    n_bytes = 0
-
-    def write(self, piece: bytes) -> None:
-        self.n_bytes += memoryview(piece).nbytes
-
-
-def pickled_size(estimator: Any) -> float:
-    """Millions of bytes of the pickled estimator; NaN if it cannot be pickled."""
-    counter = _Counter()
-    try:
-        pickle.dump(estimator, counter, protocol=5)
-    except Exception:  # whatever its classes raise: a size is no reason to fail
-        return np.nan
-    return counter.n_bytes / 1e6

@@ -1,6 +1,7 @@
-"""Runs become tables."""
+"""Builds the tables of a Comparison from runs."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -14,6 +15,19 @@ from skfashion.comparison._runs import Data, Run
 
 _Folds: TypeAlias = Mapping[str, Sequence[Run]]  # the runs of each estimator
 
+# Scores in [0, 1], by the beginning of their names in scikit-learn.
+_BOUNDED = (
+    "accuracy",
+    "average_precision",
+    "balanced_accuracy",
+    "f1",
+    "jaccard",
+    "precision",
+    "recall",
+    "roc_auc",
+    "top_k_accuracy",
+)
+
 
 def from_runs(runs: Sequence[Run], data: Data, names: Sequence[str]) -> Comparison:
     """Make the tables.
@@ -24,7 +38,7 @@ def from_runs(runs: Sequence[Run], data: Data, names: Sequence[str]) -> Comparis
         For each estimator its folds and, if there is a test set, one on it.
     data : Data
     names : list of str
-        Of the estimators, in the user's order.
+        Names of the estimators, in the user's order.
 
     Returns
     -------
@@ -39,109 +53,178 @@ def from_runs(runs: Sequence[Run], data: Data, names: Sequence[str]) -> Comparis
         for name in names
     }
     tested = {run.name: run for run in runs if run.fold is None}
+    scores = _Scores(folds, data)
     table = pd.DataFrame(
-        {name: _summary(folds[name], tested.get(name), metrics) for name in names}
+        {name: _summarize(name, folds[name], tested.get(name), scores) for name in names}
     ).T
     table.index.name = "estimator"
-    table = table.astype({column: float for column in table.columns if column != "error"})
+    texts = ["warnings", "error"]
+    table = table.astype({column: float for column in table.columns if column not in texts})
     table = table.sort_values(f"{metrics[0]}_mean", ascending=False, kind="stable")
     best = table.index[0]
-    if np.isfinite(table.loc[best, f"{metrics[0]}_mean"]):
-        _compare_with(best, table, folds, metrics)
-        if tested:
-            _compare_on_test_set(best, table, tested, data.y_test)
+    if scores.names:
+        for metric in metrics:
+            _add_differences(table, metric, best, scores)
+        if tested and not tested[best].error:
+            _add_test_p_values(table, best, tested, data.y_test)
     return Comparison(
         table,
-        scores=_scores(folds, metrics),
-        histories=_histories(folds),
-        out_of_fold=_out_of_fold(folds, data.y),
+        scores=_list_scores(folds, metrics),
+        histories=_list_histories(folds),
+        out_of_fold=_average_probabilities(folds, data.y),
+        out_of_fold_predictions=_collect_predictions(folds, data.y),
         predictions=pd.DataFrame(
             {name: run.predictions for name, run in tested.items() if not run.error}
         )
         if tested
         else None,
+        networks=[name for name in names if any(run.is_network for run in folds[name])],
     )
 
 
-def _summary(folds: Sequence[Run], test: Run | None, metrics: Sequence[str]) -> dict[str, Any]:
-    """A row of the table; nothing is said of an estimator that failed in any fold."""
-    error = next((run.error for run in folds if run.error), "")
-    failed = bool(error)
-    if not failed and test is not None and test.error:
-        error = f"on the test set: {test.error}"
-    row: dict[str, Any] = {}
-    n_train, n_test = _sizes(folds)
-    for metric in metrics:
-        values = np.array([np.nan if failed else run.scores[metric] for run in folds])
-        low, high = _statistics.mean_interval(values, n_train, n_test)
-        row |= {
-            f"{metric}_mean": values.mean(),
-            f"{metric}_sd": values.std(ddof=1),
-            f"{metric}_low": low,
-            f"{metric}_high": high,
-            f"{metric}_difference": np.nan,
-            f"{metric}_p_value": np.nan,
+class _Scores:
+    """Scores of the estimators that did not fail in any fold, and their tests.
+
+    Parameters
+    ----------
+    folds : dict of str to list of Run
+    data : Data
+    """
+
+    def __init__(self, folds: _Folds, data: Data) -> None:
+        self._data = data
+        self.metrics = list(data.scoring)
+        self._folds = {
+            name: runs for name, runs in folds.items() if not any(run.error for run in runs)
         }
-    row["fit_seconds"] = np.mean([run.fit_seconds for run in folds])
-    row["predict_ms_per_1000"] = (
-        np.sum([run.predict_seconds for run in folds]) / np.sum([run.n_test for run in folds]) * 1e6
-    )
-    row["size_mb"] = np.mean([run.size_mb for run in folds])
+        self.names = list(self._folds)
+        if not self.names:
+            return
+        runs = self._folds[self.names[0]]  # the folds are the same for all
+        self.n_train = float(np.mean([run.n_train for run in runs]))
+        self.n_test = float(np.mean([run.n_test for run in runs]))
+        self._n_scored = np.zeros(len(data.y))
+        for run in runs:
+            self._n_scored[run.rows] += 1
+        self._n_rows = int(np.count_nonzero(self._n_scored))
+
+    def of(self, name: str, metric: str) -> FloatArray:
+        """Return the scores of the folds."""
+        return np.array([run.scores[metric] for run in self._folds[name]])
+
+    def interval(self, name: str, metric: str) -> tuple[float, float]:
+        """Return the 95 % interval of the expected score."""
+        values, scorer = self.of(name, metric), self._data.scoring[metric]
+        if scorer == "accuracy":
+            everyone = np.array([self.of(name, metric) for name in self.names])
+            effect = _statistics.score_design_effect(everyone, self.n_test)
+            return _statistics.proportion_interval(float(values.mean()), self._n_rows / effect)
+        bounded = isinstance(scorer, str) and scorer.startswith(_BOUNDED)
+        return _statistics.mean_interval(values, self.n_train, self.n_test, bounded=bounded)
+
+    def p_values(self, metric: str) -> dict[frozenset[str], float]:
+        """Return the p-value of each pair of estimators."""
+        differences = {
+            frozenset(pair): self.of(pair[0], metric) - self.of(pair[1], metric)
+            for pair in combinations(self.names, 2)
+        }
+        if self._data.scoring[metric] == "accuracy":
+            counts = {pair: self._count_rows(*pair) for pair in differences}
+            return _statistics.mcnemar_tests(counts, differences, self._n_rows, self.n_test)
+        return {
+            pair: _statistics.corrected_t_test(values, self.n_train, self.n_test)
+            for pair, values in differences.items()
+        }
+
+    def _count_rows(self, one: str, other: str) -> tuple[float, float]:
+        """Count the rows that only the one, or only the other has right, each row once."""
+        only_one = only_other = 0.0
+        for run, other_run in zip(self._folds[one], self._folds[other], strict=True):
+            right, other_right = (
+                part.predictions == self._data.y[part.rows] for part in (run, other_run)
+            )
+            weights = 1 / self._n_scored[run.rows]
+            only_one += weights[right & ~other_right].sum()
+            only_other += weights[other_right & ~right].sum()
+        return only_one, only_other
+
+
+def _summarize(
+    name: str, folds: Sequence[Run], test: Run | None, scores: _Scores
+) -> dict[str, Any]:
+    """Return a row of the table; its figures are NaN if the estimator failed in any fold."""
+    error = next((run.error for run in folds if run.error), "")
+    row: dict[str, Any] = {}
+    for metric in scores.metrics:
+        row |= dict.fromkeys(
+            [f"{metric}_{part}" for part in ("mean", "sd", "low", "high", "difference")]
+            + [f"{metric}_p_value", f"{metric}_p_adjusted"],
+            np.nan,
+        )
+        if not error:
+            values = scores.of(name, metric)
+            row |= {f"{metric}_mean": values.mean(), f"{metric}_sd": values.std(ddof=1)}
+            row[f"{metric}_low"], row[f"{metric}_high"] = scores.interval(name, metric)
+    for cost in ("fit_seconds", "predict_ms_per_1000", "size_mb"):
+        row[cost] = np.mean([getattr(run, cost) for run in folds])
+    recorded = [warning for run in folds for warning in run.warnings]
     if test is not None:
-        row |= _test_columns(test, metrics)
-    return row | {"error": error}
+        row |= _summarize_test(test, scores.metrics)
+        recorded += test.warnings
+        if not error and test.error:
+            error = f"on the test set: {test.error}"
+    return row | {"warnings": "; ".join(dict.fromkeys(recorded)), "error": error}
 
 
-def _test_columns(test: Run, metrics: Sequence[str]) -> dict[str, float]:
+def _summarize_test(test: Run, metrics: Sequence[str]) -> dict[str, float]:
     row = dict.fromkeys(["test_accuracy", "test_accuracy_low", "test_accuracy_high"], np.nan)
-    row |= {"test_p_value": np.nan} | {f"test_{metric}": np.nan for metric in metrics}
+    row |= dict.fromkeys(["test_p_value", "test_p_adjusted"], np.nan)
+    row |= {f"test_{metric}": np.nan for metric in metrics}
     if not test.error:
         row |= {f"test_{metric}": score for metric, score in test.scores.items()}
-        low, high = _statistics.proportion_interval(test.n_correct, test.n_test)
-        row |= {"test_accuracy_low": low, "test_accuracy_high": high}
+        row["test_accuracy_low"], row["test_accuracy_high"] = _statistics.proportion_interval(
+            test.scores["accuracy"], test.n_test
+        )
     return row
 
 
-def _sizes(folds: Sequence[Run]) -> tuple[float, float]:
-    """Mean rows of a fold to train on and to score; NaN if one failed."""
-    n_train = np.mean([run.n_train for run in folds])
-    n_test = np.mean([run.n_test for run in folds])
-    return float(n_train), float(n_test)
+def _add_differences(table: pd.DataFrame, metric: str, best: str, scores: _Scores) -> None:
+    """Add the differences from the best row, with their p-values.
+
+    The best was chosen by its scores, so that all pairs of estimators count as tests.
+    """
+    p_values = scores.p_values(metric)
+    adjusted = _statistics.adjust_p_values(p_values)
+    for name in scores.names:
+        difference = (scores.of(name, metric) - scores.of(best, metric)).mean()
+        table.loc[name, f"{metric}_difference"] = difference
+        if name != best:
+            pair = frozenset((name, best))
+            table.loc[name, f"{metric}_p_value"] = p_values[pair]
+            table.loc[name, f"{metric}_p_adjusted"] = adjusted[pair]
 
 
-def _compare_with(best: str, table: pd.DataFrame, folds: _Folds, metrics: Sequence[str]) -> None:
-    n_train, n_test = _sizes(folds[best])
-    for name, runs in folds.items():
-        if any(run.error for run in runs):
-            continue
-        for metric in metrics:
-            differences = np.array(
-                [
-                    run.scores[metric] - other.scores[metric]
-                    for run, other in zip(runs, folds[best], strict=True)
-                ]
-            )
-            table.loc[name, f"{metric}_difference"] = differences.mean()
-            if name != best:
-                table.loc[name, f"{metric}_p_value"] = _statistics.corrected_t_test(
-                    differences, n_train, n_test
-                )
-
-
-def _compare_on_test_set(
-    best: str, table: pd.DataFrame, tested: Mapping[str, Run], y_test: AnyArray
+def _add_test_p_values(
+    table: pd.DataFrame, best: str, tested: Mapping[str, Run], y_test: AnyArray
 ) -> None:
-    if tested[best].error:
-        return
-    correct = np.asarray(tested[best].predictions) == y_test
+    """Add the p-values on the test set.
+
+    The best was chosen in the folds, so that only the pairs with it count as tests.
+    """
+    best_right = np.asarray(tested[best].predictions) == y_test
+    p_values = {}
     for name, run in tested.items():
         if name != best and not run.error:
-            table.loc[name, "test_p_value"] = _statistics.mcnemar_test(
-                correct, np.asarray(run.predictions) == y_test
+            right = np.asarray(run.predictions) == y_test
+            p_values[name] = _statistics.mcnemar_test(
+                int(np.sum(right & ~best_right)), int(np.sum(best_right & ~right))
             )
+    adjusted = _statistics.adjust_p_values(p_values)
+    for name in p_values:
+        table.loc[name, ["test_p_value", "test_p_adjusted"]] = p_values[name], adjusted[name]
 
 
-def _scores(folds: _Folds, metrics: Sequence[str]) -> pd.DataFrame:
+def _list_scores(folds: _Folds, metrics: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
@@ -150,7 +233,7 @@ def _scores(folds: _Folds, metrics: Sequence[str]) -> pd.DataFrame:
                 "metric": metric,
                 "score": run.scores.get(metric, np.nan),
                 "fit_seconds": run.fit_seconds,
-                "predict_seconds": run.predict_seconds,
+                "predict_ms_per_1000": run.predict_ms_per_1000,
                 "n_train": run.n_train,
                 "n_test": run.n_test,
                 "error": run.error,
@@ -162,7 +245,7 @@ def _scores(folds: _Folds, metrics: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def _histories(folds: _Folds) -> pd.DataFrame:
+def _list_histories(folds: _Folds) -> pd.DataFrame:
     frames = [
         pd.DataFrame(run.history).assign(
             estimator=name, fold=run.fold, epoch=np.arange(1, len(run.history["loss"]) + 1)
@@ -174,21 +257,39 @@ def _histories(folds: _Folds) -> pd.DataFrame:
     first = ["estimator", "fold", "epoch"]
     if not frames:
         return pd.DataFrame(columns=first)
-    found = pd.concat(frames, ignore_index=True)
-    return found[[*first, *found.columns.drop(first)]]
+    histories = pd.concat(frames, ignore_index=True)
+    return histories[[*first, *histories.columns.drop(first)]]
 
 
-def _out_of_fold(folds: _Folds, y: AnyArray) -> dict[str, FloatArray]:
-    found: dict[str, FloatArray] = {}
+def _collect_predictions(folds: _Folds, y: AnyArray) -> pd.DataFrame:
+    """Return the label that each estimator predicts for each row in the first fold that scores it.
+
+    Rows that no fold scores are left out.
+    """
+    columns = {}
     for name, runs in folds.items():
-        told = [run.probabilities for run in runs if run.probabilities is not None]
-        if len(told) < len(runs):
+        if any(run.error for run in runs):
             continue
-        total = np.zeros((len(y), told[0].shape[1]))
-        times = np.zeros((len(y), 1))
-        for run, probabilities in zip(runs, told, strict=True):
-            total[run.left_out] += probabilities
-            times[run.left_out] += 1
+        labels = np.empty(len(y), dtype=y.dtype)
+        scored = np.zeros(len(y), dtype=bool)
+        for run in reversed(runs):
+            labels[run.rows] = run.predictions
+            scored[run.rows] = True
+        columns[name] = pd.Series(labels[scored], index=np.flatnonzero(scored))
+    return pd.DataFrame(columns)
+
+
+def _average_probabilities(folds: _Folds, y: AnyArray) -> dict[str, FloatArray]:
+    averages: dict[str, FloatArray] = {}
+    for name, runs in folds.items():
+        probabilities = [run.probabilities for run in runs if run.probabilities is not None]
+        if len(probabilities) < len(runs):
+            continue
+        total = np.zeros((len(y), probabilities[0].shape[1]))
+        counts = np.zeros((len(y), 1))
+        for run, part in zip(runs, probabilities, strict=True):
+            total[run.rows] += part
+            counts[run.rows] += 1
         with np.errstate(invalid="ignore"):
-            found[name] = total / times
-    return found
+            averages[name] = total / counts
+    return averages

@@ -1,5 +1,6 @@
-"""Jobs one after another, side by side, or in processes that can be ended when time is up."""
+"""Runs jobs in sequence, in parallel, or in processes that can be ended when time is up."""
 
+import multiprocessing
 import os
 import queue
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,8 @@ from joblib.externals.loky import ProcessPoolExecutor
 from joblib.parallel import get_active_backend
 from sklearn.utils.parallel import Parallel, delayed
 
-from skfashion.comparison._runs import Data, Job, Run, failed, place_in_words, run
+from skfashion.comparison._networks import start_tensorflow
+from skfashion.comparison._runs import Data, Job, Run, failed_run, format_place, run
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -26,7 +28,7 @@ def run_all(
     n_jobs: int | None = None,
     timeout: float | None = None,
 ) -> Iterator[Run]:
-    """Run jobs, in joblib's way, or with a timeout in processes of our own.
+    """Run jobs by joblib, or with a timeout in processes of our own.
 
     Parameters
     ----------
@@ -43,7 +45,12 @@ def run_all(
     Yields
     ------
     Run
-        Without a timeout in the order of the jobs, with one as they end.
+        In the order of the jobs, but with a timeout as they end.
+
+    Raises
+    ------
+    RuntimeError
+        If there is a timeout and this process cannot start others.
     """
     if timeout is None:
         calls = (delayed(run)(job, data, fit) for job in jobs)
@@ -52,6 +59,11 @@ def run_all(
         return_as = "generator" if backend.supports_return_generator else "list"
         yield from Parallel(n_jobs=n_jobs, return_as=return_as)(calls)
         return
+    if multiprocessing.current_process().daemon:
+        raise RuntimeError(
+            f"timeout={timeout!r}: compare ends fits by ending their processes, but it runs in a "
+            "daemonic process, which cannot start any. Use timeout=None, or call compare elsewhere."
+        )
     n_workers = _n_workers(n_jobs)
     workers: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
     for worker in (all_workers := [_Worker(n_workers) for _ in range(n_workers)]):
@@ -60,16 +72,16 @@ def run_all(
 
     def run_within(job: Job) -> Run:
         if job.name in too_slow:
-            return failed(job, too_slow[job.name])
+            return failed_run(job, too_slow[job.name])
         worker = workers.get()
         try:
             return worker.run(job, data, fit, timeout)
         except TimeoutError:
-            error = TimeoutError(f"{place_in_words(job.fold)} took more than {timeout:g} seconds.")
+            error = TimeoutError(f"{format_place(job.fold)} took more than {timeout:g} seconds.")
             too_slow[job.name] = error
-            return failed(job, error)
+            return failed_run(job, error)
         except Exception as error:  # the process died: of a lack of memory, say
-            return failed(job, error)
+            return failed_run(job, error)
         finally:
             workers.put(worker)
 
@@ -111,7 +123,7 @@ class _Worker:
     def run(self, job: Job, data: Data, fit: Callable[[Job, Data], Run], timeout: float) -> Run:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(max_workers=1, env=self._environment)
-            self._executor.submit(_warm_up).result()  # the start is not the estimator's time
+            self._executor.submit(_warm_up, data.with_networks).result()  # does not count
         try:
             return self._executor.submit(run, job, data, fit).result(timeout)
         except BaseException:
@@ -124,5 +136,7 @@ class _Worker:
             self._executor = None
 
 
-def _warm_up() -> None:
-    """Unpickled in a new process, this function imports all that a run needs."""
+def _warm_up(with_networks: bool) -> None:
+    """Import in a new process all that a run needs: unpickling this function does."""
+    if with_networks:
+        start_tensorflow()

@@ -112,15 +112,17 @@ class ComparisonDisplay:
         metrics = comparison.metrics
         metric = check_choice("metric", metrics[0] if metric is None else metric, metrics)
         columns = [f"{metric}_{part}" for part in ("mean", "low", "high")]
-        table = comparison.table.dropna(subset=columns)
+        table = comparison.table.dropna(subset=columns[:1])
         table = table.sort_values(columns[0], ascending=False, kind="stable")
+        for end in columns[1:]:  # a score without an interval is a point
+            table[end] = table[end].fillna(table[columns[0]])
         if table.empty:
             raise ValueError("Every estimator of the comparison failed: there is nothing to draw.")
         return cls(
             names=table.index.tolist(),
             scores=table[columns].to_numpy(),
             fit_seconds=table["fit_seconds"].to_numpy(),
-            networks=table.index.isin(comparison.histories["estimator"]),
+            networks=table.index.isin(comparison.networks),
             metric=metric.replace("_", " "),
         ).plot(ax, kind=kind)
 

@@ -333,7 +333,7 @@ def _draw(
     lines: list[Line2D] = []
     for curve in curves:
         color = COLORS[curve.group % len(COLORS)]
-        middle, spread = curve.values.mean(axis=1), curve.values.std(axis=1)
+        middle = curve.values.mean(axis=1)
         style = {
             "color": color,
             "linestyle": LINES[curve.line % len(LINES)],
@@ -343,6 +343,7 @@ def _draw(
         }
         lines += ax.plot(curve.epochs, middle, **{**style, "label": curve.label, **line_kw})
         if curve.values.shape[1] > 1:
+            spread = curve.values.std(axis=1, ddof=1)
             band = {"color": color, "alpha": 0.15, "linewidth": 0, **band_kw}
             ax.fill_between(curve.epochs, middle - spread, middle + spread, **band)
         if curve.kept is not None:

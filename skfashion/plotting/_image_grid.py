@@ -105,7 +105,8 @@ class ImageGridDisplay:
         Parameters
         ----------
         estimator : classifier
-            Fitted. If it has `predict_proba`, its probabilities are shown and order the errors.
+            Fitted. Its `predict` decides what is an error. If it has `predict_proba`, the
+            probabilities of the predicted classes are shown and order the errors.
             Of a Pipeline, or a search of one, that begins with an ImageFileReader the pictures are
             shown as the reader makes them: what the classifier sees.
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
@@ -147,11 +148,12 @@ class ImageGridDisplay:
             X = reader.transform(X)
             image_shape = reader.image_shape if image_shape is None else image_shape
         classes = np.asarray(estimator.classes_)
+        # Not the class of the highest probability: SVC and classifiers with a tuned threshold
+        # predict others.
+        y_pred, confidence = estimator.predict(X), None
         if hasattr(estimator, "predict_proba"):
-            probabilities = estimator.predict_proba(X)
-            y_pred, confidence = classes[probabilities.argmax(axis=1)], probabilities.max(axis=1)
-        else:
-            y_pred, confidence = estimator.predict(X), None
+            columns = np.searchsorted(classes, y_pred)
+            confidence = estimator.predict_proba(X)[np.arange(len(columns)), columns]
         return cls.from_predictions(
             X,
             y,

@@ -54,15 +54,16 @@ def test_compare_prints_a_row_for_all_and_writes_a_report(csv, tmp_path, capsys)
 
 
 class TestOutputThatCannotBeWritten:
-    def test_is_told_before_any_training(self, csv, tmp_path, capsys):
+    @pytest.mark.parametrize("option", ["--output", "--memory"])
+    def test_is_told_before_data_are_read(self, option, tmp_path, capsys):
         (tmp_path / "file").write_text("the user's own")
         for folder in (tmp_path / "file", tmp_path / "file" / "deep"):
-            assert main(["compare", "--data", str(csv), "--output", str(folder)]) == 1
+            assert main(["compare", "--data", "missing.csv", option, str(folder)]) == 1
             out, err = capsys.readouterr()
             assert out == ""
-            assert err.startswith("skfashion: ")
-            assert str(tmp_path / "file") in err
-            assert len(err.splitlines()) == 1
+            assert (
+                err == f"skfashion: {option} {folder}: this is a file. Give the path of a folder.\n"
+            )
         assert (tmp_path / "file").read_text() == "the user's own"
 
 
@@ -108,7 +109,6 @@ def test_data_that_cannot_be_read_are_an_error_in_one_line(tmp_path, capsys):
     "arguments",
     [
         ["compare", "--cv", "50"],
-        ["compare", "--n-jobs", "0"],
         ["reproduce", "v2", "--seed", "99999999999"],
     ],
 )
@@ -135,9 +135,11 @@ def test_a_failed_estimator_is_told_below_the_table_and_by_the_exit_code(csv):
     ("arguments", "message"),
     [
         ([], "required"),
-        (["compare", "--cv", "1"], "'1' is no whole number from 2 upwards"),
+        (["compare", "--cv", "1"], "'1' is not a whole number of at least 2"),
+        (["compare", "--n-jobs", "0"], "--n-jobs: '0' is not a whole number other than 0"),
+        (["compare", "--timeout", "-1"], "--timeout: '-1' is not a positive number of seconds"),
         (["reproduce", "v3"], "invalid choice: 'v3'"),
-        (["reproduce", "v1", "--epochs", "many"], "'many' is no whole number from 1 upwards"),
+        (["reproduce", "v1", "--epochs", "many"], "'many' is not a whole number of at least 1"),
     ],
 )
 def test_wrong_arguments_are_told_with_the_usage(arguments, message, capsys):

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
@@ -194,6 +194,15 @@ class TestImageGrid:
         )
         assert set(display.predicted) == {"77"}
         display.figure_.canvas.draw()
+
+    def test_of_an_estimator_shows_what_predict_returns(self, images):
+        """And not the class of the highest probability, from which a threshold may differ."""
+        X, y = images
+        rows, y = X.reshape(len(X), -1), (y == 0).astype(int)
+        clf = FixedThresholdClassifier(GaussianNB(), threshold=1.1).fit(rows, y)
+        display = ImageGridDisplay.from_estimator(clf, rows, y, select="all")
+        assert display.predicted == [0] * 20
+        assert_allclose(display.confidence, clf.predict_proba(rows)[:20, 0])
 
     def test_of_an_estimator_shows_its_own_errors(self, images, small):
         X, y = images

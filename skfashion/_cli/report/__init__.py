@@ -3,6 +3,6 @@
 It must not know how anything was trained.
 """
 
-from .page import prepare, write
+from .page import check_libraries, write
 
-__all__ = ["prepare", "write"]
+__all__ = ["check_libraries", "write"]

@@ -5,26 +5,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from skfashion._cli.report.figures import best_network, figures
-from skfashion._utils.files import make_folder, write_atomically
+from skfashion._utils.files import write_atomically
 from skfashion._utils.types import AnyArray
 from skfashion.comparison import Comparison
+from skfashion.comparison._format import format_p
+from skfashion.comparison._statistics import SIGNIFICANCE_LEVEL
 
 
-def prepare(directory: Path) -> None:
-    """Make the directory and see that files can be written to it, before any long work.
-
-    Parameters
-    ----------
-    directory : Path
-
-    Raises
-    ------
-    OSError
-        If it cannot be made or written to.
-    ImportError
-        Without matplotlib or Jinja2.
-    """
+def check_libraries() -> None:
+    """Raise an ImportError without matplotlib or Jinja2, before any long work."""
     for library in ("jinja2", "matplotlib"):
         try:
             import_module(library)
@@ -32,7 +24,6 @@ def prepare(directory: Path) -> None:
             raise ImportError(
                 f"A report needs {library}: python -m pip install 'skfashion[report]'"
             ) from error
-    make_folder(directory)
 
 
 def write(
@@ -54,7 +45,7 @@ def write(
         The images that were cross-validated.
     y : ndarray of shape (n,)
     directory : Path
-        As `prepare` left it.
+        It exists.
     title : str
     display_labels : list of str
         Names of the classes, in the order of the sorted labels.
@@ -96,8 +87,9 @@ def _page(
         title=title,
         summary=_summary(comparison),
         failures=comparison.failures,
+        warnings=comparison.table["warnings"][comparison.table["warnings"] != ""],
         table=comparison.readable(),
-        networks=list(comparison.out_of_fold),
+        networks=comparison.networks,
         has_test=comparison.predictions is not None,
         figures=list(figures(comparison, X, y, display_labels)),
         facts=facts,
@@ -115,19 +107,18 @@ def _summary(comparison: Comparison) -> str:
     network = best_network(comparison)
     if network in (None, best):
         return text
-    row = table.loc[network]
-    p = row[f"{metric}_p_value"]
-    verdict = (
-        "which these folds do not tell from no difference"
-        if p >= 0.05
-        else "more than chance explains"
-    )
+    row: Any = table.loc[network]
+    p = float(row[f"{metric}_p_adjusted"])
+    verdict = "not statistically significant"
+    if p < SIGNIFICANCE_LEVEL:
+        verdict = "statistically significant"
+    p_text = f" (adjusted p {'' if p < 0.001 else '= '}{format_p(p)})" if np.isfinite(p) else ""
     return (
-        f"{text} The best network is {network}, {_score(row, metric)}: a difference of "
-        f"{row[f'{metric}_difference']:+.3f} (p = {p:.3f}), {verdict}."
+        f"{text} The best network is {network}, {_score(row, metric)}. The difference of "
+        f"{row[f'{metric}_difference']:+.3f} is {verdict}{p_text}."
     )
 
 
 def _score(row: Any, metric: str) -> str:
-    low, high = row[f"{metric}_low"], row[f"{metric}_high"]
-    return f"{row[f'{metric}_mean']:.3f} (95 % interval {low:.3f} to {high:.3f})"
+    mean, low, high = (row[f"{metric}_{part}"] for part in ("mean", "low", "high"))
+    return f"{mean:.3f}" + (f" (95 % interval {low:.3f} to {high:.3f})" if low == low else "")

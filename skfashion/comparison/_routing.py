@@ -1,0 +1,93 @@
+"""Routes groups and metadata, such as sample weights, as `cross_validate` does."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn import get_config
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_consistent_length
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+
+from skfashion._utils.types import AnyArray
+
+
+class Routed(NamedTuple):
+    """Metadata of one estimator.
+
+    Parameters
+    ----------
+    fit : dict
+        Arguments of its `fit`, for all rows of X.
+    score : dict of str to dict
+        Arguments of each scorer.
+    """
+
+    fit: Mapping[str, Any]
+    score: Mapping[str, Mapping[str, Any]]
+
+
+def route(
+    estimators: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    cv: Any,
+    y: AnyArray,
+    groups: Any,
+    params: Mapping[str, Any] | None,
+) -> tuple[Any, dict[str, Routed]]:
+    """Return the groups for the splitter, and the metadata of each estimator.
+
+    Parameters
+    ----------
+    estimators, metrics : dict
+    cv : object
+        The parameter of `compare`.
+    y : ndarray
+    groups : array-like or None
+    params : dict or None
+
+    Raises
+    ------
+    TypeError
+        If `params` is not a dict.
+    ValueError
+        If `groups` has another length than y, or is given while metadata routing is enabled.
+    sklearn.exceptions.UnsetMetadataPassedError
+        If metadata routing is enabled, and an estimator or a scorer has not said whether it takes
+        some of the metadata.
+    """
+    if not (params is None or isinstance(params, Mapping)):
+        raise TypeError(f"params={params!r}: expected a dict of names to metadata, or None.")
+    params = dict(params or {})
+    if groups is not None:
+        check_consistent_length(y, groups)
+    if not get_config()["enable_metadata_routing"]:
+        return groups, {name: Routed(params, {}) for name in estimators}
+    if groups is not None:
+        raise ValueError("groups: with metadata routing enabled, pass params={'groups': ...}.")
+    splitter = check_cv(cv, y, classifier=True)
+    to_score = MethodMapping().add(caller="fit", callee="score")
+    routed = {}
+    for name, estimator in estimators.items():
+        router = MetadataRouter(owner="compare")
+        router.add(
+            splitter=splitter, method_mapping=MethodMapping().add(caller="fit", callee="split")
+        )
+        router.add(
+            estimator=estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit")
+        )
+        for metric in metrics:
+            router.add(method_mapping=to_score, **{f"metric {metric}": get_scorer(metrics[metric])})
+        found = process_routing(router, "fit", **params)
+        scores = {metric: found[f"metric {metric}"].score for metric in metrics}
+        routed[name] = Routed(found.estimator.fit, scores)
+        groups = found.splitter.split.get("groups")
+    return groups, routed
+
+
+def take_rows(metadata: Mapping[str, Any], n_rows: int, rows: AnyArray | None) -> dict[str, Any]:
+    """Return the metadata of some rows: whatever has a value for each row is indexed."""
+    from sklearn.utils.validation import _check_method_params
+
+    return _check_method_params(np.empty(n_rows), metadata, rows)

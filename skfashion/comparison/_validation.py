@@ -1,0 +1,235 @@
+"""Checks everything that `compare` is given before the first fit."""
+
+import difflib
+import inspect
+import math
+import os
+import warnings
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from numbers import Real
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import is_classifier
+from sklearn.dummy import DummyClassifier
+from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit, check_cv
+from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import type_of_target
+
+from skfashion._utils.labels import check_labels
+from skfashion._utils.types import AnyArray
+from skfashion.comparison._runs import is_sklearn_scorer
+
+Estimators: TypeAlias = Mapping[str, Any] | list[tuple[str, Any]]
+Metric: TypeAlias = str | Callable[..., Any]
+Scoring: TypeAlias = Metric | Collection[str] | Mapping[str, Metric]
+Splits: TypeAlias = (
+    int | BaseCrossValidator | BaseShuffleSplit | Iterable[tuple[ArrayLike, ArrayLike]]
+)
+
+
+def check_timeout(timeout: Any) -> None:
+    """Raise an error if `timeout` is not None and no positive number of seconds."""
+    if timeout is not None and not (isinstance(timeout, Real) and 0 < float(timeout) < math.inf):
+        raise ValueError(f"timeout={timeout!r}: expected a positive number of seconds, or None.")
+
+
+def check_memory(memory: Any) -> None:
+    """Raise an error if `memory` is not None and no path."""
+    path = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
+    if memory is not None and not (isinstance(path, str) and path):
+        raise ValueError(f"memory={memory!r}: expected the path of a directory, or None.")
+
+
+def check_estimators(estimators: Any) -> dict[str, Any]:
+    """Return the classifiers by name."""
+    if isinstance(estimators, Mapping):
+        pairs = list(estimators.items())
+    elif isinstance(estimators, (list, tuple)) and all(
+        isinstance(pair, tuple) and len(pair) == 2 for pair in estimators
+    ):
+        pairs = list(estimators)
+    else:
+        raise TypeError(
+            f"estimators is a {type(estimators).__name__}: expected a dict of names to "
+            "classifiers, or a list of pairs of them."
+        )
+    if not pairs:
+        raise ValueError("estimators is empty: expected at least one classifier.")
+    for name, estimator in pairs:
+        if not isinstance(name, str):
+            raise TypeError(f"estimators has the name {name!r}: expected strings.")
+        if isinstance(estimator, type) or not (
+            hasattr(estimator, "fit") and is_classifier(estimator)
+        ):
+            raise ValueError(f"estimators[{name!r}] is not a classifier: {estimator!r}.")
+    duplicates = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    if duplicates:
+        raise ValueError(f"estimators has duplicate names: {', '.join(map(repr, duplicates))}.")
+    return dict(pairs)
+
+
+def check_rows(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[AnyArray, AnyArray | None]:
+    """Return y and y_test as arrays of one dimension."""
+    check_consistent_length(X, y)
+    check_labels(y)
+    if (kind := type_of_target(y, input_name="y")) not in ("binary", "multiclass"):
+        raise ValueError(f"y is {kind}: expected one label of a class for each row.")
+    y = column_or_1d(y)
+    if (X_test is None) != (y_test is None):
+        given, missing = ("y_test", "X_test") if X_test is None else ("X_test", "y_test")
+        raise ValueError(f"{given} was given without {missing}: expected both or neither.")
+    if X_test is not None:
+        check_consistent_length(X_test, y_test)
+        check_labels(y_test, "y_test")
+        y_test = column_or_1d(y_test)
+        n_features, n_given = _count_features(X), _count_features(X_test)
+        if None not in (n_features, n_given) and n_given != n_features:
+            raise ValueError(f"X_test has {n_given} features, but X has {n_features}.")
+        unknown = np.setdiff1d(y_test, y)
+        if len(unknown):
+            raise ValueError(
+                f"y_test has labels that do not occur in y, such as {unknown.tolist()[0]!r}: "
+                f"expected labels among {np.unique(y).tolist()}."
+            )
+    return y, y_test
+
+
+def _count_features(X: Any) -> int | None:
+    """Return the numbers in each row; None for rows of anything else, such as pictures."""
+    try:
+        array = np.asarray(X)
+    except ValueError:  # pictures of several sizes
+        return None
+    return math.prod(array.shape[1:]) if array.dtype.kind in "biufc" else None
+
+
+def make_folds(cv: Splits, X: Any, y: AnyArray, groups: Any) -> list[tuple[AnyArray, AnyArray]]:
+    """Return the folds as pairs of index arrays."""
+    folds: list[Any] = [
+        tuple(np.flatnonzero(rows) if np.asarray(rows).dtype == bool else rows for rows in fold)
+        for fold in check_cv(cv, y, classifier=True).split(X, y, groups)
+    ]
+    if len(folds) < 2:
+        raise ValueError(
+            f"cv={cv!r} makes {len(folds)} split: expected two or more, to estimate how far scores "
+            "spread."
+        )
+    for number, (train, test) in enumerate(folds):
+        if not len(train) or not len(test):
+            raise ValueError(
+                f"cv={cv!r}: split {number} has {len(train)} rows to train on and {len(test)} to "
+                "score, expected at least one of each."
+            )
+    return folds
+
+
+def check_scoring(
+    scoring: Any, estimators: Mapping[str, Any], X: Any, y: AnyArray
+) -> dict[str, Metric]:
+    """Return the metrics by name, each a name of scikit-learn's or a callable."""
+    metrics: dict[Any, Any]
+    if isinstance(scoring, str):
+        metrics = {scoring: scoring}
+    elif callable(scoring):
+        metrics = {_name(scoring): scoring}
+    elif isinstance(scoring, Mapping):
+        metrics = dict(scoring)
+    elif isinstance(scoring, (list, tuple, set)):
+        metrics = {name: name for name in scoring}
+    else:
+        metrics = {}
+    if not metrics:
+        raise ValueError(f"scoring={scoring!r}: expected a metric, or several.")
+    for name, metric in metrics.items():
+        if not isinstance(name, str):
+            raise ValueError(f"scoring names a metric {name!r}: expected strings.")
+        if name.startswith("test_") or (name == "accuracy" and metric != "accuracy"):
+            raise ValueError(
+                f"scoring names a metric {name!r}, which is the name of another column of the "
+                "table: expected another name."
+            )
+        if not callable(metric) and metric not in (known := get_scorer_names()):
+            close = difflib.get_close_matches(str(metric), known, n=3)
+            hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+            raise ValueError(
+                f"scoring has {metric!r}, which is not a metric of scikit-learn.{hint} "
+                "sklearn.metrics.get_scorer_names() lists them."
+            )
+        _refuse_metric_functions(metric)
+        _check_methods(name, metric, estimators)
+        _try_scorer(name, metric, X, y)
+    return metrics
+
+
+def _name(scorer: Callable[..., Any]) -> str:
+    """Return the name of a metric that was given as a callable."""
+    function = getattr(scorer, "_score_func", scorer)
+    return getattr(function, "__name__", "score")
+
+
+def _refuse_metric_functions(metric: Metric) -> None:
+    """Raise an error for a function of labels, such as `accuracy_score`."""
+    if isinstance(metric, str) or is_sklearn_scorer(metric):
+        return
+    try:
+        first = next(iter(inspect.signature(metric).parameters), "")
+    except (TypeError, ValueError):  # some builtins have no signature
+        return
+    if first in ("y_true", "y_test"):
+        name = _name(metric)
+        raise ValueError(
+            f"scoring has the metric function {name}, which takes labels: expected a scorer, which "
+            f"takes an estimator, X and y. Use sklearn.metrics.make_scorer({name})."
+        )
+
+
+def _check_methods(name: str, metric: Metric, estimators: Mapping[str, Any]) -> None:
+    """Raise an error if an estimator has none of the methods that a metric needs."""
+    scorer = get_scorer(metric)
+    if not is_sklearn_scorer(scorer):
+        return
+    methods = scorer._response_method
+    methods = (methods,) if isinstance(methods, str) else tuple(methods)
+    if "predict" in methods:  # an estimator without it fails in its row
+        return
+    lacking = [
+        estimator_name
+        for estimator_name, estimator in estimators.items()
+        if not any(hasattr(estimator, method) for method in methods)
+    ]
+    if lacking:
+        raise ValueError(
+            f"scoring: the metric {name!r} needs {' or '.join(methods)}, which "
+            f"{', '.join(map(repr, lacking))} does not have. Choose another metric, or leave "
+            "that estimator out."
+        )
+
+
+def _try_scorer(name: str, metric: Metric, X: Any, y: AnyArray) -> None:
+    """Score a dummy classifier, so that a mistake shows before the first fit."""
+    _, first_rows = np.unique(y, return_index=True)
+    rows = np.union1d(first_rows, np.arange(min(len(y), 50)))
+    dummy = DummyClassifier().fit(np.zeros((len(rows), 1)), y[rows])
+    scorer = get_scorer(metric)
+    is_sklearns = is_sklearn_scorer(scorer)
+    X = np.zeros((len(rows), 1)) if is_sklearns else _safe_indexing(X, rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            score = scorer(dummy, X, y[rows])
+        except Exception as error:
+            if is_sklearns and isinstance(error, ValueError):
+                raise ValueError(
+                    f"scoring: the metric {name!r} cannot be computed for these labels: {error}"
+                ) from error
+            return  # your own function may need more than a dummy has
+    if not isinstance(score, Real):
+        kind = "a dict" if isinstance(score, dict) else f"{score!r}"[:100]
+        raise ValueError(
+            f"scoring: the metric {name!r} returns {kind}: expected a number. Give several metrics "
+            "as a dict of names to scorers."
+        )
