@@ -69,7 +69,7 @@ def test_first_copy_in_the_order_is_taken(places, first, make_copy, real_test_pa
 def test_damaged_copy_where_the_caller_pointed_is_an_error(places, pointer, make_copy):
     make_copy(places[pointer], damaged=True)
     make_copy(places["Keras"])
-    with pytest.raises(DatasetError, match=r"truncated.*Put the file of") as caught:
+    with pytest.raises(DatasetError, match=r"is damaged.*Put the file of") as caught:
         fetch_test_part(data_home=places["data_home"])
     assert str(caught.value).startswith(f"{pointer}: {places[pointer]}")
 
@@ -101,7 +101,7 @@ def test_with_no_copy_left_one_error_lists_every_finding(places, make_copy, tmp_
         ("data_home", places["data_home"], "lacks t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte"),
         ("SKFASHION_DATA", places["SKFASHION_DATA"], "No such file or directory"),
         ("system package", places["system package"], "Not a directory"),
-        ("Keras", places["Keras"] / NAMES[3], "truncated"),
+        ("Keras", places["Keras"] / NAMES[3], "is damaged"),
         ("torchvision", places["torchvision here"], "No such file or directory"),
         ("torchvision", places["torchvision in data"], "No such file or directory"),
         ("torchvision", places["torchvision at home"], "has none of the four files"),
@@ -394,7 +394,7 @@ def test_damaged_files_of_an_earlier_download_are_replaced(
 ):
     folder = make_copy(bare_machine / "scikit_learn_data" / "fashion-mnist", damaged=True)
     mirrors("good")
-    with pytest.warns(UserWarning, match=r"Damaged copies.*\n.*scikit-learn's data home.*truncated"):
+    with pytest.warns(UserWarning, match=r"Damaged copies.*\n.*scikit-learn's data home.*damaged"):
         fashion = fetch_fashion_mnist(subset="test")
     assert_real(fashion, real_test_part)
     assert contents(folder) == upstream
