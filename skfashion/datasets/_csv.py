@@ -244,7 +244,8 @@ def _parse(lines: Collection[bytes], columns: list[str]) -> tuple[Bytes, Bytes]:
     """Return pixels and labels; whatever is wrong is a ValueError, TypeError or OverflowError."""
     import pandas as pd
 
-    # pandas would fill up short lines, and take the first columns of long ones for an index.
+    # pandas would fill up short lines, take the first columns of long ones for an index, and join
+    # lines in quotes.
     if any(line.count(b",") != len(columns) - 1 for line in lines):
         raise ValueError("a line has more or fewer commas than the header")
     with np.errstate(invalid="ignore"):  # infinite numbers
@@ -252,13 +253,12 @@ def _parse(lines: Collection[bytes], columns: list[str]) -> tuple[Bytes, Bytes]:
             io.BytesIO(b"".join(lines)),
             names=columns,
             usecols=[*_PIXELS, "label"],
-            index_col=False,
             dtype="int16",
             na_values=["True", "TRUE", "true", "False", "FALSE", "false"],  # else 1 and 0
         )
-    pixels, labels = frame[_PIXELS].to_numpy(), frame["label"].to_numpy()
     if len(frame) != len(lines):
         raise ValueError("a row has several lines")
+    pixels, labels = frame[_PIXELS].to_numpy(), frame["label"].to_numpy()
     if min(pixels.min(), labels.min()) < 0 or pixels.max() > 255 or labels.max() > 9:
         raise ValueError("a number is out of range")
     return pixels.astype(np.uint8), labels.astype(np.uint8)
