@@ -155,16 +155,15 @@ def fetch_fashion_mnist(
     """
     arrays, findings, damaged = _search(subset, data_home)
     if arrays is None:
-        if not download_if_missing:
-            findings.append("download: not tried, download_if_missing is False")
-            raise _make_not_found_error(findings)
         try:
+            if not download_if_missing:
+                raise DatasetError("not tried, download_if_missing is False")
             paths = _download_missing(
                 data_home, n_retries=n_retries, delay=delay, progress=progress
             )
         except DatasetError as error:
-            findings.append(f"download: {error}")
-            raise _make_not_found_error(findings) from error
+            listed = _format_list([*findings, f"download: {error}"])
+            raise DatasetError(f"There is no copy of Fashion-MNIST.{listed}\n{_REMEDY}") from error
         arrays = read_subset(subset, FASHION_MNIST, paths)
     if damaged:
         warn("Damaged copies of Fashion-MNIST were skipped:" + _format_list(damaged))
@@ -281,10 +280,6 @@ def _download_missing(data_home: StrPath | None, **how: Any) -> dict[str, Path]:
             paths[name] = path
     missing = [name for name in _ALL_FILES if name not in paths]
     return paths | download(missing, folder, **how)
-
-
-def _make_not_found_error(findings: Sequence[str]) -> DatasetError:
-    return DatasetError(f"There is no copy of Fashion-MNIST.{_format_list(findings)}\n{_REMEDY}")
 
 
 def _format_list(findings: Sequence[str]) -> str:
