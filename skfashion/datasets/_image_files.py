@@ -220,7 +220,7 @@ def _to_bytes(values: AnyArray) -> Bytes:
     if values.dtype == np.uint8:
         return values
     if values.dtype.kind == "b":
-        return np.where(values, 255, 0).astype(np.uint8)
+        return values * np.uint8(255)
     smallest, largest = float(values.min()), float(values.max())
     if values.dtype.kind == "f":
         if not 0 <= smallest <= largest <= 1:  # nor where one is NaN

@@ -157,21 +157,6 @@ def test_all_parts_are_the_real_ones(package, real_test_part):
     assert X.tobytes() == real_test_part[0]
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("subset", "Train"),
-        ("data_home", 3),
-        ("n_retries", -1),
-        ("delay", -0.5),
-        ("progress", "yes"),
-    ],
-)
-def test_wrong_argument_is_a_value_error_that_names_it(name, value):
-    with pytest.raises(ValueError, match=f"'{name}' parameter of fetch_fashion_mnist must be"):
-        fetch_fashion_mnist(**{name: value})
-
-
 def run_python(code, *arguments, cwd):
     """Start a process that finds what this one finds."""
     return subprocess.Popen(

@@ -1,7 +1,6 @@
 """A file is read only if it is, byte for byte, the expected one; if not, the error says why."""
 
 import gzip
-import os
 import struct
 import tracemalloc
 from hashlib import sha256
@@ -81,17 +80,3 @@ def test_bomb_costs_less_than_twice_the_payload(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < 2 * expected.size
-
-
-def test_files_that_cannot_be_opened(tmp_path, unprivileged):
-    (tmp_path / "closed").write_bytes(CONTENT)
-    (tmp_path / "closed").chmod(0)
-    findings = {".": "is a directory, not a file", "missing.gz": "does not exist"}
-    if hasattr(os, "mkfifo"):
-        os.mkfifo(tmp_path / "pipe.gz")  # must not wait for a writer
-        findings["pipe.gz"] = "is not a regular file"
-    for name, finding in findings.items():
-        with pytest.raises(DatasetError, match=finding):
-            read_idx(tmp_path / name, IMAGES)
-    with unprivileged(), pytest.raises(DatasetError, match=r"permission denied.*Give yourself"):
-        read_idx(tmp_path / "closed", IMAGES)

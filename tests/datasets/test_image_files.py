@@ -16,10 +16,7 @@ from helpers import run_python
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from scipy.ndimage import gaussian_filter
-from sklearn.base import clone
 from sklearn.compose import make_column_transformer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks, get_tags
 
 from skfashion.datasets import DatasetError, ImageFileReader, load_fashion_mini
@@ -297,9 +294,13 @@ def test_pixels_of_every_type_are_understood(values):
     assert_array_equal(read(values, **PLAIN), GREY)
 
 
-@pytest.mark.parametrize("convert", [np.asarray, Image.fromarray])
-def test_black_and_white_are_understood(convert):
-    assert_array_equal(read(convert(GREY > 100), **PLAIN), np.where(GREY > 100, 255, 0))
+@pytest.mark.parametrize(
+    "values",
+    [GREY > 100, Image.fromarray(GREY > 100), np.where(GREY > 100, 65_535, 0).astype(np.uint16)],
+    ids=lambda values: type(values).__name__,
+)
+def test_black_and_white_are_understood(values):
+    assert_array_equal(read(values, **PLAIN), np.where(GREY > 100, 255, 0))
 
 
 def test_colours_are_weighed_as_the_eye_does():
@@ -412,6 +413,7 @@ HOSTILE = {
     "empty": b"",
     "text": b"This is not a picture.\n",
     "eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(x) run\n",
+    "of no format that is listed": encoded(picture(), "PCX"),
     "png header": PNG[:33],
     "png bomb": png(60_000, 60_000, bytes(100)),
     "png above max_pixels": png(10_000, 10_000, bytes(100)),
@@ -688,25 +690,19 @@ def test_scikit_learn_is_told_that_it_takes_no_tables():
     assert not tags.requires_fit
 
 
-def test_it_is_cloned_and_pickled_and_needs_no_fit():
+def test_it_is_pickled_and_needs_no_fit():
     reader = ImageFileReader(image_shape=(8, 9), background=(1, 2, 3), tolerance=0.1)
-    for other in (clone(reader), pickle.loads(pickle.dumps(reader)), reader.fit(None)):
-        assert other.get_params() == reader.get_params()
-        assert vars(other) == vars(reader)
-        assert_array_equal(other.transform([picture()]), reader.transform([picture()]))
-    assert reader.fit_transform([picture()], [1]).shape == (1, 72)
+    copy = pickle.loads(pickle.dumps(reader))
+    assert_array_equal(copy.transform([picture()]), reader.fit_transform([picture()], [1]))
 
 
 def test_columns_have_the_names_of_the_data_set():
     names = load_fashion_mini().feature_names
     assert ImageFileReader().get_feature_names_out().tolist() == names
     assert ImageFileReader(image_shape=(2, 3)).get_feature_names_out()[-1] == "pixel6"
-    reader = ImageFileReader().set_output(transform="pandas")
-    frame = reader.transform([picture()])
+    frame = ImageFileReader().set_output(transform="pandas").transform([picture()])
     assert frame.columns.tolist() == names
     assert frame.dtypes.unique().tolist() == [np.uint8]
-    pipeline = make_pipeline(ImageFileReader(), LogisticRegression())
-    assert pipeline[:-1].get_feature_names_out().tolist() == names
 
 
 def test_photos_of_images_become_the_images():

@@ -12,7 +12,14 @@ import pytest
 from sklearn.utils import Bunch
 
 import skfashion.datasets
-from skfashion.datasets import CLASS_NAMES, DatasetError, _mini, load_fashion_mini
+from skfashion.datasets import (
+    CLASS_NAMES,
+    DatasetError,
+    _mini,
+    fetch_fashion_mnist,
+    load_fashion_csv,
+    load_fashion_mini,
+)
 
 FOLDER = Path(skfashion.datasets.__file__).parent / "data"
 
@@ -48,9 +55,20 @@ def test_all_is_train_then_test():
         np.testing.assert_array_equal(whole.target[rows], part.target)
 
 
-def test_wrong_subset_is_a_value_error_that_names_it():
-    with pytest.raises(ValueError, match=r"'subset' parameter of load_fashion_mini .*Got 'Train'"):
-        load_fashion_mini(subset="Train")
+@pytest.mark.parametrize(
+    ("load", "name", "value"),
+    [
+        (load_fashion_mini, "subset", "Train"),
+        (load_fashion_mini, "as_frame", 2),
+        (load_fashion_csv, "path", 3),
+        (fetch_fashion_mnist, "data_home", 3),
+        (fetch_fashion_mnist, "n_retries", -1),
+        (fetch_fashion_mnist, "delay", -0.5),
+    ],
+)
+def test_wrong_argument_is_a_value_error_that_names_it(load, name, value):
+    with pytest.raises(ValueError, match=f"'{name}' parameter of {load.__name__} must be"):
+        load(**{name: value})
 
 
 def test_arrays_belong_to_the_caller():
