@@ -1,19 +1,23 @@
-"""From verified files to what a loader returns, the same for every source."""
+"""Make what a loader returns, the same for every source, of verified files."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import Bunch
+from sklearn.utils._param_validation import validate_params
+
+from skfashion._utils.types import keeps_types
 
 from ._idx import IdxFile, read_idx
 
 Subset: TypeAlias = Literal["train", "test", "all"]
 Bytes: TypeAlias = NDArray[np.uint8]
 Arrays: TypeAlias = tuple[Bytes, NDArray[np.int64]]
+Loader = TypeVar("Loader", bound=Callable[..., Any])
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -30,23 +34,29 @@ CLASS_NAMES = (
 PARTS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 
+def check_parameters(**constraints: list[Any]) -> Callable[[Loader], Loader]:
+    """Return the decorator of a loader that checks its parameters as scikit-learn does."""
+    constraints |= {"return_X_y": ["boolean"], "as_frame": ["boolean"]}
+    return keeps_types(validate_params(constraints, prefer_skip_nested_validation=True))
+
+
 def feature_names(n_pixels: int = 784) -> list[str]:
-    """Return the column names of images, those of Kaggle's CSV."""
+    """Return the column names of images, as Kaggle's CSV files have them."""
     return [f"pixel{i}" for i in range(1, n_pixels + 1)]
 
 
 def read_subset(
     subset: Subset, files: Mapping[str, tuple[IdxFile, IdxFile]], paths: Mapping[str, Path]
 ) -> tuple[Bytes, Bytes]:
-    """Read and verify the files that a subset needs, and no others.
+    """Read and verify only the files that a subset needs.
 
     Parameters
     ----------
     subset : {"train", "test", "all"}
     files : dict
-        Part to its pair of `IdxFile`, images and labels.
+        For each part the `IdxFile` of images and that of labels.
     paths : dict
-        Name of each `IdxFile` to where it lies.
+        The path of each `IdxFile` by its name.
 
     Returns
     -------
@@ -54,7 +64,7 @@ def read_subset(
     labels : ndarray of uint8, shape (n,)
     """
     parts = [files[part] for part in PARTS[subset]]
-    # Labels first: they are small, and tell digits from clothes.
+    # Labels first: they are small, and wrong ones are found sooner.
     labels = np.concatenate([read_idx(paths[file.name], file) for _, file in parts])
     images = np.concatenate([read_idx(paths[file.name], file) for file, _ in parts])
     return images.reshape(len(images), -1), labels

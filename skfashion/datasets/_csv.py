@@ -1,72 +1,43 @@
-"""Fashion-MNIST in CSV files, which pandas reads."""
+"""Read Fashion-MNIST from CSV files by pandas."""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import io
-import os
+import itertools
+import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from pathlib import Path, PureWindowsPath
+from typing import Any
 
 import numpy as np
-from sklearn.utils import Bunch
-from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions
 
 from skfashion._utils.types import StrPath
 
-from ._bunch import PARTS, Arrays, Bytes, Subset, feature_names, make_bunch
-from ._errors import DatasetError, make_error, open_regular_file
-
-if TYPE_CHECKING:
-    import pandas as pd
+from ._bunch import PARTS, Bytes, Subset, check_parameters, feature_names, make_bunch
+from ._errors import DatasetError, expand_user, make_error, open_regular_file
 
 _PIXELS = feature_names()
 _GRID = [f"{row}x{column}" for row in range(1, 29) for column in range(1, 29)]
-_VALUES = {str(value) for value in range(256)}
 _REMEDY = (
     "Take fashion-mnist_train.csv or fashion-mnist_test.csv, or an archive of them, as they are at "
     "https://www.kaggle.com/datasets/zalando-research/fashionmnist"
 )
-_CHUNK_ROWS = 4096
+_BLOCK_ROWS = 4096
 _MAX_BYTES = 1 << 29  # four times Kaggle's training file
-_MAX_LINE = 1 << 16  # bytes; a header has 6.2 KB, a row in quotes 4.7
+_MIN_LINE = 1569  # bytes; a row of digits and commas
+_MAX_LINE = 1 << 14  # bytes; a header in quotes has 7.8 KB, a row 4.7
+_WHOLE_NUMBER = re.compile(r"\s*\d+(\.0*)?\s*", re.ASCII)
 
 
-@overload
-def load_fashion_csv(
-    path: StrPath,
-    *,
-    subset: Subset | None = ...,
-    return_X_y: Literal[False] = ...,
-    as_frame: bool = ...,
-) -> Bunch: ...
-@overload
-def load_fashion_csv(
-    path: StrPath,
-    *,
-    subset: Subset | None = ...,
-    return_X_y: Literal[True],
-    as_frame: Literal[False] = ...,
-) -> Arrays: ...
-@overload
-def load_fashion_csv(
-    path: StrPath, *, subset: Subset | None = ..., return_X_y: bool, as_frame: bool = ...
-) -> Any: ...
-@validate_params(
-    {
-        "path": [str, PathLike],
-        "subset": [StrOptions(set(PARTS)), None],
-        "return_X_y": ["boolean"],
-        "as_frame": ["boolean"],
-    },
-    prefer_skip_nested_validation=True,
-)
+@check_parameters(path=[str, PathLike], subset=[StrOptions(set(PARTS)), None])
 def load_fashion_csv(
     path: StrPath,
     *,
@@ -76,21 +47,21 @@ def load_fashion_csv(
 ) -> Any:
     """Load Fashion-MNIST, or any part of it, from a CSV file in the form of Kaggle's.
 
-    The header is ``label,pixel1,…,pixel784``; every further row is an image: its class, 0 to 9, and
-    its pixels, 0 to 255, row by row. There may be any number of images from one. Kaggle's stand in
-    another order than those of the original files. The label may also be the last column, pixels
-    may be named ``1x1`` to ``28x28``, and an index column without a name is skipped, so that
+    The header is ``label,pixel1,…,pixel784``. Each further row is an image: its class, 0 to 9, and
+    its pixels, 0 to 255, row by row. There may be any number of images from one. Kaggle's files
+    have another order of images than the original files. The label may also be the last column,
+    pixels may be named ``1x1`` to ``28x28``, and an index column without a name is skipped, so that
     ``load_fashion_mini(as_frame=True).frame.to_csv(path)`` can be read.
 
     Parameters
     ----------
     path : str or path-like
-        The CSV file, compressed (``.csv.gz``) or not, or a zip archive: of one CSV file, or the one
-        that Kaggle offers for download, which is not unpacked to disk. ``~`` is the home folder.
+        The CSV file, compressed by gzip or not, or a zip archive: of one CSV file, or the one that
+        Kaggle offers for download. Nothing is unpacked to disk. ``~`` is the home folder.
 
     subset : {"train", "test", "all"} or None, default=None
-        The CSV file to read, by the "train" or "test" in its name; "all" reads both, training
-        images first. None reads the only CSV file, of Kaggle's archive the training images.
+        Read the CSV file with "train" or "test" in its name. "all" reads both, training images
+        first. None reads the only CSV file, or the training images of Kaggle's archive.
 
     return_X_y : bool, default=False
         If True, return ``(data, target)`` instead of a Bunch.
@@ -124,7 +95,7 @@ def load_fashion_csv(
     Raises
     ------
     DatasetError
-        If there is no such file, or anything in it is not as described: the message names file,
+        If there is no such file, or anything in it is not as described. The message names file,
         line and column. The content is not compared with the original data. A CSV file of more than
         512 MiB, four times the size of Kaggle's, is refused.
 
@@ -148,196 +119,166 @@ def load_fashion_csv(
     >>> X.shape, y.shape
     ((3, 784), (3,))
     """
-    path = Path(os.path.expanduser(path))  # noqa: PTH111 (does not fail where there is no home)
-    parts = [_read_table(path, name) for name in _choose_members(path, subset)]
-    data = np.concatenate([data for data, _ in parts])
-    labels = np.concatenate([labels for _, labels in parts])
+    path = expand_user(path)
+    with _open(path) as files:
+        parts = [_read_table(name, files[name]) for name in _choose(path, files, subset)]
+    data, labels = map(np.concatenate, zip(*parts, strict=True))
     return make_bunch(data, labels, return_X_y=return_X_y, as_frame=as_frame)
 
 
-def _choose_members(path: Path, subset: Subset | None) -> list[str | None]:
-    """Return the names of the archive's members to read; None is the file itself."""
-    names: dict[str, str | None] = {}
-    with _open(path, None) as file:
-        if not isinstance(file, zipfile.ZipFile):
-            names[path.name] = None
-        else:
-            for name in file.namelist():
-                base = name.replace("\\", "/").split("/")[-1]
-                if base.lower().endswith(".csv") and not base.startswith("._"):  # macOS adds those
-                    names[base] = name
-    if subset is None and len(names) == 1:
-        return list(names.values())
-    chosen: list[str | None] = []
+@contextmanager
+def _open(path: Path) -> Iterator[Mapping[Path, Callable[[], io.BufferedIOBase]]]:
+    """Open a file; for each CSV file in it, yield its name and a function that opens it."""
+    try:
+        with open_regular_file(path, _REMEDY) as file:
+            start = file.peek(4)
+            if start.startswith(b"PK"):
+                with zipfile.ZipFile(file) as archive:
+                    yield {
+                        path / base[-100:]: partial(_open_member, path, archive, name)
+                        for name in archive.namelist()
+                        if (base := PureWindowsPath(name).name).lower().endswith(".csv")
+                        and not base.startswith("._")  # macOS adds those
+                    }
+            elif start.startswith(b"\x1f\x8b"):
+                yield {path: lambda: gzip.GzipFile(fileobj=file)}
+            else:
+                yield {path: lambda: file}
+    except DatasetError:
+        raise
+    except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        # zipfile raises RuntimeError for encryption. The error may quote half the file.
+        finding = f"is damaged or cannot be read ({str(error)[:200]})"
+        raise make_error(path, finding, _REMEDY) from error
+
+
+def _open_member(path: Path, archive: zipfile.ZipFile, name: str) -> io.BufferedIOBase:
+    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # Other methods take as much memory as the file says.
+        raise make_error(path, "is not compressed by deflate", _REMEDY)
+    return io.BufferedReader(archive.open(name), 1 << 18)  # type: ignore[type-var]
+
+
+def _choose(path: Path, files: Iterable[Path], subset: Subset | None) -> list[Path]:
+    """Return the CSV files to read."""
+    files = list(files)
+    if subset is None and len(files) == 1:
+        return files
+    chosen = []
     for part in PARTS[subset or "train"]:
-        found = [name for base, name in names.items() if part in base.lower()]
+        found = [file for file in files if part in file.name.lower()]
         if len(found) != 1:
-            listed = f"the CSV files {_abbreviate(names)}" if names else "no CSV file"
+            listed = f"the CSV files {_abbreviate(file.name for file in files)}"
             expected = f"expected one with '{part}' in its name"
-            raise make_error(path, f"holds {listed}; {expected}", _REMEDY)
+            raise make_error(
+                path, f"holds {listed if files else 'no CSV file'}; {expected}", _REMEDY
+            )
         chosen += found
     return chosen
 
 
 def _abbreviate(names: Iterable[str]) -> str:
-    return ", ".join([repr(name[:40]) for name in [*names][:5]] + ["…"] * (len([*names]) > 5))
+    names = [repr(name[:40]) for name in names]
+    return ", ".join(names[:5] + ["…"] * (len(names) > 5))
 
 
-@contextmanager
-def _open(path: Path, member: str | None) -> Iterator[Any]:
-    """Open the CSV file, unpacked, or the `ZipFile` if no member is named."""
+def _read_table(name: Path, open_file: Callable[[], io.BufferedIOBase]) -> tuple[Bytes, Bytes]:
+    """Return pixels and labels of one CSV file."""
+    with open_file() as stream:
+        lines = _read_lines(name, stream)
+        columns = _read_header(name, next(lines, (1, b""))[1])
+        rows = ((number, line) for number, line in lines if line.strip())
+        blocks = []
+        while block := dict(itertools.islice(rows, _BLOCK_ROWS)):
+            try:
+                blocks.append(_parse(block.values(), columns))
+            except (ValueError, TypeError, OverflowError) as error:
+                # pandas does not say in which line.
+                finding = _find_fault(block, columns) or f"is not a table of images ({error})"
+                raise make_error(name, finding[:500], _REMEDY) from error
+    if not blocks:
+        raise make_error(name, "has a header but no rows", _REMEDY)
+    pixels, labels = map(np.concatenate, zip(*blocks, strict=True))
+    return pixels, labels
+
+
+def _read_lines(name: Path, stream: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
+    """Yield lines and their numbers, but no more than a CSV file of images can hold."""
+    n_bytes = 0
+    for number, line in enumerate(iter(lambda: stream.readline(_MAX_LINE), b""), 1):
+        n_bytes += max(len(line), _MIN_LINE)  # or blank lines would take hours
+        if len(line) == _MAX_LINE:
+            raise make_error(name, f"line {number} has {_MAX_LINE:,} bytes or more", _REMEDY)
+        if n_bytes > _MAX_BYTES:
+            raise make_error(name, f"holds more than {_MAX_BYTES:,} bytes of CSV", _REMEDY)
+        yield number, line
+
+
+def _read_header(name: Path, line: bytes) -> list[str]:
+    """Return the names of the columns: "label", "pixel1" to "pixel784", "" for an index."""
+    if not line:
+        raise make_error(name, "is empty", _REMEDY)
     try:
-        with open_regular_file(path, _REMEDY) as file:
-            start = file.peek(4)[:4]
-            if start.startswith(b"PK"):
-                with zipfile.ZipFile(file) as archive:
-                    if member is None:
-                        yield archive
-                        return
-                    if archive.getinfo(member).compress_type not in (
-                        zipfile.ZIP_STORED,
-                        zipfile.ZIP_DEFLATED,
-                    ):  # the others take memory as the file says
-                        raise make_error(path, "is not compressed by deflate", _REMEDY)
-                    with archive.open(member) as stream:
-                        yield io.BufferedReader(_BoundedReader(path, stream), 1 << 18)
-            elif start.startswith(b"\x1f\x8b"):
-                with gzip.GzipFile(fileobj=file) as stream:
-                    yield io.BufferedReader(_BoundedReader(path, stream), 1 << 18)
-            else:
-                yield io.BufferedReader(_BoundedReader(path, file), 1 << 18)
-    except DatasetError:
-        raise
-    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        # The error may quote half the file.
-        raise make_error(path, f"is a damaged archive ({str(error)[:200]})", _REMEDY) from error
-    except (OSError, RuntimeError) as error:  # zipfile raises the latter for encryption
-        raise make_error(path, f"cannot be read ({str(error)[:200]})", _REMEDY) from error
+        [names] = csv.reader([line.decode("utf-8-sig")], strict=True)
+    except (csv.Error, ValueError):
+        raise make_error(name, f"is not CSV text: it begins with {line[:20]!r}", _REMEDY) from None
+    renamed = dict(zip(_GRID, _PIXELS, strict=True))
+    columns = [renamed.get(column.strip(), column.strip()) for column in names]
+    data_columns = columns[1:] if columns[:1] == [""] else columns
+    expected = ["label", *_PIXELS]
+    if data_columns in (expected, [*_PIXELS, "label"]):
+        return columns
+    missing = [column for column in expected if column not in columns]
+    extra = [column for column in data_columns if column not in expected]
+    finding = "has a wrong header: it "
+    if missing or extra:
+        finding += f"lacks {_abbreviate(missing) or 'nothing'}"
+        finding += f" and has besides {_abbreviate(extra)}" if extra else ""
+    else:
+        finding += "has columns in another order, or twice"
+    remedy = f"The header must be label,pixel1,…,pixel784, in this order. {_REMEDY}"
+    raise make_error(name, finding, remedy)
 
 
-class _BoundedReader(io.RawIOBase):
-    """A stream of lines that refuses to give more than a CSV file of images can hold."""
-
-    def __init__(self, path: Path, stream: Any) -> None:
-        self._path, self._stream = path, stream
-        self._n_bytes = self._line_bytes = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        chunk = self._stream.read(len(buffer))
-        self._n_bytes += len(chunk)
-        newline = chunk.rstrip().rfind(b"\n")  # blank lines count as one
-        self._line_bytes = len(chunk) - newline - 1 + (self._line_bytes if newline < 0 else 0)
-        if self._line_bytes > _MAX_LINE:
-            raise make_error(
-                self._path, f"has a line, or blanks, of more than {_MAX_LINE:,} bytes", _REMEDY
-            )
-        if self._n_bytes > _MAX_BYTES:
-            raise make_error(self._path, f"holds more than {_MAX_BYTES:,} bytes of CSV", _REMEDY)
-        buffer[: len(chunk)] = chunk
-        return len(chunk)
-
-
-def _read_table(path: Path, member: str | None) -> tuple[Bytes, Bytes]:
-    """Return pixels and labels."""
+def _parse(lines: Collection[bytes], columns: list[str]) -> tuple[Bytes, Bytes]:
+    """Return pixels and labels; whatever is wrong is a ValueError, TypeError or OverflowError."""
     import pandas as pd
 
-    where = path if member is None else path / member[:100]
-    try:
-        with _open(path, member) as stream:
-            columns = _read_header(where, stream)
-            types = {i: "int16" for i, name in enumerate(columns) if name}  # not for an index
-            # Without names pandas takes the columns from the first row, and a longer row is an
-            # error; with them, it would take a column too many for an index or drop it.
-            chunks = pd.read_csv(
-                stream,
-                header=None,
-                index_col=False,
-                dtype=types,
-                na_values=["True", "TRUE", "true", "False", "FALSE", "false"],  # else 1 and 0
-                chunksize=_CHUNK_ROWS,
-            )
-            with chunks, np.errstate(invalid="ignore"):  # of infinite numbers
-                blocks = [_split(chunk, columns) for chunk in chunks]
-    except pd.errors.EmptyDataError:
-        raise make_error(where, "has a header but not one row", _REMEDY) from None
-    except (ValueError, TypeError, OverflowError) as error:
-        # pandas does not say in which row, or counts columns from 0.
-        with _open(path, member) as stream:
-            finding = _find_fault(stream, columns) or f"is not a table of images ({error})"
-        raise make_error(where, finding[:500], _REMEDY) from error
-    return tuple(map(np.concatenate, zip(*blocks, strict=True)))  # type: ignore[return-value]
-
-
-def _split(chunk: pd.DataFrame, columns: list[str]) -> tuple[Bytes, Bytes]:
-    if chunk.shape[1] != len(columns):
-        raise ValueError(f"{chunk.shape[1]} columns, not {len(columns)}")
-    first = columns.index("pixel1")
-    pixels = chunk.iloc[:, first : first + 784].to_numpy()
-    labels = chunk.iloc[:, columns.index("label")].to_numpy()
+    # pandas would fill up short lines, take the first columns of long ones for an index, and join
+    # lines in quotes.
+    if any(line.count(b",") != len(columns) - 1 for line in lines):
+        raise ValueError("a line has more or fewer commas than the header")
+    with np.errstate(invalid="ignore"):  # infinite numbers
+        frame = pd.read_csv(
+            io.BytesIO(b"".join(lines)),
+            names=columns,
+            usecols=[*_PIXELS, "label"],
+            dtype="int16",
+            na_values=["True", "TRUE", "true", "False", "FALSE", "false"],  # else 1 and 0
+        )
+    if len(frame) != len(lines):
+        raise ValueError("a row has several lines")
+    pixels, labels = frame[_PIXELS].to_numpy(), frame["label"].to_numpy()
     if min(pixels.min(), labels.min()) < 0 or pixels.max() > 255 or labels.max() > 9:
         raise ValueError("a number is out of range")
     return pixels.astype(np.uint8), labels.astype(np.uint8)
 
 
-def _read_header(where: Path, stream: io.BufferedReader) -> list[str]:
-    """Return the names of the columns: "label", "pixel1" to "pixel784", "" for an index."""
-    line = stream.readline(_MAX_LINE)
-    if not line:
-        raise make_error(where, "is empty", _REMEDY)
-    try:
-        [names] = csv.reader([line.decode("utf-8-sig").strip("\r\n")], strict=True)
-    except (UnicodeDecodeError, csv.Error, ValueError):
-        raise make_error(where, f"is not CSV text: it begins with {line[:20]!r}", _REMEDY) from None
-    renamed = dict(zip(_GRID, _PIXELS, strict=True))
-    columns = [renamed.get(name.strip(), name.strip()) for name in names]
-    data_columns = columns[1:] if columns[0] == "" else columns
-    if data_columns in (["label", *_PIXELS], [*_PIXELS, "label"]):
-        return columns
-    missing = [name for name in ("label", *_PIXELS) if name not in columns]
-    extra = [name for name in data_columns if name not in ("label", *_PIXELS)]
-    if len(missing) == 785:
-        finding = f"lacks the header label,pixel1,…,pixel784: it begins with {line[:40]!r}"
-    elif missing or extra:
-        finding = f"has a wrong header: it lacks {_abbreviate(missing) or 'nothing'}"
-        finding += f" and has besides {_abbreviate(extra)}" if extra else ""
-    else:
-        finding = "has columns in the wrong order, or some twice"
-    raise make_error(
-        where, finding, f"The header must be label,pixel1,…,pixel784, in this order. {_REMEDY}"
-    )
-
-
-def _find_fault(stream: io.BufferedReader, columns: list[str]) -> str | None:
-    """Say what is wrong with the first bad row, by line and column."""
-    rows = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline=""), strict=True)
-    try:
-        next(rows)
-        for row in rows:
-            if len(row) <= 1 and not "".join(row).strip():
-                continue  # pandas skips blank lines, too
-            if len(row) != len(columns):
-                return f"line {rows.line_num} has {len(row)} fields, the header {len(columns)}"
-            if _VALUES.issuperset(row) and len(row[columns.index("label")]) == 1:
-                continue  # in a hundredth of the time
-            for name, cell in zip(columns, row, strict=True):
-                largest = 9 if name == "label" else 255
-                if name and not _is_whole_number(cell, largest):
-                    found = repr(cell[:40]) if cell.strip() else "empty"
-                    return (
-                        f"line {rows.line_num}, column {name!r} is {found}, not a whole number "
-                        f"from 0 to {largest}"
-                    )
-    except (UnicodeDecodeError, csv.Error) as error:
-        return f"line {rows.line_num + 1} is not CSV text ({error})"
+def _find_fault(block: Mapping[int, bytes], columns: list[str]) -> str | None:
+    """Say what is wrong with the first bad line, by line and column."""
+    for number, line in block.items():
+        try:
+            [cells] = csv.reader([line.decode()], strict=True)
+        except (csv.Error, ValueError) as error:
+            return f"line {number} is not CSV text ({error})"
+        if len(cells) != len(columns):
+            return f"line {number} has {len(cells)} fields, the header {len(columns)}"
+        for column, cell in zip(columns, cells, strict=True):
+            largest = 9 if column == "label" else 255
+            if column and not (_WHOLE_NUMBER.fullmatch(cell) and float(cell) <= largest):
+                found = repr(cell[:40]) if cell.strip() else "empty"
+                return (
+                    f"line {number}, column {column!r} is {found}, not a whole number from 0 to "
+                    f"{largest}"
+                )
     return None
-
-
-def _is_whole_number(cell: str, largest: int) -> bool:
-    try:
-        value = float(cell)
-    except ValueError:
-        return False
-    return cell.isascii() and "_" not in cell and value.is_integer() and 0 <= value <= largest

@@ -1,9 +1,10 @@
-"""Downloading the four files by pooch: several mirrors, each file verified before it is written."""
+"""Download the four files by pooch from several mirrors; verify each before it is written."""
 
+import io
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,25 +18,14 @@ MIRRORS = (
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
 )
-# Bytes and SHA-256 of the compressed files, the same on every mirror.
+# The SHA-256 of the compressed files, the same on every mirror.
 PACKED = {
-    "train-images-idx3-ubyte": (
-        26_421_880,
-        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-    ),
-    "train-labels-idx1-ubyte": (
-        29_515,
-        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-    ),
-    "t10k-images-idx3-ubyte": (
-        4_422_102,
-        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-    ),
-    "t10k-labels-idx1-ubyte": (
-        5_148,
-        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-    ),
+    "train-images-idx3-ubyte": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    "train-labels-idx1-ubyte": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    "t10k-images-idx3-ubyte": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    "t10k-labels-idx1-ubyte": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 }
+_MAX_BYTES = 1 << 25  # the largest file has 26,421,880
 _TIMEOUT = (5, 30)  # seconds to connect, and between two chunks
 _DEADLINE = 1200  # seconds for a whole file
 _CHUNK_BYTES = 1 << 16
@@ -44,10 +34,10 @@ _CHUNK_BYTES = 1 << 16
 def download(
     names: Sequence[str], folder: Path, *, n_retries: int, delay: float, progress: bool
 ) -> dict[str, Path]:
-    """Download files by name into a folder, which is made if missing.
+    """Download files by name into a folder, and make the folder if it is missing.
 
-    A file appears under its name only when complete and verified, so that any number of
-    processes may do this at once and whatever an interruption leaves is good.
+    A file appears under its name only when it is complete and verified. So several processes may
+    download at once, and an interruption leaves only good files.
 
     Parameters
     ----------
@@ -55,7 +45,7 @@ def download(
         Keys of `PACKED`.
     folder : Path
     n_retries : int
-        How often to go through all mirrors again.
+        How often to ask all mirrors again.
     delay : float
         Seconds before doing so.
     progress : bool
@@ -102,66 +92,51 @@ def _attempts(mirrors: list[str], n_retries: int, delay: float) -> Iterator[str]
 
 
 def _download_content(url: str, name: str, progress: bool) -> bytes:
-    """Return the verified content; `ValueError` or `OSError` is the mirror's fault.
+    """Return the verified content, or raise `ValueError` or `OSError` if the mirror is at fault.
 
-    By pooch's downloader but not by `pooch.retrieve`: its files are readable by their owner alone,
-    it has no bound on what a server may send or on the time it takes, and is silenced only by
-    changing a logger that others use too.
+    `pooch.retrieve` would not do: only the owner can read its files, it bounds neither what a
+    server sends nor the time it takes, and only a change of its global logger silences it.
     """
     import pooch
 
-    size, digest = PACKED[name]
-    sink = _Sink(size)
-    bar: Any = False
+    errors: list[Exception] = []
+    bar: Any = nullcontext()
     if progress:
         from tqdm.auto import tqdm
 
-        bar = tqdm(total=size, desc=f"{name}.gz", unit="B", unit_scale=True)
-    errors: list[Exception] = []
+        bar = tqdm(total=_MAX_BYTES, desc=f"{name}.gz", unit="B", unit_scale=True)
 
     def run() -> None:
+        shown = bar if progress else False
         try:
-            pooch.HTTPDownloader(bar, chunk_size=_CHUNK_BYTES, timeout=_TIMEOUT)(url, sink, None)
+            pooch.HTTPDownloader(shown, chunk_size=_CHUNK_BYTES, timeout=_TIMEOUT)(url, sink, None)
         except Exception as error:
             errors.append(error)
 
-    # In a thread, because a server that sends a byte now and then meets every time-out of a socket.
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
+    with bar, _Sink() as sink:
+        # In a thread, because a server that sends a byte now and then meets every time-out. When
+        # the sink is closed, the thread ends with what it receives next.
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
         thread.join(_DEADLINE)
-    finally:
-        sink.closed = True
-        if bar:
-            bar.close()
-    if thread.is_alive():
-        raise TimeoutError(f"not complete after {_DEADLINE} seconds")
-    if errors:
-        raise errors.pop()  # leaves no cycle that would keep the socket open
-    content = bytes(sink.content)
+        if thread.is_alive():
+            raise TimeoutError(f"not complete after {_DEADLINE} seconds")
+        if errors:
+            raise errors.pop()  # leaves no cycle that would keep the socket open
+        content = sink.getvalue()
     found = sha256(content).hexdigest()
-    if found != digest:
-        raise ValueError(f"wrong content, SHA-256 {found}, not {digest}")
+    if found != PACKED[name]:
+        raise ValueError(f"wrong content, SHA-256 {found}, not {PACKED[name]}")
     return content
 
 
-class _Sink:
-    """A file in memory, the largest takes 26 MB, that refuses more than it should hold."""
+class _Sink(io.BytesIO):
+    """A file in memory that refuses more than the largest file holds."""
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.content = bytearray()
-        self.closed = False
-
-    def write(self, chunk: bytes) -> None:
-        if self.closed:
-            raise ValueError("the deadline has passed")
-        self.content += chunk
-        if len(self.content) > self.size:
-            raise ValueError("larger than the file it should be")
-
-    def flush(self) -> None:
-        """Nothing is held back."""
+    def write(self, chunk: Any) -> int:
+        if self.tell() + len(chunk) > _MAX_BYTES:
+            raise ValueError(f"larger than any of the files, {_MAX_BYTES:,} bytes")
+        return super().write(chunk)
 
 
 @contextmanager

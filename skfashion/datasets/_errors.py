@@ -1,17 +1,18 @@
-"""The error of this package, and how a file that a user names is opened."""
+"""Define the error of this package, and open files that a user names."""
 
 import io
 import os
 import stat
+from pathlib import Path
 
 from skfashion._utils.types import StrPath
 
 
 class DatasetError(OSError):
-    """Data that cannot be had, or that are not what they should be.
+    """Data are missing, or are not what they should be.
 
-    The message names the file (or place), what was found there, and what to do about it. It is an
-    :class:`OSError` because that is what scikit-learn's own fetchers raise when data are missing.
+    The message names the file (or place), what was found there, and what to do about it. The class
+    is an :class:`OSError`, as scikit-learn's own fetchers raise one when data are missing.
 
     Examples
     --------
@@ -25,12 +26,17 @@ class DatasetError(OSError):
 
 
 def make_error(path: StrPath, finding: str | None, remedy: str) -> DatasetError:
-    """Return the `DatasetError` that says all three."""
+    """Return the `DatasetError` that names the file, what was found, and what to do."""
     return DatasetError(f"{path}: {finding}. {remedy}")
 
 
+def expand_user(path: StrPath) -> Path:
+    """Replace ``~`` by the home folder; where there is none, `Path.expanduser` would raise."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
 def open_regular_file(path: StrPath, remedy: str) -> io.BufferedReader:
-    """Open a regular file for reading bytes; everything else is a `DatasetError`."""
+    """Open a regular file for reading bytes, or raise a `DatasetError`."""
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 (Path.stat would normalise the name)
         if stat.S_ISREG(mode):

@@ -1,4 +1,4 @@
-"""The whole of Fashion-MNIST: the first copy on this machine, else a download."""
+"""Find the first copy of Fashion-MNIST on this machine, or download one."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any
 
-from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skfashion._utils.types import StrPath
 from skfashion._utils.warnings import warn
 
-from ._bunch import PARTS, Arrays, Bytes, Subset, make_bunch, read_subset
+from ._bunch import PARTS, Arrays, Bytes, Subset, check_parameters, make_bunch, read_subset
 from ._download import download
-from ._errors import DatasetError, make_error
+from ._errors import DatasetError, expand_user, make_error
 from ._idx import FASHION_MNIST, read_idx
 
 _SUBFOLDER = "fashion-mnist"
@@ -30,54 +29,13 @@ _REMEDY = (
 )
 
 
-@overload
-def fetch_fashion_mnist(
-    *,
-    subset: Subset = ...,
-    data_home: StrPath | None = ...,
-    download_if_missing: bool = ...,
-    return_X_y: Literal[False] = ...,
-    as_frame: bool = ...,
-    n_retries: int = ...,
-    delay: float = ...,
-    progress: bool = ...,
-) -> Bunch: ...
-@overload
-def fetch_fashion_mnist(
-    *,
-    subset: Subset = ...,
-    data_home: StrPath | None = ...,
-    download_if_missing: bool = ...,
-    return_X_y: Literal[True],
-    as_frame: Literal[False] = ...,
-    n_retries: int = ...,
-    delay: float = ...,
-    progress: bool = ...,
-) -> Arrays: ...
-@overload
-def fetch_fashion_mnist(
-    *,
-    subset: Subset = ...,
-    data_home: StrPath | None = ...,
-    download_if_missing: bool = ...,
-    return_X_y: bool,
-    as_frame: bool = ...,
-    n_retries: int = ...,
-    delay: float = ...,
-    progress: bool = ...,
-) -> Any: ...
-@validate_params(
-    {
-        "subset": [StrOptions(set(PARTS))],
-        "data_home": [str, PathLike, None],
-        "download_if_missing": ["boolean"],
-        "return_X_y": ["boolean"],
-        "as_frame": ["boolean"],
-        "n_retries": [Interval(Integral, 0, None, closed="left")],
-        "delay": [Interval(Real, 0, None, closed="left")],
-        "progress": ["boolean"],
-    },
-    prefer_skip_nested_validation=True,
+@check_parameters(
+    subset=[StrOptions(set(PARTS))],
+    data_home=[str, PathLike, None],
+    download_if_missing=["boolean"],
+    n_retries=[Interval(Integral, 0, None, closed="left")],
+    delay=[Interval(Real, 0, None, closed="left")],
+    progress=["boolean"],
 )
 def fetch_fashion_mnist(
     *,
@@ -100,8 +58,8 @@ def fetch_fashion_mnist(
     =================   =========================
 
     A copy is a folder, or its sub-folder ``fashion-mnist``, with all four files, each compressed
-    (``train-images-idx3-ubyte.gz``) or not (``train-images-idx3-ubyte``). The places looked at, in
-    this order:
+    (``train-images-idx3-ubyte.gz``) or not (``train-images-idx3-ubyte``). The function looks at
+    these places, in this order:
 
     1. `data_home`;
     2. the environment variable ``SKFASHION_DATA``;
@@ -110,10 +68,10 @@ def fetch_fashion_mnist(
     5. torchvision's: ``FashionMNIST/raw`` in ``.``, ``data`` and ``~/data``;
     6. scikit-learn's data home: ``SCIKIT_LEARN_DATA``, by default ``~/scikit_learn_data``.
 
-    Without any, all four files (31 MB) are downloaded into the sub-folder ``fashion-mnist`` of
-    `data_home`, or else of scikit-learn's data home. Files that are there from an interrupted
-    download are kept. Wherever they come from, the files that the subset needs are verified by
-    SHA-256, so the arrays are the same on every machine.
+    If none has a copy, it downloads all four files (31 MB) into the sub-folder ``fashion-mnist`` of
+    `data_home`, or else of scikit-learn's data home. It keeps whole files of an interrupted
+    download. It verifies the files that the subset needs by SHA-256, wherever they come from, so
+    the arrays are the same on every machine.
 
     Parameters
     ----------
@@ -121,12 +79,12 @@ def fetch_fashion_mnist(
         The 60,000 training images, the 10,000 test images, or all 70,000, training images first.
 
     data_home : str, path-like or None, default=None
-        The folder to look at first, and to download into. ``~`` is the home folder. None looks at
-        the other places alone.
+        The folder to look at first, and to download into. ``~`` is the home folder. If None, only
+        the other places are looked at.
 
     download_if_missing : bool, default=True
-        If False, raise a `DatasetError` (an :class:`OSError`) if there is no copy on this machine
-        instead of downloading one.
+        If False, raise a `DatasetError` (an :class:`OSError`) instead of downloading where there
+        is no copy on this machine.
 
     return_X_y : bool, default=False
         If True, return ``(data, target)`` instead of a Bunch.
@@ -176,7 +134,7 @@ def fetch_fashion_mnist(
     Warns
     -----
     UserWarning
-        Once, if damaged copies were skipped elsewhere, where nobody pointed.
+        Once, if damaged copies were skipped in places that the caller did not name.
 
     See Also
     --------
@@ -197,16 +155,15 @@ def fetch_fashion_mnist(
     """
     arrays, findings, damaged = _search(subset, data_home)
     if arrays is None:
-        if not download_if_missing:
-            findings.append("download: not tried, download_if_missing is False")
-            raise _make_not_found_error(findings)
         try:
+            if not download_if_missing:
+                raise DatasetError("not tried, download_if_missing is False")
             paths = _download_missing(
                 data_home, n_retries=n_retries, delay=delay, progress=progress
             )
         except DatasetError as error:
-            findings.append(f"download: {error}")
-            raise _make_not_found_error(findings) from error
+            listed = _format_list([*findings, f"download: {error}"])
+            raise DatasetError(f"There is no copy of Fashion-MNIST.{listed}\n{_REMEDY}") from error
         arrays = read_subset(subset, FASHION_MNIST, paths)
     if damaged:
         warn("Damaged copies of Fashion-MNIST were skipped:" + _format_list(damaged))
@@ -236,12 +193,12 @@ def _search(
 
 
 def read_folder(folder: StrPath, *, subset: Subset = "train") -> Arrays:
-    """X and y of the copy in a folder, and of no other.
+    """Read X and y from the copy in a folder, and from no other.
 
     Parameters
     ----------
     folder : str or path-like
-        With the four files in it or in its sub-folder ``fashion-mnist``.
+        The folder of the four files, or that of its sub-folder ``fashion-mnist``.
     subset : {"train", "test", "all"}, default="train"
 
     Returns
@@ -254,7 +211,7 @@ def read_folder(folder: StrPath, *, subset: Subset = "train") -> Arrays:
     DatasetError
         If the folder has no copy or a damaged one.
     """
-    paths, finding = _find_all_files(_expand_user(folder))
+    paths, finding = _find_all_files(expand_user(folder))
     if paths is None:
         names = ", ".join(_ALL_FILES)
         raise make_error(folder, finding, f"Expected {names}, each with .gz or without.")
@@ -263,31 +220,26 @@ def read_folder(folder: StrPath, *, subset: Subset = "train") -> Arrays:
 
 
 def _list_places(data_home: StrPath | None) -> Iterator[tuple[str, Path, bool]]:
-    """Yield name, folder, and whether the caller pointed there, of every place to look at."""
+    """Yield each place to look at: its name, its folder, and whether the caller named it."""
     if data_home is not None:
-        yield "data_home", _expand_user(data_home), True
+        yield "data_home", expand_user(data_home), True
     if named := os.environ.get("SKFASHION_DATA"):
-        yield "SKFASHION_DATA", _expand_user(named), True
+        yield "SKFASHION_DATA", expand_user(named), True
     yield "system package", _SYSTEM_FOLDER, False
     keras_home = os.environ.get("KERAS_HOME") or "~/.keras"
-    yield "Keras", _expand_user(keras_home) / "datasets" / "fashion-mnist", False
+    yield "Keras", expand_user(keras_home) / "datasets" / "fashion-mnist", False
     for root in (".", "data", "~/data"):
-        yield "torchvision", _expand_user(root) / "FashionMNIST" / "raw", False
+        yield "torchvision", expand_user(root) / "FashionMNIST" / "raw", False
     yield "scikit-learn's data home", _get_sklearn_data_home(), False
 
 
-def _expand_user(folder: StrPath) -> Path:
-    # Unlike Path.expanduser this does not fail where there is no home.
-    return Path(os.path.expanduser(folder))  # noqa: PTH111
-
-
 def _get_sklearn_data_home() -> Path:
-    # sklearn.datasets.get_data_home() would make the folder, for a mere look.
-    return _expand_user(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data"))
+    # sklearn.datasets.get_data_home() would make the folder.
+    return expand_user(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data"))
 
 
 def _find_all_files(place: Path) -> tuple[Mapping[str, Path] | None, str | None]:
-    """Return the paths of the four files by name, or None and why."""
+    """Return the paths of the four files by name, or None and what is wrong."""
     try:
         found = _find_files(place)
         if len(found) < len(_ALL_FILES) and (place / _SUBFOLDER).is_dir():
@@ -301,7 +253,7 @@ def _find_all_files(place: Path) -> tuple[Mapping[str, Path] | None, str | None]
 
 
 def _find_files(folder: Path) -> dict[str, Path]:
-    """Return the paths of those of the four files that a folder has."""
+    """Return the paths of the files that a folder has, out of the four."""
     entries = set(os.listdir(folder))  # noqa: PTH208
     return {
         name: folder / entry
@@ -313,7 +265,7 @@ def _find_files(folder: Path) -> dict[str, Path]:
 
 def _download_missing(data_home: StrPath | None, **how: Any) -> dict[str, Path]:
     """Download what the data home lacks, and return the paths of all four files."""
-    home = _get_sklearn_data_home() if data_home is None else _expand_user(data_home)
+    home = _get_sklearn_data_home() if data_home is None else expand_user(data_home)
     folder = home / _SUBFOLDER
     paths = {}
     for name, path in (_find_files(folder) if folder.is_dir() else {}).items():
@@ -321,19 +273,13 @@ def _download_missing(data_home: StrPath | None, **how: Any) -> dict[str, Path]:
         try:
             read_idx(path, file)
         except DatasetError:
-            # Ours may be replaced; a file in a folder that the caller named may not.
+            # Only a file in our own folder may be replaced.
             if data_home is not None:
                 raise
         else:
             paths[name] = path
     missing = [name for name in _ALL_FILES if name not in paths]
     return paths | download(missing, folder, **how)
-
-
-def _make_not_found_error(findings: Sequence[str]) -> DatasetError:
-    return DatasetError(
-        f"There is no copy of Fashion-MNIST to be had.{_format_list(findings)}\n{_REMEDY}"
-    )
 
 
 def _format_list(findings: Sequence[str]) -> str:

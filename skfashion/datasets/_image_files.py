@@ -1,14 +1,11 @@
-"""Any one picture, from a file or from memory, as an RGB or RGBA image of Pillow.
+"""Load one picture, from a file or from memory, as an RGB or RGBA image of Pillow.
 
-Files come from strangers. Only formats whose decoders run no other program are tried, the size that
-the header tells is checked before a pixel is decoded, and whatever decoders raise is one error.
+Files come from strangers. Only formats are tried whose decoders run no other program. The size in
+the header is checked before a pixel is decoded. Whatever a decoder raises becomes one error.
 """
 
 import io
-import logging
 import os
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, cast
@@ -22,67 +19,50 @@ from ._bunch import Bytes
 from ._errors import make_error, open_regular_file
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
-_OPENED = tuple(name for name in FORMATS if name != "MPO")  # begins as JPEG, is opened as such
+_OPENED = tuple(name for name in FORMATS if name != "MPO")  # Pillow opens MPO as JPEG
 _KINDS = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 _REMEDY = f"Give a picture in one of the formats {_KINDS}."
 _SAVE_AGAIN = "Save it again from a program that can show it, e.g. as PNG."
 _SHAPES = "(rows, columns), (rows, columns, 1), (rows, columns, 3) or (rows, columns, 4)"
 
-# Filters of warnings belong to the whole process: two threads that set them and put them back in
-# turn would leave the wrong ones behind. Nor may a process be forked in between: it would keep the
-# wrong ones, and wait at the lock for a thread that it does not have.
-_WARNINGS = threading.RLock()
-if hasattr(os, "register_at_fork"):  # Windows forks nothing
-    os.register_at_fork(
-        before=_WARNINGS.acquire,
-        after_in_parent=_WARNINGS.release,
-        after_in_child=_WARNINGS.release,
-    )
-_LOG, _NULL_HANDLER = logging.getLogger("PIL"), logging.NullHandler()
-
 
 class ImageError(Exception):
-    """What is wrong with a picture, and what to do about it."""
-
-    def __init__(self, finding: str, remedy: str) -> None:
-        super().__init__(finding, remedy)
-        self.finding = finding
-        self.remedy = remedy
+    """What is wrong with a picture, and what to do about it: the two arguments."""
 
 
 @contextmanager
 def add_name_to_errors(item: Any, index: int) -> Iterator[None]:
-    """Turn `ImageError` into the error of its kind of picture, with its name.
+    """Turn an `ImageError` into an error that names the picture.
 
     Raises
     ------
     DatasetError
-        Of a path or a file object.
+        If the picture is a path or a file object.
     ValueError
-        Of a picture in memory.
+        If the picture is in memory.
     """
     try:
         yield
     except ImageError as error:
-        name = f"X[{index}]"
+        name, (finding, remedy) = f"X[{index}]", error.args
         if isinstance(item, (Image.Image, np.ndarray)):
-            raise ValueError(f"{name}: {error.finding}. {error.remedy}") from error.__cause__
+            raise ValueError(f"{name}: {finding}. {remedy}") from error.__cause__
         if isinstance(item, (str, os.PathLike)):
             name = _path(item)
         elif isinstance(file_name := getattr(item, "name", None), str):
             name = f"{name} ({file_name})"
-        raise make_error(name, error.finding, error.remedy) from error.__cause__
+        raise make_error(name, finding, remedy) from error.__cause__
 
 
 def load_image(item: Any, index: int, max_pixels: int) -> Image.Image:
-    """Load one picture, of whatever kind.
+    """Load one picture of any kind.
 
     Parameters
     ----------
     item : str, path-like, binary file object, PIL image or ndarray
-        A file object is read from where it stands and, where it can be, set back to there.
+        A file object is read from its current position, and set back to there if it can be.
     index : int
-        Its place in X, for messages.
+        The place of the picture in X, for messages.
     max_pixels : int
         Larger pictures are refused, files before a pixel is decoded.
 
@@ -96,9 +76,9 @@ def load_image(item: Any, index: int, max_pixels: int) -> Image.Image:
     DatasetError
         If there is no such file.
     ImageError
-        If it holds no picture that can be read, or too large a one.
+        If it holds no picture that can be read, or one that is too large.
     TypeError
-        If it is nothing that could be a picture.
+        If `item` is of another type.
     """
     if isinstance(item, (str, os.PathLike)):
         with open_regular_file(_path(item), _REMEDY) as file:
@@ -127,8 +107,8 @@ def _path(item: str | os.PathLike[str]) -> str:
 
 
 def _check_bytes(size: int, max_pixels: int) -> None:
-    # Some decoders take a whole file into memory, whatever it holds. No pixel takes more than the
-    # 8 bytes of 16-bit RGBA; the rest is for what else is in the file.
+    # Some decoders read a whole file into memory, whatever it holds. A pixel takes 8 bytes at most,
+    # in 16-bit RGBA. The rest is for metadata.
     if size > 8 * max_pixels + (1 << 24):
         raise ImageError(
             f"is a file of more bytes ({size:,}) than a picture of {max_pixels:,} pixels takes",
@@ -149,7 +129,7 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
 
 
 def _buffer(file: Any, index: int, max_pixels: int) -> io.BytesIO:
-    """The rest of a file object, which need not be able to seek, as Pillow wants to."""
+    """Read the rest of a file object into memory: Pillow seeks, which not every one can."""
     try:
         start = file.tell() if hasattr(file, "seekable") and file.seekable() else None
         content = file.read(8 * max_pixels + (1 << 24) + 1)
@@ -167,31 +147,21 @@ def _buffer(file: Any, index: int, max_pixels: int) -> io.BytesIO:
 
 def _decode(file: IO[bytes], max_pixels: int) -> Image.Image:
     start = file.read(12)
-    if not start:
-        raise ImageError("is empty: there is nothing to read", _REMEDY)
     with _wrap_errors():
         try:
             image = Image.open(file, formats=_OPENED)
         except UnidentifiedImageError:
-            raise ImageError(
-                f"is no picture, or damaged from the start: it begins with {start!r}", _REMEDY
-            ) from None
+            found = f"is no picture, or damaged from the start: it begins with {start!r}"
+            raise ImageError(found if start else "is empty", _REMEDY) from None
         _check_size(image.size, max_pixels)
         return _convert(image)
 
 
 @contextmanager
 def _wrap_errors() -> Iterator[None]:
-    """Turn whatever Pillow raises into `ImageError`, and keep what it warns of from the user."""
+    """Turn whatever Pillow raises into an `ImageError`."""
     try:
-        with _WARNINGS, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # Where nobody listens to a log, Python prints what is written into it.
-            _LOG.addHandler(_NULL_HANDLER)
-            try:
-                yield
-            finally:
-                _LOG.removeHandler(_NULL_HANDLER)
+        yield
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -220,10 +190,10 @@ def _convert(image: Image.Image) -> Image.Image:
 
 
 def _convert_deep(image: Image.Image) -> Image.Image:
-    """Grey of more than 8 bits, which Pillow's own conversion would cut off at 255."""
+    """Convert grey of more than 8 bits, which Pillow's own conversion cuts off at 255."""
     values: AnyArray = np.asarray(image)
     if image.mode == "I" and values.min() >= 0 and values.max() <= 0xFFFF:
-        values = values.astype(np.uint16)  # how 16-bit PGM files are opened
+        values = values.astype(np.uint16)  # Pillow opens 16-bit PGM files so
     converted = Image.fromarray(_to_bytes(values)).convert("RGB")
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
@@ -246,11 +216,11 @@ def _from_array(array: AnyArray, index: int, max_pixels: int) -> Image.Image:
 
 
 def _to_bytes(values: AnyArray) -> Bytes:
-    """Pixel values of any numeric type on the scale 0 to 255."""
+    """Scale pixel values of any numeric type to 0 to 255."""
     if values.dtype == np.uint8:
         return values
     if values.dtype.kind == "b":
-        return np.where(values, 255, 0).astype(np.uint8)
+        return values * np.uint8(255)
     smallest, largest = float(values.min()), float(values.max())
     if values.dtype.kind == "f":
         if not 0 <= smallest <= largest <= 1:  # nor where one is NaN
@@ -265,8 +235,8 @@ def _to_bytes(values: AnyArray) -> Bytes:
             f"holds integers from {smallest:g} to {largest:g}",
             "Give them from 0 to 255, or as uint16 from 0 to 65535.",
         )
-    # Of 16 bits by what is there: a picture in which nothing passes 255 of 65535 would be black.
+    # Values up to 255 are bytes in a wider type: on the scale of 65535 all would be black.
     if largest <= 0xFF:
         return values.astype(np.uint8)
-    # To the nearest, without real numbers, which take four times the memory.
+    # Round to the nearest without real numbers, which take four times the memory.
     return ((np.minimum(values, 0xFFFF - 128) + np.uint16(128)) // 257).astype(np.uint8)

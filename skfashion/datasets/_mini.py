@@ -3,54 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any
 
-from sklearn.utils import Bunch
-from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions
 
-from ._bunch import PARTS, Arrays, Subset, make_bunch, read_subset
-from ._idx import make_part
+from ._bunch import PARTS, Subset, check_parameters, make_bunch, read_subset
+from ._idx import make_files
 
 _FOLDER = Path(__file__).parent / "data"
-_REMEDY = "It belongs to the package: install skfashion again."
-
-# The SHA-256 are those that data/make_mini.py prints.
-FILES = {
-    "train": make_part(
-        "train",
-        6_000,
-        "1bc8ac241e683df6f945f224650f47a0f30bceea4ce6895adc1342b8a728a59d",
-        "4bf9a5ffc2ce677f8ad3c9033ab09ab5e347f008ad2da82613fdeb9017fb7bb4",
-        _REMEDY,
-    ),
-    "test": make_part(
-        "t10k",
-        1_000,
-        "0274cb0cb795e591e6a3c374b05109fb0d0b845907ca5aeca36db7265b8e3833",
-        "3d315013bb56b9734bcec4cc784b9ddaa848fd24ae498e25c91d5b380bcedbbb",
-        _REMEDY,
-    ),
-}
-
-
-@overload
-def load_fashion_mini(
-    *, subset: Subset = ..., return_X_y: Literal[False] = ..., as_frame: bool = ...
-) -> Bunch: ...
-@overload
-def load_fashion_mini(
-    *, subset: Subset = ..., return_X_y: Literal[True], as_frame: Literal[False] = ...
-) -> Arrays: ...
-@overload
-def load_fashion_mini(*, subset: Subset = ..., return_X_y: bool, as_frame: bool = ...) -> Any: ...
-@validate_params(
-    {
-        "subset": [StrOptions(set(PARTS))],
-        "return_X_y": ["boolean"],
-        "as_frame": ["boolean"],
-    },
-    prefer_skip_nested_validation=True,
+# `data/make_mini.py` prints the SHA-256.
+FILES = make_files(
+    6_000,
+    1_000,
+    "It belongs to the package: install skfashion again.",
+    "1bc8ac241e683df6f945f224650f47a0f30bceea4ce6895adc1342b8a728a59d",
+    "4bf9a5ffc2ce677f8ad3c9033ab09ab5e347f008ad2da82613fdeb9017fb7bb4",
+    "0274cb0cb795e591e6a3c374b05109fb0d0b845907ca5aeca36db7265b8e3833",
+    "3d315013bb56b9734bcec4cc784b9ddaa848fd24ae498e25c91d5b380bcedbbb",
 )
+
+
+@check_parameters(subset=[StrOptions(set(PARTS))])
 def load_fashion_mini(
     *, subset: Subset = "train", return_X_y: bool = False, as_frame: bool = False
 ) -> Any:
@@ -63,9 +36,9 @@ def load_fashion_mini(
     Features            integers, from 0 to 255
     =================   =======================
 
-    600 training and 100 test images of each class, drawn at random from the real ones (by
-    ``data/make_mini.py``). Every ten consecutive rows, counted from the first of a part, hold each
-    class once, in random order: the first 100 rows are a balanced sample as well.
+    ``data/make_mini.py`` drew 600 training and 100 test images of each class at random. Every ten
+    consecutive rows, counted from the first of a part, hold each class once, in random order. So
+    the first 100 rows are a balanced sample, too.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""From a picture to an image like those of Fashion-MNIST, in the steps that made them."""
+"""Make images like those of Fashion-MNIST from pictures, in the steps of its paper."""
 
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -12,13 +12,13 @@ from ._image_files import ImageError
 
 Color: TypeAlias = tuple[int, ...]  # red, green and blue
 
-_STRIP_PIXELS = 1 << 18  # compared with the background in one go
-# On average like a Gaussian of standard deviation 1; threshold 0 sharpens every pixel.
+_STRIP_PIXELS = 1 << 18  # compared with the background at a time
+# The blur is close to a Gaussian of standard deviation 1. Threshold 0 sharpens every pixel.
 _SHARPEN = ImageFilter.UnsharpMask(radius=1, percent=100, threshold=0)
 
 
 class Options(NamedTuple):
-    """How pictures become images: the parameters of `ImageFileReader`, checked."""
+    """The parameters of `ImageFileReader`, checked."""
 
     image_shape: ImageShape
     background: Color | Literal["auto"] | None
@@ -43,7 +43,7 @@ def preprocess(image: Image.Image, options: Options) -> Bytes:
     Raises
     ------
     ImageError
-        If there is nothing but background.
+        If the picture shows nothing but background.
     """
     transparent = image.mode == "RGBA" and image.getchannel("A").getextrema() != (255, 255)
     background = _find_background(image, transparent, options.background)
@@ -52,7 +52,7 @@ def preprocess(image: Image.Image, options: Options) -> Bytes:
     invert = is_light if options.invert == "auto" else bool(options.invert)
     height, width = options.image_shape
     if image.size == (width, height):
-        grey = _to_grey(_flatten(image, background))
+        grey = _flatten(image, background).convert("L")
         return np.asarray(ImageOps.invert(grey) if invert else grey)
     if options.background is not None:
         by_opacity = transparent and options.background == "auto"
@@ -61,17 +61,17 @@ def preprocess(image: Image.Image, options: Options) -> Bytes:
     scale = min(width / image.width, height / image.height)
     size = max(1, round(scale * image.width)), max(1, round(scale * image.height))
     image = _flatten(image.resize(size, Image.Resampling.NEAREST), background)
-    grey = _to_grey(image.filter(_SHARPEN) if options.sharpen else image)
+    grey = (image.filter(_SHARPEN) if options.sharpen else image).convert("L")
     if invert:
         grey, level = ImageOps.invert(grey), 255 - level
     if invert == is_light:
-        # So that the background is 0: of white and black this changes nothing.
+        # The background becomes 0. White and black are 0 already.
         span = 255 - level
         grey = grey.point([round(max(0, value - level) * 255 / span) for value in range(256)])
         level = 0
     padded = Image.new("L", (width, height), level)
-    # What cannot be halved goes to the top and to the left, as in the data: of the 7,000 bundled
-    # images 3,479 have margins that differ by one, and 3,466 so.
+    # An odd margin is larger at the top and at the left, as in the data: 3,479 of the 7,000 bundled
+    # images have margins that differ by one, and 3,466 of them in this way.
     padded.paste(grey, ((width - size[0] + 1) // 2, (height - size[1] + 1) // 2))
     return np.asarray(padded)
 
@@ -85,7 +85,7 @@ def _find_background(image: Image.Image, transparent: bool, background: Any) -> 
     places = ((0, 0), (right, 0), (0, bottom), (right, bottom))
     corners = np.array([image.getpixel(place) for place in places], dtype=float)
     color = tuple(round(float(value)) for value in np.median(corners, axis=0)[:3])
-    if background is None:  # only whether it is light or dark
+    if background is None:  # it matters only whether the background is light or dark
         return (255, 255, 255) if _grey_level(color) > 127 else (0, 0, 0)
     return color
 
@@ -95,7 +95,7 @@ def _grey_level(color: Color) -> int:
 
 
 def _flatten(image: Image.Image, background: Color) -> Image.Image:
-    """Lay an image on the background, which shows through where it is transparent."""
+    """Lay an image on the background colour, which shows where the image is transparent."""
     if image.mode == "RGB":
         return image
     flat = Image.new("RGB", image.size, background)
@@ -103,14 +103,10 @@ def _flatten(image: Image.Image, background: Color) -> Image.Image:
     return flat
 
 
-def _to_grey(image: Image.Image) -> Image.Image:
-    return image.convert("L")  # by ITU-R BT.601
-
-
 def _find_object(
     image: Image.Image, background: Color, tolerance: float, by_opacity: bool
 ) -> tuple[int, int, int, int]:
-    """Return the box that holds all that differs from the background."""
+    """Return the smallest box of all pixels that differ from the background."""
     if by_opacity:
         is_opaque = [255 * (alpha > 255 * tolerance) for alpha in range(256)]
         box = image.getchannel("A").point(is_opaque).getbbox()

@@ -1,4 +1,4 @@
-"""Pictures as rows of a data set: a scikit-learn transformer."""
+"""Make rows of a data set from pictures: a scikit-learn transformer."""
 
 from __future__ import annotations
 
@@ -25,43 +25,43 @@ Picture: TypeAlias = StrPath | IO[bytes] | Image.Image | AnyArray
 
 
 class ImageFileReader(TransformerMixin, BaseEstimator):
-    """Pictures, of files or in memory, as rows like those of Fashion-MNIST.
+    """Make rows like those of Fashion-MNIST from pictures, in files or in memory.
 
-    ``make_pipeline(ImageFileReader(), clf)`` classifies photos. Every picture goes the way of
-    those of Fashion-MNIST ([1]_, section 2): edges in the colour of the background are trimmed,
-    rows and columns are skipped until it fits, it is sharpened, padded so that it stands in the
-    middle, negated where the background is light, and made grey.
+    ``make_pipeline(ImageFileReader(), clf)`` classifies photos. Every picture goes through the
+    steps that made Fashion-MNIST ([1]_, section 2). Edges in the colour of the background are
+    trimmed. Rows and columns are skipped until the picture fits. It is sharpened, padded so that it
+    stands in the middle, negated where the background is light, and made grey.
 
     Parameters
     ----------
     image_shape : tuple of two int, default=(28, 28)
-        Rows and columns of the images to make, at least 1. The proportions of what is left of a
-        picture after trimming are kept. A picture of exactly this shape is an image already: it is
-        only made grey and, where its background is light, negated.
+        Rows and columns of the images to make, at least 1. A trimmed picture keeps its proportions.
+        A picture of exactly this shape is an image already: it is only made grey and, where its
+        background is light, negated.
     background : str, tuple of three int or None, default="auto"
-        The colour of what lies behind, whose edges are trimmed, which shows through where a
-        picture is transparent, and which becomes 0.
+        The colour behind the object. Edges of this colour are trimmed, it shows where a picture is
+        transparent, and it becomes 0.
 
         - "auto" takes the median of the four corners. A picture with transparent pixels is laid on
-          white, and what is transparent is trimmed.
-        - A colour: all that ``PIL.ImageColor.getrgb`` reads, as "#fdfdfd" or "navy", or red, green
-          and blue in [0, 255].
-        - None trims nothing. White or black, whichever is closer to the corners, becomes 0, and the
-          transparent is laid on white.
+          white, and its transparent edges are trimmed.
+        - A colour is anything that ``PIL.ImageColor.getrgb`` reads, as "#fdfdfd" or "navy", or red,
+          green and blue in [0, 255].
+        - None trims nothing. White or black, whichever is closer to the corners, becomes 0.
+          Transparent pictures are laid on white.
     invert : "auto" or bool, default="auto"
-        Whether images are negatives. "auto" negates where the background is lighter than mid-grey.
-        Against that, with False on a light background or True on a dark one, grey values are taken
-        as they are or fully negated, and the padding has the grey that the background has then.
+        Whether images are negated. "auto" negates where the background is lighter than mid-grey.
+        If you choose otherwise (False on a light background, True on a dark one), grey values stay
+        as they are or are fully negated, and the padding has the grey of the background.
     tolerance : float, default=0.05
-        Difference from the background up to which a pixel on an edge counts as background, in
-        [0, 1): the root of the mean square over red, green and blue, as a share of that between
-        black and white. With "auto", of transparent pictures, the opacity up to which it does.
+        A pixel counts as background if it differs from the background by no more than this, in
+        [0, 1). The difference is the root of the mean square over red, green and blue, as a share
+        of that between black and white. In transparent pictures with "auto", it is the opacity.
     sharpen : bool, default=True
-        Whether images are sharpened. False suits pictures that were made small and sharp before.
+        Whether images are sharpened. Choose False for pictures that are small and sharp already.
     max_pixels : int, default=50_000_000
         Pictures of more pixels are refused, files before they are decoded; at least 1. Decoding
-        takes up to 12 bytes of memory for each. Pillow has a limit of its own besides,
-        ``PIL.Image.MAX_IMAGE_PIXELS``, and fails above twice that, 179 million.
+        takes up to 12 bytes of memory for each pixel. Pillow has its own limit, too: it refuses
+        more than twice ``PIL.Image.MAX_IMAGE_PIXELS``, which makes 179 million.
 
     See Also
     --------
@@ -71,35 +71,35 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
     Notes
     -----
     X is a list, tuple, generator, Series, DataFrame of one column or one-dimensional array of
-    paths, of binary file objects, of PIL images, or of arrays of shape (rows, columns), (rows,
-    columns, 1), (rows, columns, 3) or (rows, columns, 4): grey, RGB, and RGB with opacity. An array
-    of shape (n, rows, columns) or (n, rows, columns, channels) is n pictures. Kinds may be mixed.
-    Values of arrays are integers from 0 to 255, uint16 up to 65535, booleans, or real numbers from
-    0 to 1.
+    paths, of binary file objects, of PIL images, or of arrays. Arrays have the shape (rows,
+    columns), (rows, columns, 1), (rows, columns, 3) or (rows, columns, 4): grey, RGB, and RGB with
+    opacity. An array of shape (n, rows, columns) or (n, rows, columns, channels) is n pictures.
+    Kinds may be mixed. Values of arrays are integers from 0 to 255, uint16 up to 65535, booleans,
+    or real numbers from 0 to 1.
 
     Files may be AVIF, BMP, GIF, JPEG, MPO, PNG, PPM, TIFF or WEBP, as far as Pillow was built with
-    them. Of several frames or pages the first is taken. Pictures are turned as their EXIF data say,
-    colour profiles are not applied. ``~`` is the home folder. File objects are read from where they
-    stand, set back to there if they can be, and not closed.
+    them. Only the first of several frames or pages is read. Pictures are turned as their EXIF data
+    say. Colour profiles are not applied. ``~`` is the home folder. File objects are read from their
+    current position, set back to there if they can be, and not closed.
 
     Nothing is learned: `transform` needs no `fit`. Only one decoded picture is in memory at a time.
-    The `memory` of a Pipeline knows files by their paths alone: clear it when they have changed.
+    The `memory` of a Pipeline knows files only by their paths: clear it when they have changed.
 
-    What differs from the paper, and why:
+    The steps differ from the paper:
 
-    - There the background was #fdfdfd throughout. Here it is whatever it is, and grey values are
-      measured from it, so that it becomes 0, as it is in the data: a grey g becomes
+    - The background was #fdfdfd in the paper. Here it may be any colour, and grey values are
+      measured from it, so that it becomes 0, as in the data: a grey g becomes
       ``(b - g) * 255 / b`` on a light background b and ``(g - b) * 255 / (255 - b)`` on a dark one,
-      cut off at 0. Where it is white or black this is the paper's negation, or nothing.
+      cut off at 0. On white this is the paper's negation; on black nothing changes.
     - The paper sharpens "with increasing effect near outlines" and does not say how. Here it is
       ``PIL.ImageFilter.UnsharpMask(radius=1, percent=100, threshold=0)``.
     - Small pictures are enlarged, by repeating rows and columns.
 
-    White clothes on white are lost, as they were left out of Fashion-MNIST: lay them on a darker
+    White clothes on white are lost, and Fashion-MNIST leaves them out: lay them on a darker
     background. A busy background is not trimmed, and no network trained on Fashion-MNIST has seen
     one.
 
-    The 7,000 images of `load_fashion_mini` pass unchanged, as arrays of shape (28, 28) and as PNG.
+    The 7,000 images of `load_fashion_mini` stay unchanged, as arrays of shape (28, 28) and as PNG.
 
     References
     ----------
@@ -149,7 +149,7 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
 
     @keeps_types(_fit_context(prefer_skip_nested_validation=True))
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters, and no more.
+        """Check the parameters and nothing else.
 
         Parameters
         ----------
@@ -161,7 +161,7 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         Returns
         -------
         self : ImageFileReader
-            As it was.
+            The same reader.
 
         Raises
         ------
@@ -172,7 +172,7 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Iterable[Picture] | AnyArray) -> Bytes:
-        """Make a row of every picture.
+        """Make a row from every picture.
 
         Parameters
         ----------
@@ -182,17 +182,17 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         Returns
         -------
         rows : ndarray of uint8, shape (n, n_pixels)
-            Row by row from the upper left corner. A DataFrame if `set_output` says so.
+            The pixels, row by row from the upper left corner. A DataFrame if `set_output` says so.
 
         Raises
         ------
         DatasetError
             If a file cannot be read, or shows nothing but background.
         TypeError
-            If something in X is no picture.
+            If an item of X is not a picture.
         ValueError
-            If X is one picture instead of several, or none, a picture in memory cannot be used, or
-            a parameter is out of range.
+            If X is one picture instead of several, or is empty, if a picture in memory cannot be
+            used, or if a parameter is out of range.
         """
         self._validate_params()
         options = self._read_parameters()
@@ -207,7 +207,7 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         return rows
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Name the columns as those of the data set.
+        """Return names of columns as the data set has them.
 
         Parameters
         ----------
@@ -270,7 +270,7 @@ def _read_background(background: Any) -> Color | Literal["auto"] | None:
 
 
 def _to_list(X: Any) -> list[Any]:
-    """The pictures of X, one by one."""
+    """Return the pictures of X one by one."""
     if isinstance(X, (str, bytes, os.PathLike, Image.Image)) or hasattr(X, "read"):
         raise ValueError("X is one picture: expected several. Write [X] for a list of one.")
     if hasattr(X, "columns"):
@@ -289,23 +289,16 @@ def _to_list(X: Any) -> list[Any]:
 
 
 def _split(X: AnyArray) -> AnyArray:
-    """An array along whose first axis lie the pictures."""
-    several = "expected a list of pictures, or pictures of one size, (n, rows, columns)"
+    """Return an array along whose first axis the pictures lie."""
     if X.dtype.kind not in "biufc":
         if X.ndim == 2 and X.shape[1] == 1:
             return X[:, 0]
-        if X.ndim != 1:
-            raise ValueError(f"X has shape {X.shape}: {several}, or one column of paths.")
-    elif X.ndim == 2:
-        raise ValueError(
-            f"X has shape {X.shape}: {several}. Write [X] if it is one picture; rows of pixels "
-            "need no ImageFileReader."
-        )
-    elif X.ndim == 3 and X.shape[2] in (3, 4):
-        raise ValueError(
-            f"X has shape {X.shape}, as one picture in colour: {several}. Write [X] for a list of "
-            "one."
-        )
-    elif X.ndim not in (3, 4):
-        raise ValueError(f"X has shape {X.shape}: {several}.")
-    return X
+        if X.ndim == 1:
+            return X
+    elif X.ndim == 4 or (X.ndim == 3 and X.shape[2] not in (3, 4)):
+        return X
+    raise ValueError(
+        f"X has shape {X.shape}: expected a list of pictures, pictures of one size as an array of "
+        "shape (n, rows, columns) or (n, rows, columns, channels), or one column of paths. Write "
+        "[X] if X is one picture. Rows of pixels need no ImageFileReader."
+    )

@@ -52,7 +52,7 @@ def upstream(package):
         stamp = TIME_STAMPS[name.split("-")[0]]
         header = b"\x1f\x8b\x08\x08" + struct.pack("<I", stamp) + b"\x00\x03" + name.encode()
         content = header + b"\0" + (package / f"{name}.gz").read_bytes()[10:]
-        if (len(content), sha256(content).hexdigest()) != PACKED[name]:
+        if sha256(content).hexdigest() != PACKED[name]:
             pytest.skip("the Debian package is packed in another way than the one known here")
         files[f"{name}.gz"] = content
     return files

@@ -57,7 +57,7 @@ def error_of(path, **options):
         load_fashion_csv(path, **options)
     message = str(caught.value)
     assert message.startswith(str(path))
-    assert message.endswith(("zalando-research/fashionmnist", "enter its folders."))
+    assert message.endswith("zalando-research/fashionmnist")
     return message
 
 
@@ -69,17 +69,13 @@ def test_arrays_are_those_of_the_other_sources(mini, kaggle, tmp_path, form):
         make_zip(path, {"fashion-mnist_test.csv": kaggle}, compress_type=method)
     else:
         save(path, kaggle if form == "csv" else gzip.compress(kaggle.encode()))
-    fashion = load_fashion_csv(path)
-    assert_array_equal(fashion.data, mini.data)
-    assert_array_equal(fashion.target, mini.target)
-    assert np.shares_memory(fashion.images, fashion.data)
-    assert fashion.data.flags.writeable
-    assert (fashion.data.dtype, fashion.target.dtype) == (np.uint8, np.int64)
+    fashion = load_fashion_csv(path, as_frame=True)
+    pd.testing.assert_frame_equal(fashion.frame, mini.frame)
     assert (fashion.feature_names, fashion.DESCR) == (mini.feature_names, mini.DESCR)
-    pd.testing.assert_frame_equal(load_fashion_csv(path, as_frame=True).frame, mini.frame)
-    X, y = load_fashion_csv(path, as_frame=True, return_X_y=True)
-    pd.testing.assert_frame_equal(X, mini.data)
-    pd.testing.assert_series_equal(y, mini.target)
+    X, y = load_fashion_csv(path, return_X_y=True)
+    assert_array_equal(X, mini.data)
+    assert_array_equal(y, mini.target)
+    assert (X.dtype, y.dtype, X.flags.writeable) == (np.uint8, np.int64, True)
     assert [*tmp_path.glob("*.*")] == [path]  # nothing is unpacked to disk
 
 
@@ -91,12 +87,11 @@ def test_what_to_csv_writes_is_read(mini, tmp_path, options):
     pd.testing.assert_frame_equal(load_fashion_csv(path, as_frame=True).frame, mini.frame)
 
 
-@pytest.mark.parametrize("n", [1, 2, _csv._CHUNK_ROWS, _csv._CHUNK_ROWS + 1])
+@pytest.mark.parametrize("n", [1, _csv._BLOCK_ROWS, _csv._BLOCK_ROWS + 1])
 def test_any_number_of_rows(tmp_path, n):
     fashion = load_fashion_csv(save(tmp_path / "f.csv", "\n".join([HEADER, *[ROW] * n])))
-    assert fashion.data.shape == (n, 784)
-    assert (fashion.data == np.arange(784) % 256).all()
-    assert (fashion.target == 9).all()
+    assert_array_equal(fashion.data, np.tile(np.arange(784) % 256, (n, 1)))
+    assert fashion.target.tolist() == [9] * n
 
 
 GRID = ",".join(f"{i}x{j}" for i in range(1, 29) for j in range(1, 29))
@@ -131,16 +126,13 @@ def test_path_is_a_string_or_path_relative_or_with_a_tilde(tmp_path):
             assert load_fashion_csv(path).target.tolist() == [9]
 
 
-@pytest.mark.parametrize(("name", "value"), [("path", 3), ("subset", "both"), ("as_frame", 2)])
-def test_wrong_argument_is_a_value_error_that_names_it(name, value):
-    with pytest.raises(ValueError, match=f"'{name}' parameter of load_fashion_csv must be"):
-        load_fashion_csv(**{"path": "f.csv", name: value})
+# Archives
 
 
-# Kaggle's archive, and others
-
-
-def test_of_kaggles_archive_the_subset_is_read(tmp_path):
+@pytest.mark.parametrize(
+    ("subset", "labels"), [(None, [3, 4]), ("train", [3, 4]), ("test", [9]), ("all", [3, 4, 9])]
+)
+def test_of_kaggles_archive_the_subset_is_read(tmp_path, subset, labels):
     members = {
         "fashion-mnist_test.csv": GOOD,
         "fashion-mnist_train.csv": f"{HEADER}\n3,{NUMBERS}\n4,{NUMBERS}",
@@ -148,25 +140,19 @@ def test_of_kaggles_archive_the_subset_is_read(tmp_path):
         "__MACOSX/._fashion-mnist_train.csv": b"x",
     }
     path = make_zip(tmp_path / "archive.zip", members)
-    for subset, labels in {None: [3, 4], "train": [3, 4], "test": [9], "all": [3, 4, 9]}.items():
-        X, y = load_fashion_csv(path, subset=subset, return_X_y=True)
-        assert y.tolist() == labels
-        assert_array_equal(X, np.tile(np.arange(784) % 256, (len(labels), 1)))
+    assert load_fashion_csv(path, subset=subset).target.tolist() == labels
 
 
 def test_a_single_file_has_the_subset_of_its_name(tmp_path):
     path = save(tmp_path / "fashion-mnist_test.csv", GOOD)
     assert load_fashion_csv(path, subset="test").target.tolist() == [9]
-    for subset in ("train", "all"):
-        message = error_of(path, subset=subset)
-        assert "the CSV files 'fashion-mnist_test.csv'; expected one with 'train' in its" in message
+    message = error_of(path, subset="all")
+    assert "the CSV files 'fashion-mnist_test.csv'; expected one with 'train' in its" in message
 
 
 BAD_ZIPS = {
     "several": ({"a.csv": GOOD, "b.csv": GOOD}, "holds the CSV files 'a.csv', 'b.csv'; expected"),
-    "none": ({}, "holds no CSV file"),
     "no CSV": ({"f.txt": GOOD}, "holds no CSV file"),
-    "empty CSV": ({"f.csv": ""}, "f.csv: is empty"),
     "bad CSV": ({"f.csv": f"{HEADER}\n9"}, "f.csv: line 2 has 1 fields"),
 }
 
@@ -178,13 +164,12 @@ def test_bad_archive_is_named_with_finding_and_remedy(tmp_path, members, finding
 
 def test_damaged_archives(tmp_path, kaggle):
     path = make_zip(tmp_path / "f.zip", {"f.csv": kaggle})
-    packed = gzip.compress(kaggle.encode())
-    for content in (path.read_bytes(), packed):
-        middle = len(content) // 2
-        assert "is a damaged archive" in error_of(save(tmp_path / "cut", content[:middle]))
-        flipped = content[:-20] + b"\xff" * 4 + content[-16:]
-        assert "is a damaged archive" in error_of(save(tmp_path / "flipped", flipped))
-    encrypted = bytearray(path.read_bytes())
+    for content in (path.read_bytes(), gzip.compress(kaggle.encode())):
+        for bad in (content[: len(content) // 2], content[:-20] + b"\xff" * 4 + content[-16:]):
+            assert "is damaged or cannot be read" in error_of(save(tmp_path / "bad", bad))
+    misnamed = make_zip(path, {"é.csv": kaggle}).read_bytes().replace("é".encode(), b"\xff\xff")
+    assert "is damaged or cannot be read" in error_of(save(path, misnamed))
+    encrypted = bytearray(make_zip(path, {"f.csv": GOOD}).read_bytes())
     for magic, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         encrypted[encrypted.index(magic) + flags] |= 1
     assert "encrypted" in error_of(save(path, bytes(encrypted)))
@@ -193,8 +178,16 @@ def test_damaged_archives(tmp_path, kaggle):
 
 
 @pytest.mark.parametrize("form", ["gz", "zip"])
-@pytest.mark.parametrize("filling", ["0" * (1 << 16), "\n" * (1 << 16), f"{ROW}\n" * 20])
-def test_bombs_cost_neither_memory_nor_time(tmp_path, monkeypatch, form, filling):
+@pytest.mark.parametrize(
+    ("filling", "finding"),
+    [
+        ("0" * (1 << 16), "16,384 bytes or more"),
+        ("\n" * (1 << 16), "holds more than 8,388,608 bytes of CSV"),
+        (f"{ROW}\n" * 20, "holds more than 8,388,608 bytes of CSV"),
+    ],
+    ids=["one line", "blank lines", "rows"],
+)
+def test_bombs_cost_neither_memory_nor_time(tmp_path, monkeypatch, form, filling, finding):
     monkeypatch.setattr(_csv, "_MAX_BYTES", 1 << 23)
     content = f"{HEADER}\n{filling * 1000}".encode()
     path = tmp_path / f"bomb.{form}"
@@ -206,7 +199,6 @@ def test_bombs_cost_neither_memory_nor_time(tmp_path, monkeypatch, form, filling
     start = time.perf_counter()
     tracemalloc.start()
     try:
-        finding = "bytes of CSV" if "," in filling else "has a line, or blanks, of more than 65,536"
         assert finding in error_of(path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -227,13 +219,13 @@ def with_cell(column, value):
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        *[(7, value) for value in ("256", "-1", "3.5", "NaN", "inf", "1e30", "abc", "True")],
-        *[(7, value) for value in ("70000", "99999999999999999999", "1_0", "٣", "", " ")],
-        *[(784, ""), (0, "10"), (0, "-1"), (0, "Bag")],
+        *[(7, value) for value in ("256", "-1", "3.5", "NaN", "inf", "1e30", "True", "70000")],
+        *[(7, value) for value in ("99999999999999999999", "1_0", "٣", " ")],
+        *[(784, ""), (0, "10"), (0, "Bag")],
     ],
 )
 def test_bad_cell_is_named_by_line_column_and_content(tmp_path, column, value):
-    before = _csv._CHUNK_ROWS if value == "256" else 1
+    before = _csv._BLOCK_ROWS if value == "256" else 1
     lines = [HEADER, *[ROW] * before, with_cell(column, value), ROW]
     message = error_of(save(tmp_path / "f.csv", "\n".join(lines)))
     name, largest = (f"pixel{column}", 255) if column else ("label", 9)
@@ -259,14 +251,13 @@ BAD_TEXT = {
     # What pandas would take for an index, drop or fill up
     "every row shifted": (f"{HEADER}\n0,{ROW}\n1,{ROW}\n", "line 2 has 786 fields, the header 785"),
     "comma at the end": (f"{HEADER}\n{ROW},\n", "line 2 has 786 fields"),
-    "one long row": (f"{HEADER}\n{ROW}\n{ROW},7\n", "line 3 has 786 fields"),
     "one short row": (f"{HEADER}\n{ROW}\n{SHORT}\n{ROW}", "line 3 has 784 fields"),
-    "first row short": (f"{HEADER}\n{SHORT}\n{ROW}", "line 2 has 784 fields"),
     "cut in the last row": (f"{HEADER}\n{ROW}\n{ROW[:900]}", "line 3 has"),
-    "index not in the header": (f"{PIXELS},label\n0,{NUMBERS},9\n", "line 2 has 786 fields"),
     "index not in the rows": (f",{HEADER}\n{ROW}\n", "line 2 has 785 fields, the header 786"),
     "quote left open": (f'{HEADER}\n{ROW}\n"{ROW}\n{ROW}', "is not CSV text"),
     "comma in quotes": (f"{HEADER}\n" + with_cell(5, '"1,2"')[:-4], "line 2 has 784 fields"),
+    "row over two lines": (f'{HEADER}\n{SHORT},"5\n",{NUMBERS}\n', "line 2 is not CSV text"),
+    "comma in an index": (f',{HEADER}\n"0,1",{ROW}\n', "is not a table of images (a line has"),
     "missing column": (
         f"{HEADER.replace(',pixel9,', ',')}\n{SHORT}\n",
         "has a wrong header: it lacks 'pixel9'.",
@@ -276,17 +267,16 @@ BAD_TEXT = {
         f"{HEADER.replace('label', 'class')}\n{ROW}\n",
         "lacks 'label' and has besides 'class'.",
     ),
-    "columns exchanged": (GOOD.replace("pixel2,pixel3,", "pixel3,pixel2,"), "in the wrong order"),
-    "column twice": (f"{HEADER},pixel784\n{ROW},1\n", "some twice"),
-    "no header": (f"{ROW}\n{ROW}\n", "lacks the header label,pixel1,…,pixel784"),
-    "semicolons": (GOOD.replace(",", ";"), "lacks the header"),
+    "columns exchanged": (GOOD.replace("pixel2,pixel3,", "pixel3,pixel2,"), "in another order, or"),
+    "column twice": (f"{HEADER},pixel784\n{ROW},1\n", "or twice"),
+    "no header": (f"{ROW}\n{ROW}\n", "lacks 'label', 'pixel1'"),
+    "semicolons": (GOOD.replace(",", ";"), "The header must be label,pixel1,…,pixel784"),
     "empty": ("", "is empty"),
-    "header only": (f"{HEADER}\n", "has a header but not one row"),
-    "header and blank lines": (f"{HEADER}\n\n\n", "has a header but not one row"),
+    "header and blank lines": (f"{HEADER}\n\n\n", "has a header but no rows"),
     "junk": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, "is not CSV text: it begins with"),
     "UTF-16": (GOOD.encode("utf-16"), "is not CSV text"),
-    "zeros": (bytes(1 << 20), "has a line, or blanks, of more than 65,536 bytes"),
-    "long name": (f"{HEADER},{'x' * 50_000}\n{ROW},1", "has a wrong header"),
+    "zeros": (bytes(1 << 20), "16,384 bytes or more"),
+    "long name": (f"{HEADER},{'x' * 8_000}\n{ROW},1", "has a wrong header"),
     "junk after the header": (f"{HEADER}\n".encode() + b"\xff" * 99, "is not CSV text"),
     "junk in a cell": (GOOD.encode()[:-2] + b"\xff", "is not CSV text"),
 }
@@ -299,13 +289,8 @@ def test_bad_text_is_named_with_finding_and_remedy(tmp_path, content, finding):
     assert len(message) < 700
 
 
-def test_files_that_cannot_be_opened(tmp_path, unprivileged):
+def test_a_missing_file_is_told(tmp_path):
     assert "does not exist" in error_of(tmp_path / "f.csv")
-    assert "is a directory, not a file" in error_of(tmp_path)
-    path = save(tmp_path / "f.csv", GOOD)
-    path.chmod(0)
-    with unprivileged():
-        assert "permission denied" in error_of(path)
 
 
 @pytest.mark.slow

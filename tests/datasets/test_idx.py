@@ -1,7 +1,6 @@
-"""A file is read only if it is, byte for byte, the one it should be; if not, the error says why."""
+"""A file is read only if it is, byte for byte, the expected one; if not, the error says why."""
 
 import gzip
-import os
 import struct
 import tracemalloc
 from hashlib import sha256
@@ -20,33 +19,24 @@ PACKED = gzip.compress(CONTENT)
 
 
 @pytest.mark.parametrize("name", ["toy-images.gz", "toy-images"])
-@pytest.mark.parametrize(
-    "content",
-    [CONTENT, PACKED, gzip.compress(CONTENT[:99]) + gzip.compress(CONTENT[99:])],
-    ids=["unpacked", "packed", "packed in two"],
-)
+@pytest.mark.parametrize("content", [CONTENT, PACKED], ids=["unpacked", "packed"])
 def test_packed_and_unpacked_files_give_the_same_array_whatever_their_name(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     np.testing.assert_array_equal(read_idx(tmp_path / name, IMAGES), PIXELS)
 
 
 LABELS = struct.pack(">2I", 0x0801, 99) + b"0" * 99
-TWICE = CONTENT[:16] + CONTENT[16 : 16 + 784] * 3 + CONTENT[16 + 3 * 784 :]
 BAD_FILES = {
-    "truncated gzip": (PACKED[:-2000], "truncated: the compressed data end too early"),
-    "gzip without its end": (PACKED[:-4], "truncated: the compressed data end too early"),
-    "truncated in the gzip header": (PACKED[:5], "truncated: the compressed data"),
-    "flipped bits": (PACKED[:5000] + b"\xaa" * 9 + PACKED[5009:], "damaged: "),
-    "rubbish after the end": (PACKED + b"rubbish", "damaged: gzip says"),
-    "empty": (b"", "is empty"),
+    "truncated gzip": (PACKED[:-4], r"damaged or cannot be read \(Compressed file ended"),
+    "flipped bits": (PACKED[:5000] + b"\xaa" * 9 + PACKED[5009:], "damaged or cannot be read"),
+    "rubbish after the end": (PACKED + b"rubbish", "damaged or cannot be read"),
+    "empty": (b"", "it begins with b''"),
     "no IDX": (b"<!DOCTYPE html>" * 9, r"not an IDX file .* it begins with b'<!DO"),
-    "header cut": (CONTENT[:10], r"truncated: it holds 10 of 15,696 bytes"),
-    "payload cut": (CONTENT[:-1], r"truncated: it holds 15,695 of 15,696 bytes"),
+    "cut": (CONTENT[:-1], r"truncated: it holds 15,695 of 15,696 bytes"),
     "short inside gzip": (gzip.compress(CONTENT[:-1]), "truncated: it holds 15,695 of"),
     "one byte more": (gzip.compress(CONTENT + b"x"), "holds more than the expected 15,696"),
-    "labels": (LABELS, r"not an IDX file of unsigned bytes of shape \(20, 28, 28\)"),
-    "one pixel off": (CONTENT[:-1] + b"\0", "damaged, or not .* its SHA-256 is .*, not "),
-    "old release": (TWICE, "repeats 2 of its images.* before 2017-08-31"),
+    "labels": (LABELS, r"not an IDX file of bytes of shape \(20, 28, 28\)"),
+    "one pixel off": (CONTENT[:-1] + b"\0", "or another data set: .* of before 2017-08-31"),
 }
 
 
@@ -60,29 +50,21 @@ def test_bad_file_is_named_with_finding_and_remedy(tmp_path, content, finding):
     assert str(caught.value).endswith(". Do something.")
 
 
-def test_swapped_files_are_told_by_their_hash(package):
-    path = package / "train-labels-idx1-ubyte.gz"
-    for part, kind in (("train", 0), ("test", 1)):
-        with pytest.raises(DatasetError, match=r"is train-labels.* of Fashion-MNIST.*swapped") as e:
-            read_idx(path, FASHION_MNIST[part][kind])
-        assert "github.com/zalandoresearch/fashion-mnist" in str(e.value)
+@pytest.mark.parametrize(("part", "kind"), [("train", 0), ("test", 1)])
+def test_swapped_files_are_told_by_their_hash_and_none_is_to_be_deleted(package, part, kind):
+    with pytest.raises(DatasetError, match=r"is train-labels.* of Fashion-MNIST.*swapped") as told:
+        read_idx(package / "train-labels-idx1-ubyte.gz", FASHION_MNIST[part][kind])
+    assert "Put the file of https://github.com/zalandoresearch/fashion-mnist" in str(told.value)
+    assert not any(word in str(told.value).lower() for word in ("delete", "remove"))
 
 
 def test_digits_are_told_by_their_hash(tmp_path, monkeypatch):
-    """Of the real files only the hashes are at hand: a stand-in takes the place of one."""
-    assert len(_idx.MNIST) == 4
-    assert _idx.MNIST.keys() < _idx.KNOWN_FILES.keys()
+    """A stand-in takes the place of a file of MNIST, of which only the hashes are at hand."""
     known = next(_idx.KNOWN_FILES[digest] for digest in _idx.MNIST)
     monkeypatch.setitem(_idx.KNOWN_FILES, sha256(LABELS).hexdigest(), known)
     (tmp_path / "f").write_bytes(LABELS)
     with pytest.raises(DatasetError, match=r"is train-images.* of MNIST, handwritten digits"):
         read_idx(tmp_path / "f", FASHION_MNIST["train"][1])
-
-
-def test_no_advice_deletes_a_file():
-    for file in (file for files in FASHION_MNIST.values() for file in files):
-        assert "elete" not in file.remedy
-        assert "remove" not in file.remedy
 
 
 def test_bomb_costs_less_than_twice_the_payload(tmp_path):
@@ -98,17 +80,3 @@ def test_bomb_costs_less_than_twice_the_payload(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < 2 * expected.size
-
-
-def test_files_that_cannot_be_opened(tmp_path, unprivileged):
-    (tmp_path / "closed").write_bytes(CONTENT)
-    (tmp_path / "closed").chmod(0)
-    findings = {".": "is a directory, not a file", "missing.gz": "does not exist"}
-    if hasattr(os, "mkfifo"):
-        os.mkfifo(tmp_path / "pipe.gz")  # must not wait for a writer
-        findings["pipe.gz"] = "is not a regular file"
-    for name, finding in findings.items():
-        with pytest.raises(DatasetError, match=finding):
-            read_idx(tmp_path / name, IMAGES)
-    with unprivileged(), pytest.raises(DatasetError, match=r"permission denied.*Give yourself"):
-        read_idx(tmp_path / "closed", IMAGES)
