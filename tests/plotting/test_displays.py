@@ -201,7 +201,7 @@ class TestImageGrid:
         rows, y = X.reshape(len(X), -1), (y == 0).astype(int)
         clf = FixedThresholdClassifier(GaussianNB(), threshold=1.1).fit(rows, y)
         display = ImageGridDisplay.from_estimator(clf, rows, y, select="all")
-        assert display.predicted == [0] * 20
+        assert display.predicted == ["0"] * 20
         assert_allclose(display.confidence, clf.predict_proba(rows)[:20, 0])
 
     def test_of_an_estimator_shows_its_own_errors(self, images, small):
