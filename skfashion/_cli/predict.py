@@ -38,7 +38,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--background",
         default="auto",
         metavar="COLOR",
-        help="background of the images, such as white or #fdfdfd; default: auto, the color of the "
+        help="background of the images, such as white or #fdfdfd; default: auto, the colour of the "
         "corners",
     )
     command.add_argument(

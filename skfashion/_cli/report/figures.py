@@ -1,4 +1,4 @@
-"""The figures of the report, as SVG in the page's text color."""
+"""The figures of the report, as SVG in the page's text colour."""
 
 import io
 import re
@@ -17,7 +17,7 @@ from skfashion.plotting import ComparisonDisplay, HistoryDisplay, ImageGridDispl
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# A placeholder color for text and lines, which is replaced by the page's text color.
+# A placeholder colour for text and lines, which is replaced by the page's text colour.
 _PLACEHOLDER_COLOR = "#010203"
 _COLOR_SETTINGS = (
     "text.color",
@@ -69,7 +69,7 @@ def figures(
         lambda ax: ComparisonDisplay.from_comparison(comparison, ax=ax),
     )
     yield _draw(
-        f"Mean {metric} against the seconds of a fit. The line is the Pareto front: "
+        f"Mean {metric} against fit time in seconds. The line is the Pareto front: "
         "no other estimator is both faster and better than one on it.",
         (5.2, 4.2),
         lambda ax: ComparisonDisplay.from_comparison(comparison, kind="fit_time", ax=ax),
@@ -128,7 +128,7 @@ def _draw_confusion(
 
 
 def _draw(caption: str, size: tuple[float, float], draw: Callable[["Axes"], object]) -> Figure:
-    """Call `draw` on new Axes and return the figure in the page's text color."""
+    """Call `draw` on new Axes and return the figure in the page's text colour."""
     import matplotlib as mpl
     from matplotlib.figure import Figure as MatplotlibFigure
 
