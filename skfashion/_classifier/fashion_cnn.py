@@ -36,7 +36,7 @@ from skfashion._utils.types import (
     FloatName,
     ImageShape,
     StrPath,
-    keeps_types,
+    preserve_signature,
 )
 
 if TYPE_CHECKING:
@@ -328,8 +328,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         """
         return cls(**{"filters": (16, 48, 96), "strides": 2, "dropout": 0.5, **overrides})
 
-    @keeps_types(with_callbacks)
-    @keeps_types(_fit_context(prefer_skip_nested_validation=True))
+    @preserve_signature(with_callbacks)
+    @preserve_signature(_fit_context(prefer_skip_nested_validation=True))
     def fit(
         self,
         X: ArrayLike,
@@ -412,7 +412,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         reports.end()
         return self
 
-    @keeps_types(_fit_context(prefer_skip_nested_validation=True))
+    @preserve_signature(_fit_context(prefer_skip_nested_validation=True))
     def partial_fit(
         self,
         X: ArrayLike,

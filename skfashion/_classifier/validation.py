@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from skfashion._classifier import images
 from skfashion._network.architecture import Architecture
 from skfashion._training.data import TrainingData
-from skfashion._utils.labels import check_labels
+from skfashion._utils.label_checks import check_labels
 from skfashion._utils.types import AnyArray, FloatArray
 
 

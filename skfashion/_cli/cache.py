@@ -1,4 +1,4 @@
-"""``skfashion cache``."""
+"""The command ``skfashion cache``."""
 
 import argparse
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from skfashion._utils.cache_directory import clear, limit_size, measure_usage
 
-HELP = "show, limit or clear what is stored in a directory of memory"
+HELP = "show, limit or clear the cache in a directory of memory"
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 
@@ -23,18 +23,18 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what is stored, or what was removed."""
+    """Print the size of the cache, or of what was removed."""
     if not arguments.path.is_dir():
-        raise ValueError(f"{arguments.path} is no directory: nothing is stored there.")
+        raise ValueError(f"{arguments.path} is not a directory.")
     if arguments.clear:
-        found, removed = clear(arguments.path), " removed"
+        usage, removed = clear(arguments.path), " removed"
     elif arguments.max_size is not None:
-        found, removed = limit_size(arguments.path, arguments.max_size), " removed"
+        usage, removed = limit_size(arguments.path, arguments.max_size), " removed"
     else:
-        found, removed = measure_usage(arguments.path), ""
+        usage, removed = measure_usage(arguments.path), ""
     print(
-        f"{arguments.path}: {found.trainings} trainings, {found.epochs} epochs, "
-        f"{found.fits} fits of comparisons, {found.bytes / 1e6:.1f} MB{removed}"
+        f"{arguments.path}: {usage.trainings} trainings, {usage.epochs} epochs, "
+        f"{usage.fits} fits of comparisons, {usage.bytes / 1e6:.1f} MB{removed}"
     )
     return 0
 
@@ -43,5 +43,5 @@ def _parse_size(text: str) -> float:
     """Parse a size in bytes, with or without a unit."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", text.strip(), re.IGNORECASE)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size, such as 500MB or 10GB")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500MB or 10GB")
     return float(match[1]) * _UNITS[match[2].upper()]

@@ -1,4 +1,4 @@
-"""``skfashion compare``."""
+"""The command ``skfashion compare``."""
 
 import argparse
 import shlex
@@ -25,23 +25,25 @@ HELP = "cross-validate both networks and the classical baselines; print a table"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the options of this command."""
     add_data(command, default="mini")
     command.add_argument("--cv", type=at_least(2), default=3, help="folds; default: 3")
-    command.add_argument("--n-jobs", type=number_of_jobs, help="fits at a time; default: 1")
     command.add_argument(
-        "--test", action="store_true", help="train on all images too and score the test images"
+        "--n-jobs", type=number_of_jobs, help="number of parallel fits; default: 1"
+    )
+    command.add_argument(
+        "--test", action="store_true", help="also train on all images and score the test images"
     )
     command.add_argument(
         "--timeout",
         type=positive_seconds,
-        help="seconds for one fit and its scores; default: no limit",
+        help="limit in seconds for one fit and its scores; default: no limit",
     )
     command.add_argument(
         "--memory",
         type=Path,
         metavar="DIR",
-        help="keep finished fits here; the same command then goes on where it was stopped",
+        help="store finished fits here; the same command then continues where it was stopped",
     )
     command.add_argument(
         "--output",
@@ -54,7 +56,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table. Return 1 if an estimator failed, 130 after Ctrl-C."""
-    # Other commands need no pandas.
+    # Import pandas only here: the other commands do not need it.
     from skfashion import FashionCNN, compare, make_baselines
     from skfashion._cli import report as _report
 
@@ -78,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     }
     print(f"{len(X)} images, {arguments.cv} stratified folds", file=sys.stderr)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "compare was interrupted")  # the exit status says so
+        warnings.filterwarnings("ignore", "compare was interrupted")  # the exit status shows it
         comparison = compare(
             estimators,
             X,
@@ -88,11 +90,11 @@ def run(arguments: argparse.Namespace) -> int:
             X_test=X_test,
             y_test=y_test,
             timeout=arguments.timeout,
-            # Not as the networks' own: a fit that resumed from stored epochs would seem fast.
+            # Do not set the networks' own memory: a fit that resumes would seem too fast.
             memory=arguments.memory,
             verbose=1,
         )
-    print(comparison, flush=True)  # whatever becomes of the report
+    print(comparison, flush=True)  # before the report, which may fail
     if arguments.output:
         facts = {
             "command": shlex.join(["skfashion", *arguments.argv]),

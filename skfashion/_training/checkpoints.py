@@ -59,7 +59,7 @@ def locate_checkpoints(
     digest = hashlib.sha256()
     for rows in filter(None, (data, data.validation)):
         _hash_rows(digest, rows, pixel_max, architecture.dtype)
-    key = cache_directory.make_key(
+    key = cache_directory.hash_settings(
         {
             "architecture": asdict(architecture),
             "settings": shaping,

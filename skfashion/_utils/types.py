@@ -1,4 +1,4 @@
-"""Names for types that several modules share, and types for what has none."""
+"""Shared type aliases, and a typed wrapper for untyped decorators."""
 
 from collections.abc import Callable
 from os import PathLike
@@ -17,6 +17,6 @@ StrPath: TypeAlias = str | PathLike[str]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def keeps_types(decorator: Callable[..., Any]) -> Callable[[_Function], _Function]:
-    """Say of a decorator that it leaves the types as they are: scikit-learn's have none."""
+def preserve_signature(decorator: Callable[..., Any]) -> Callable[[_Function], _Function]:
+    """Declare that an untyped decorator keeps the signature."""
     return decorator

@@ -43,7 +43,7 @@ REFUSED_CONTENTS = [
         (
             "filters",
             ((), (0,), (-1,), (1.5,), ("4",), (4, np.nan), (None,), ((4, 6),)),
-            "expected a positive integer for each convolution, and at least one",
+            "expected a non-empty sequence of positive integers, one for each convolution",
         ),
         (
             "image_shape",

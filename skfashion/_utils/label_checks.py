@@ -1,4 +1,4 @@
-"""Checks of labels that scikit-learn would let pass, or refuse in words of NumPy."""
+"""Checks of labels that scikit-learn accepts, or rejects with an unclear NumPy message."""
 
 from typing import Any
 
@@ -6,18 +6,19 @@ import numpy as np
 
 
 def check_labels(y: Any, name: str = "y") -> None:
-    """Refuse labels that are missing, or are neither strings nor an array of numbers.
+    """Raise an error if labels are missing, or are neither strings nor an array of numbers.
 
-    Of numbers, and of what is no column of labels at all, scikit-learn's own checks tell better.
+    Numeric labels and arrays of the wrong shape are left to scikit-learn, whose messages are
+    clearer.
 
     Raises
     ------
     ValueError
-        Naming the parameter `name`.
+        If a label is missing or has another type. The error names the parameter `name`.
     """
     try:
         labels = np.asarray(y)
-    except ValueError:  # rows of several lengths
+    except ValueError:  # rows of different lengths
         return
     if labels.ndim == 0 or labels.size != len(labels):
         return
@@ -26,18 +27,18 @@ def check_labels(y: Any, name: str = "y") -> None:
     missing |= {str(value) for value in values if _is_missing(value)}
     if missing:
         raise ValueError(
-            f"Unknown label type: {name} has missing labels ({', '.join(sorted(missing))}): "
-            "expected a label for each row."
+            f"Unknown label type: {name} has missing labels ({', '.join(sorted(missing))}). "
+            "Expected a label for each row."
         )
     if not all(isinstance(value, str) for value in values):
         types = sorted({type(value).__name__ for value in values})
         raise ValueError(
             f"Unknown label type: {name} has labels of the type{'s' * (len(types) > 1)} "
-            f"{' and '.join(types)}: expected strings alone, or an array of numbers."
+            f"{' and '.join(types)}. Expected only strings, or an array of numbers."
         )
 
 
 def _is_missing(value: Any) -> bool:
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):  # pandas'
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):  # of pandas
         return True
     return isinstance(value, float) and np.isnan(value)
