@@ -16,7 +16,14 @@ from skfashion._network.forks import check_not_forked
 from skfashion._network.numpy_model import log_softmax, softmax
 from skfashion._network.prediction import predict_logits
 from skfashion._training.checkpoints import Checkpoints
-from skfashion._utils.types import AnyArray, FloatArray, History, ImageShape, StrPath
+from skfashion._utils.types import (
+    AnyArray,
+    FloatArray,
+    History,
+    ImageShape,
+    StrPath,
+    unconverted,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -246,6 +253,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         """
         return model_file.load(cls, path)
 
+    @unconverted
     def to_keras(self) -> keras.Sequential:
         """The trained network as a plain Keras model, independent of this estimator.
 
@@ -281,6 +289,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
             return None
         return Checkpoints(**self._checkpoints, shapes=architecture.parameter_shapes)
 
+    @unconverted
     def _logits(self, X: ArrayLike) -> FloatArray:
         check_is_fitted(self)
         X = validation.check_images(self, X)

@@ -37,6 +37,7 @@ from skfashion._utils.types import (
     ImageShape,
     StrPath,
     keeps_types,
+    unconverted,
 )
 
 if TYPE_CHECKING:
@@ -328,6 +329,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         """
         return cls(**{"filters": (16, 48, 96), "strides": 2, "dropout": 0.5, **overrides})
 
+    @unconverted
     @keeps_types(with_callbacks)
     @keeps_types(_fit_context(prefer_skip_nested_validation=True))
     def fit(
@@ -412,6 +414,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         reports.end()
         return self
 
+    @unconverted
     @keeps_types(_fit_context(prefer_skip_nested_validation=True))
     def partial_fit(
         self,

@@ -12,7 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skfashion._network.architecture import Architecture
 from skfashion._network.keras_layers import Adam
 from skfashion._network.keras_model import Network, cache
-from skfashion._network.tensorflow import keras
+from skfashion._network.tensorflow import computing_eagerly, keras
 from skfashion._training.data import TrainingData, TrainingSettings
 from skfashion._training.progress import Progress
 from skfashion._utils.types import AnyArray
@@ -49,6 +49,7 @@ with _for_this_module_alone():
 _MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
+@computing_eagerly()
 def train(
     architecture: Architecture,
     settings: TrainingSettings,
