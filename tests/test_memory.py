@@ -165,7 +165,14 @@ class TestEqualBitsWithoutTrainingTwice:
         assert equal(first, again)
 
     @pytest.mark.parametrize(
-        "variable", ["XLA_FLAGS", "TF_DETERMINISTIC_OPS", "ONEDNN_MAX_CPU_ISA"]
+        "variable",
+        [
+            "XLA_FLAGS",
+            "TF_DETERMINISTIC_OPS",
+            "TF_SET_ONEDNN_FPMATH_MODE",
+            "TF_XLA_FLAGS",
+            "ONEDNN_MAX_CPU_ISA",
+        ],
     )
     def test_settings_that_shape_bits_make_another_run(self, images, cnn, monkeypatch, variable):
         cnn(epochs=1).fit(*images)
@@ -511,3 +518,62 @@ class TestNothingIsLost:
         clf.set_params(warm_start=True).fit(*images)
         assert clf.n_iter_ == 5
         assert entries(tmp_path) == stored
+
+
+class TestSettingsOfTensorFlow:
+    """What shapes bits names another training; it is found again before TensorFlow starts."""
+
+    FIT = """
+        import sys
+        from helpers import import_tensorflow, make_images
+        from skfashion import FashionCNN
+
+        def trained():
+            clf = FashionCNN(filters=(4,), epochs=1, memory={memory!r}, random_state=0)
+            return clf.fit(*make_images()).n_epochs_trained_
+    """
+
+    @pytest.fixture
+    def run(self, tmp_path):
+        def run(code, **environment):
+            fit = textwrap.dedent(self.FIT).format(memory=str(tmp_path))
+            environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
+            return run_python(fit + textwrap.dedent(code), **environment).splitlines()
+
+        return run
+
+    def test_each_that_is_changed_by_tensorflows_functions(self, run):
+        out = run("""
+            print(trained(), trained())
+            config = import_tensorflow().config
+            rewrite = config.optimizer.set_experimental_options
+            for act in (
+                config.experimental.enable_op_determinism,
+                lambda: rewrite({"constant_folding": False}),
+                lambda: rewrite({"auto_mixed_precision": True}),
+                lambda: rewrite({"disable_meta_optimizer": True}),
+                lambda: config.optimizer.set_jit(True),
+                lambda: config.experimental.enable_tensor_float_32_execution(False),
+                lambda: config.run_functions_eagerly(True),
+            ):
+                act()
+                print(trained(), trained())
+        """)
+        assert out == ["1 0"] * 8
+
+    def test_one_that_a_variable_tells_is_found_before_tensorflow_starts_and_after(self, run):
+        setting = {"TF_DETERMINISTIC_OPS": "1"}
+        assert run("print(trained(), trained())", **setting) == ["1 0"]
+        again = """
+            print(trained(), "tensorflow" in sys.modules)
+            tf = import_tensorflow()
+            print(trained())
+            tf.constant(1) + 1
+            print(trained())
+        """
+        assert run(again, **setting) == ["0 False", "0", "0"]
+
+    def test_what_tensorflow_says_or_is_started_with_makes_no_other(self, images, cnn, monkeypatch):
+        cnn(epochs=1).fit(*images)
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+        assert cnn(epochs=1).fit(*images).n_epochs_trained_ == 0

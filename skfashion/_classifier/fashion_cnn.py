@@ -182,7 +182,9 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     what this machine would train is found again. The key of a training holds its data (bytes and
     floats that are equal after scaling are equal), its seed, all parameters that shape it, the
     versions of Keras, NumPy, TensorFlow and skfashion, the processor's instructions, the graphics
-    cards, the environment variables of XLA, oneDNN and determinism, and the number of threads.
+    cards, the number of threads, and what TensorFlow was told: by environment variables (its own
+    and those of XLA, oneDNN and CUDA), or by ``tf.config`` (determinism, rewriters and XLA of
+    ``tf.config.optimizer``, TensorFloat-32, eager functions, hidden devices) and ``tf.device``.
     ``skfashion cache DIR --max-size 10GB`` removes the least recently used trainings.
 
     Ctrl-C is passed on as a KeyboardInterrupt within about a second, and leaves the estimator
