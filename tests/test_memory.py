@@ -30,6 +30,7 @@ from skfashion import FashionCNN
 from skfashion._cli.main import main
 from skfashion._network.architecture import TrainingState
 from skfashion._training.checkpoints import Checkpoints
+from skfashion._training.progress import EarlyStopping, Progress
 from skfashion._utils import cache_directory
 
 
@@ -328,14 +329,14 @@ class TestNothingIsLost:
         assert [path.name for path in entries(tmp_path, "optimizer")] == ["00004.optimizer"]
         assert entries(tmp_path, "part") == []
 
-    @pytest.mark.parametrize("kind", ["weights", "optimizer"])
+    @pytest.mark.parametrize("kind", ["figures", "weights", "optimizer"])
     @pytest.mark.parametrize(
         "damage",
         [
             lambda content: b"",
             lambda content: content[:100],
             lambda content: content[:-1],
-            lambda content: content[:500] + bytes([content[500] ^ 1]) + content[501:],
+            lambda content: content[:100] + bytes([content[100] ^ 1]) + content[101:],
             lambda content: b"not ours at all" * 100,
         ],
         ids=["empty", "cut", "one byte short", "one bit", "foreign"],
@@ -378,17 +379,18 @@ class TestNothingIsLost:
     def test_cleared_between_two_epochs_the_storing_goes_on(self, tmp_path):
         run = Checkpoints(tmp_path, "0" * 40, [(2,)])
         state = TrainingState([np.zeros(2)], [np.zeros(2)], [np.zeros(2)], 1)
-        run.save(state, {"loss": [1.0]})
+        run.save(1, state, {"loss": 1.0})
         assert cache_directory.clear(tmp_path)[:2] == (1, 1)
         assert list(tmp_path.iterdir()) == []
-        run.save(state, {"loss": [1.0, 0.5]})
-        assert [path.name for path in entries(tmp_path)] == ["00002.optimizer", "00002.weights"]
+        run.save(2, state, {"loss": 0.5})
+        assert {path.suffix for path in entries(tmp_path)} == {".figures", ".optimizer", ".weights"}
+        assert {path.stem for path in entries(tmp_path)} == {"00002"}
         assert run.find_latest(0, 2) is None  # the first is missing
 
     def test_a_home_directory_is_found(self, images, cnn, tmp_path, monkeypatch):
         monkeypatch.setenv("HOME", str(tmp_path))
         cnn(epochs=1, memory="~/stored").fit(*images)
-        assert len(entries(tmp_path / "stored")) == 2
+        assert len(entries(tmp_path / "stored", "weights")) == 1
 
     def test_an_entry_of_another_training_is_found_out(self, images, cnn, tmp_path):
         cnn(epochs=2).fit(*images)
@@ -577,3 +579,37 @@ class TestSettingsOfTensorFlow:
         cnn(epochs=1).fit(*images)
         monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
         assert cnn(epochs=1).fit(*images).n_epochs_trained_ == 0
+
+
+class TestGrowth:
+    """A training of twice the epochs takes twice the time, and twice the disk."""
+
+    @staticmethod
+    def progress(tmp_path, epochs):
+        state = TrainingState([np.zeros(9)], [np.zeros(9)], [np.zeros(9)], 1)
+        return state, Progress(
+            state,
+            {"loss": [], "val_accuracy": []},
+            epochs=epochs,
+            early_stopping=EarlyStopping(epochs, 0),
+            checkpoints=Checkpoints(tmp_path, "0" * 40, [(9,)]),
+        )
+
+    def test_the_last_of_many_epochs_takes_no_longer_than_the_first(self, tmp_path):
+        state, progress = self.progress(tmp_path, epochs=2_000)
+        taken = []
+        while not progress.ended:
+            before = time.perf_counter()
+            progress.record({"loss": 0.1, "val_accuracy": 0.9}, state)
+            progress.resume()
+            taken.append(time.perf_counter() - before)
+        assert np.median(taken[-500:]) < 1.5 * np.median(taken[:500])
+        again = self.progress(tmp_path, epochs=2_000)[1]
+        assert again.resume()
+        assert again.result().history == progress.result().history
+
+    def test_every_epoch_takes_the_same_disk(self, images, cnn, tmp_path):
+        cnn(epochs=30).fit(*images)
+        for kind in ("figures", "weights"):
+            sizes = [path.stat().st_size for path in entries(tmp_path, kind)]
+            assert max(sizes) < min(sizes) + 50

@@ -183,13 +183,13 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
             )
         X = validation.check_images(self, X)
         for epoch in range(1, self.n_iter_ + 1):
-            found = checkpoints.load(epoch)
-            if found is None:
+            state = checkpoints.load(epoch)
+            if state is None:
                 raise ValueError(
                     f"Epoch {epoch} is not stored in {checkpoints.folder}, where fit stores them: "
                     "fit again."
                 )
-            yield softmax(self._logits_of(X, found[0].weights))
+            yield softmax(self._logits_of(X, state.weights))
 
     def save(self, path: StrPath, *, include_optimizer: bool = False) -> None:
         """Write the fitted network into one file, which `load` reads without TensorFlow.

@@ -16,7 +16,9 @@ _ATTEMPTS = 3
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
-def write_atomically(path: Path, content: bytes | bytearray, *, durable: bool = True) -> None:
+def write_atomically(
+    path: Path, content: bytes | bytearray, *, durable: bool = True, sweep: bool = True
+) -> None:
     """Put bytes into a file: whoever reads it finds all of them or what was there before.
 
     A file that was there leaves its permissions to the new one, and what a symbolic link names is
@@ -30,6 +32,8 @@ def write_atomically(path: Path, content: bytes | bytearray, *, durable: bool = 
     durable : bool, default=True
         Hold this after a power cut as well. It costs half as much again for 28 MB, and now and then
         half a second.
+    sweep : bool, default=True
+        Look for half files of killed processes, which takes longer the more files there are.
 
     Raises
     ------
@@ -42,19 +46,20 @@ def write_atomically(path: Path, content: bytes | bytearray, *, durable: bool = 
         if path.exists() and not path.is_file():
             path.write_bytes(content)
         else:
-            _replace(Path(os.path.realpath(path)), content, durable)
+            _replace(Path(os.path.realpath(path)), content, durable, sweep)
     except OSError as error:
         raise _naming(path, error) from error
 
 
-def _replace(path: Path, content: bytes | bytearray, durable: bool) -> None:
+def _replace(path: Path, content: bytes | bytearray, durable: bool, sweep: bool) -> None:
     for left in reversed(range(_ATTEMPTS)):
         # Not by `tempfile`, whose files nobody else may read: the directory may be shared.
         part = path.parent / f".skfashion-{uuid.uuid4().hex}.part"
         try:
             with part.open("xb") as file:
                 _inherit(path, part)
-                _remove_stale(path.parent, file.fileno())
+                if sweep:
+                    _remove_stale(path.parent, file.fileno())
                 file.write(content)
                 if durable:
                     # Some file systems keep the new name before they keep what is in the file.
@@ -71,7 +76,7 @@ def _replace(path: Path, content: bytes | bytearray, durable: bool) -> None:
             raise
 
 
-def write_sealed(path: Path, content: bytes | memoryview) -> None:
+def write_sealed(path: Path, content: bytes | memoryview, *, sweep: bool = True) -> None:
     """Put bytes and their checksum into a file, for `read_sealed`.
 
     The folder is made if need be. The checksum tells what a power cut has spoilt.
@@ -80,6 +85,8 @@ def write_sealed(path: Path, content: bytes | memoryview) -> None:
     ----------
     path : Path
     content : bytes or memoryview
+    sweep : bool, default=True
+        As in `write_atomically`.
 
     Raises
     ------
@@ -88,10 +95,10 @@ def write_sealed(path: Path, content: bytes | memoryview) -> None:
     """
     sealed = hashlib.sha256(content).digest() + content
     try:
-        write_atomically(path, sealed, durable=False)
+        write_atomically(path, sealed, durable=False, sweep=sweep)
     except FileNotFoundError:  # the first, or somebody clears the directory
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, sealed, durable=False)
+        write_atomically(path, sealed, durable=False, sweep=sweep)
 
 
 def read_sealed(path: Path) -> memoryview:
