@@ -16,7 +16,14 @@ from skfashion._network.forks import check_not_forked
 from skfashion._network.numpy_model import log_softmax, softmax
 from skfashion._network.prediction import predict_logits
 from skfashion._training.checkpoints import Checkpoints
-from skfashion._utils.types import AnyArray, FloatArray, History, ImageShape, StrPath
+from skfashion._utils.types import (
+    AnyArray,
+    FloatArray,
+    History,
+    ImageShape,
+    StrPath,
+    unconverted,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -176,13 +183,13 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
             )
         X = validation.check_images(self, X)
         for epoch in range(1, self.n_iter_ + 1):
-            found = checkpoints.load(epoch)
-            if found is None:
+            state = checkpoints.load(epoch)
+            if state is None:
                 raise ValueError(
                     f"Epoch {epoch} is not stored in {checkpoints.folder}, where fit stores them: "
                     "fit again."
                 )
-            yield softmax(self._logits_of(X, found[0].weights))
+            yield softmax(self._logits_of(X, state.weights))
 
     def save(self, path: StrPath, *, include_optimizer: bool = False) -> None:
         """Write the fitted network into one file, which `load` reads without TensorFlow.
@@ -246,6 +253,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         """
         return model_file.load(cls, path)
 
+    @unconverted
     def to_keras(self) -> keras.Sequential:
         """The trained network as a plain Keras model, independent of this estimator.
 
@@ -281,6 +289,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
             return None
         return Checkpoints(**self._checkpoints, shapes=architecture.parameter_shapes)
 
+    @unconverted
     def _logits(self, X: ArrayLike) -> FloatArray:
         check_is_fitted(self)
         X = validation.check_images(self, X)

@@ -37,6 +37,7 @@ from skfashion._utils.types import (
     ImageShape,
     StrPath,
     preserve_signature,
+    unconverted,
 )
 
 if TYPE_CHECKING:
@@ -181,7 +182,9 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     what this machine would train is found again. The key of a training holds its data (bytes and
     floats that are equal after scaling are equal), its seed, all parameters that shape it, the
     versions of Keras, NumPy, TensorFlow and skfashion, the processor's instructions, the graphics
-    cards, the environment variables of XLA, oneDNN and determinism, and the number of threads.
+    cards, the number of threads, and what TensorFlow was told: by environment variables (its own
+    and those of XLA, oneDNN and CUDA), or by ``tf.config`` (determinism, rewriters and XLA of
+    ``tf.config.optimizer``, TensorFloat-32, eager functions, hidden devices) and ``tf.device``.
     ``skfashion cache DIR --max-size 10GB`` removes the least recently used trainings.
 
     Ctrl-C is passed on as a KeyboardInterrupt within about a second, and leaves the estimator
@@ -328,6 +331,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         """
         return cls(**{"filters": (16, 48, 96), "strides": 2, "dropout": 0.5, **overrides})
 
+    @unconverted
     @preserve_signature(with_callbacks)
     @preserve_signature(_fit_context(prefer_skip_nested_validation=True))
     def fit(
@@ -412,6 +416,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         reports.end()
         return self
 
+    @unconverted
     @preserve_signature(_fit_context(prefer_skip_nested_validation=True))
     def partial_fit(
         self,

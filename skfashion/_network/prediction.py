@@ -62,17 +62,18 @@ def _predict_with_tensorflow(
     architecture: Architecture,
     pixel_max: float,
 ) -> FloatArray:
-    from skfashion._network.tensorflow import tf
+    from skfashion._network.tensorflow import computing_eagerly, tf
 
-    predict = _compile_prediction(architecture, images.dtype.name)
-    scale = tf.constant(pixel_max, architecture.dtype)
-    tensors = [tf.constant(weight) for weight in weights]
-    rows = architecture.prediction_batch_size
-    parts = [
-        predict(tf.constant(images[first : first + rows]), scale, *tensors)
-        for first in range(0, len(images), rows)
-    ]
-    return np.concatenate(parts)
+    with computing_eagerly():
+        predict = _compile_prediction(architecture, images.dtype.name)
+        scale = tf.constant(pixel_max, architecture.dtype)
+        tensors = [tf.constant(weight) for weight in weights]
+        rows = architecture.prediction_batch_size
+        parts = [
+            predict(tf.constant(images[first : first + rows]), scale, *tensors)
+            for first in range(0, len(images), rows)
+        ]
+        return np.concatenate(parts)
 
 
 @functools.lru_cache(maxsize=16)

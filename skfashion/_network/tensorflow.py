@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from skfashion._network.forks import was_forked_from_tensorflow
 from skfashion._utils.environment import omp_num_threads
 
-__all__ = ["keras", "runs_here", "tf"]
+__all__ = ["computing_eagerly", "keras", "runs_here", "tf"]
 
 
 def _check_installed() -> None:
@@ -138,6 +138,17 @@ if keras.config.backend() != "tensorflow":
         f"FashionCNN trains on TensorFlow, but Keras runs on {keras.config.backend()!r} "
         "(KERAS_BACKEND or keras.json). Restart Python with KERAS_BACKEND=tensorflow."
     )
+
+
+@contextlib.contextmanager
+def computing_eagerly() -> Iterator[None]:
+    """Leave whatever graph, session, function or distribution strategy the caller is in.
+
+    What is built there could not be used outside. It does so as well where eager execution is
+    switched off. `tf.init_scope` would stay in a graph, and let no tape record, not even ours.
+    """
+    with tf.Graph().as_default(), tf.__internal__.eager_context.eager_mode():
+        yield
 
 
 def runs_here() -> bool:

@@ -17,7 +17,7 @@ from skfashion._utils.files import is_temporary
 from skfashion._utils.types import StrPath
 
 _KEY = re.compile(r"[0-9a-f]{40}")
-_EPOCH_FILE = re.compile(r"\d{5,}\.(weights|optimizer)")
+_EPOCH_FILE = re.compile(r"\d{5,}\.(figures|weights|optimizer)")
 _FIT_FILE = re.compile(r"[0-9a-f]{40}\.fit")
 
 

@@ -19,18 +19,22 @@ import numpy as np
 # scikit-learn is left out: it only prepares the data, and the data are hashed separately.
 _RELEVANT_LIBRARIES = ("keras", "numpy", "tensorflow", "skfashion")
 
-# Prefixes of environment variables that choose kernels and devices, such as ONEDNN_MAX_CPU_ISA.
+# Prefixes of environment variables that choose kernels, precisions and devices. Those of
+# TensorFlow all count, but for its log and its threads, which are counted.
 _RELEVANT_VARIABLES = (
+    "CUBLAS_",
     "CUDA_VISIBLE_DEVICES",
+    "CUDNN_",
     "DNNL_",
     "NVIDIA_TF32_OVERRIDE",
     "ONEDNN_",
-    "TF_CUDNN_DETERMINISTIC",
-    "TF_DETERMINISTIC_OPS",
-    "TF_ENABLE_ONEDNN_OPTS",
-    "TF_XLA_FLAGS",
-    "XLA_FLAGS",
+    "TF_",
+    "XLA_",
 )
+_OTHER_VARIABLES = ("TF_CPP_", "TF_NUM_")
+
+# What TensorFlow reads in TF_DETERMINISTIC_OPS. It ends the process at any other value.
+_TRUTH_VALUES = {"0": False, "false": False, "1": True, "true": True}
 
 
 def omp_num_threads() -> int | None:
@@ -60,10 +64,42 @@ def fingerprint() -> dict[str, Any]:
     dict
         Threads, processor, graphics cards, settings of TensorFlow and oneDNN, and versions.
     """
-    settings = {
-        name: value for name, value in os.environ.items() if name.startswith(_RELEVANT_VARIABLES)
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_RELEVANT_VARIABLES) and not name.startswith(_OTHER_VARIABLES)
     }
-    return {"threads": threads(), "settings": settings, **_machine()}
+    return {"threads": threads(), "variables": variables, **_set_in_tensorflow(), **_machine()}
+
+
+def _set_in_tensorflow() -> dict[str, Any]:
+    """Collect what was set through TensorFlow, as far as it differs from the defaults.
+
+    So nothing differs between a process that has not imported TensorFlow and one that has.
+    """
+    # While another thread imports TensorFlow, it is there without its parts.
+    tensorflow: Any = sys.modules.get("tensorflow")
+    config = getattr(tensorflow, "config", None)
+    if config is None:
+        return {}
+    hidden = {*config.list_physical_devices()} - {*config.get_visible_devices()}
+    options = config.optimizer.get_experimental_options()
+    told = _TRUTH_VALUES.get(os.environ.get("TF_DETERMINISTIC_OPS", "0").lower())
+    private = sys.modules["tensorflow.python.framework.config"]
+    found = {
+        "hidden_devices": sorted(device.name for device in hidden),
+        "device": tensorflow.__internal__.eager_context.get_device_name(),
+        "jit": config.optimizer.get_jit(),
+        "rewriters": {
+            name: value
+            for name, value in options.items()
+            if value or not name.startswith("disable_")
+        },
+        "runs_eagerly": config.functions_run_eagerly(),
+        "without_tf32": not config.experimental.tensor_float_32_execution_enabled(),
+        "other_determinism": told is not None and private.is_op_determinism_enabled() != told,
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def describe() -> dict[str, str]:

@@ -16,7 +16,9 @@ _ATTEMPTS = 3
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
-def write_atomically(path: Path, content: bytes | bytearray, *, durable: bool = True) -> None:
+def write_atomically(
+    path: Path, content: bytes | bytearray, *, durable: bool = True, sweep: bool = True
+) -> None:
     """Write bytes to a file atomically.
 
     Readers see the old content or all of the new content. The new file keeps the old permissions.
@@ -29,6 +31,8 @@ def write_atomically(path: Path, content: bytes | bytearray, *, durable: bool = 
     content : bytes or bytearray
     durable : bool, default=True
         Also survive a power cut. This takes 50 % longer for 28 MB, and sometimes half a second.
+    sweep : bool, default=True
+        Remove temporary files of killed processes. This takes longer the more files there are.
 
     Raises
     ------
@@ -41,19 +45,20 @@ def write_atomically(path: Path, content: bytes | bytearray, *, durable: bool = 
         if path.exists() and not path.is_file():
             path.write_bytes(content)
         else:
-            _replace(Path(os.path.realpath(path)), content, durable)
+            _replace(Path(os.path.realpath(path)), content, durable, sweep)
     except OSError as error:
         raise _add_path(path, error) from error
 
 
-def _replace(path: Path, content: bytes | bytearray, durable: bool) -> None:
+def _replace(path: Path, content: bytes | bytearray, durable: bool, sweep: bool) -> None:
     for attempts_left in reversed(range(_ATTEMPTS)):
         # `tempfile` makes files that other users cannot read, but the directory may be shared.
         temporary = path.parent / f".skfashion-{uuid.uuid4().hex}.part"
         try:
             with temporary.open("xb") as file:
                 _copy_owner_and_permissions(path, temporary)
-                _remove_stale(path.parent, file.fileno())
+                if sweep:
+                    _remove_stale(path.parent, file.fileno())
                 file.write(content)
                 if durable:
                     # Some file systems store the new name before the file's content.
@@ -70,7 +75,7 @@ def _replace(path: Path, content: bytes | bytearray, durable: bool) -> None:
             raise
 
 
-def write_sealed(path: Path, content: bytes | memoryview) -> None:
+def write_sealed(path: Path, content: bytes | memoryview, *, sweep: bool = True) -> None:
     """Write bytes and their checksum to a file, for `read_sealed`.
 
     A missing folder is created. The checksum detects files that a power cut has damaged.
@@ -79,6 +84,8 @@ def write_sealed(path: Path, content: bytes | memoryview) -> None:
     ----------
     path : Path
     content : bytes or memoryview
+    sweep : bool, default=True
+        As in `write_atomically`.
 
     Raises
     ------
@@ -87,10 +94,10 @@ def write_sealed(path: Path, content: bytes | memoryview) -> None:
     """
     sealed = hashlib.sha256(content).digest() + content
     try:
-        write_atomically(path, sealed, durable=False)
+        write_atomically(path, sealed, durable=False, sweep=sweep)
     except FileNotFoundError:  # the folder is new, or another process removed it
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, sealed, durable=False)
+        write_atomically(path, sealed, durable=False, sweep=sweep)
 
 
 def read_sealed(path: Path) -> memoryview:
