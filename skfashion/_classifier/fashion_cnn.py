@@ -161,7 +161,9 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     Where this process has started TensorFlow, by `fit`, `partial_fit` or `to_keras`, work of more
     than 500 million multiply-adds (60 images of version 1, 1,000 of version 2) is predicted by it,
     else by NumPy. NumPy's outputs are the same bits alone and in any batch; TensorFlow's
-    probabilities differ by less than 1e-5.
+    probabilities differ by less than 1e-5. A process that is forked can predict, unless another
+    thread multiplied large matrices at that moment, which NumPy's BLAS does not survive: start
+    processes by "spawn" or "forkserver", or set ``OPENBLAS_NUM_THREADS=1``.
 
     In a worker of joblib, loky or Dask TensorFlow takes the threads that the worker was given
     (``OMP_NUM_THREADS``), unless it was started before. Sums of another number of threads are

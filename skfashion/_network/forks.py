@@ -1,4 +1,7 @@
-"""Whether TensorFlow can run in this process: its threads do not outlive a fork."""
+"""Whether TensorFlow can run in this process: its threads do not outlive a fork.
+
+Nothing is known here of NumPy's BLAS, which a fork beside a thread that multiplies leaves locked.
+"""
 
 import os
 import sys
