@@ -530,7 +530,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             state,
             self.history_,
             epochs=int(epochs),
-            early_stopping=EarlyStopping(self.n_iter_no_change, self.tol)
+            early_stopping=EarlyStopping(int(self.n_iter_no_change), float(self.tol))
             if self.early_stopping
             else None,
             checkpoints=self._open_checkpoints(architecture),

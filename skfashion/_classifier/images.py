@@ -1,5 +1,6 @@
 """Images of any layout and scale become the arrays that networks take."""
 
+import functools
 import math
 from typing import Any
 
@@ -141,6 +142,22 @@ def warn_if_scale_differs(X: AnyArray, typical_max: float, *, name: str = "X") -
         )
 
 
+def check_raw_pixels(pixel_max: float, dtype: FloatName) -> None:
+    """Refuse a scale whose raw pixels a Keras model could not take.
+
+    Raises
+    ------
+    ValueError
+        If `dtype` does not hold such pixels, or what they are multiplied with, at full precision.
+    """
+    tiny, precision = float(np.finfo(dtype).tiny), float(np.finfo(dtype).eps)
+    if not tiny / precision <= pixel_max <= 1 / tiny:
+        raise ValueError(
+            f"pixel_max_={pixel_max:g} is out of the range of dtype={dtype!r}, in which a Keras "
+            "model takes raw pixels. Scale X, e.g. to 0..1, and fit again."
+        )
+
+
 def prepare(
     X: AnyArray,
     image_shape: ImageShape,
@@ -188,8 +205,9 @@ def prepare(
     return images
 
 
+@functools.lru_cache
 def _is_exact(value: float, dtype: FloatName) -> bool:
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         # Not of NumPy's number and Python's: that would be compared in the precision of the first.
         return float(np.dtype(dtype).type(value)) == value
 
@@ -199,7 +217,7 @@ def _divide(X: AnyArray, pixel_max: float, dtype: FloatName, name: str) -> AnyAr
     # precision and bytes divided in the network's own precision give equal bits. The buffered
     # cast needs no double-precision copy of the whole.
     scaled = np.empty(X.shape, dtype)
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         np.divide(X, pixel_max, out=scaled, dtype=np.float64, casting="unsafe")
     if not np.isfinite(scaled).all():
         raise ValueError(

@@ -211,7 +211,7 @@ def split_rows(rows: Rows, validation_fraction: float, seed: int) -> tuple[Rows,
     try:
         training, validation = train_test_split(
             np.arange(len(rows.labels)),
-            test_size=validation_fraction,
+            test_size=float(validation_fraction),
             stratify=rows.labels,
             random_state=seed,
         )

@@ -145,11 +145,13 @@ def _count_pieces(length: int, work: int, most: int) -> int:
 
 def log_softmax(logits: FloatArray) -> FloatArray:
     """Logarithms of the class probabilities, without overflow."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    with np.errstate(all="ignore"):  # what is too small for the dtype is 0
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def softmax(logits: FloatArray) -> FloatArray:
     """Class probabilities, without overflow."""
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    with np.errstate(all="ignore"):  # what is too small for the dtype is 0
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return exponentials / exponentials.sum(axis=1, keepdims=True)

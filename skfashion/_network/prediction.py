@@ -46,7 +46,8 @@ def predict_logits(
     work = len(images) * architecture.multiply_adds
     if work > _MULTIPLY_ADDS_WORTH_TENSORFLOW and _tensorflow_runs_here():
         return _predict_with_tensorflow(images, weights, architecture, pixel_max)
-    with np.errstate(over="ignore", invalid="ignore"):  # the caller looks for what is not finite
+    # The caller looks for what is not finite.
+    with np.errstate(all="ignore"):
         return numpy_model.logits(images, weights, architecture.strides, pixel_max)
 
 
