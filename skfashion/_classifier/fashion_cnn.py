@@ -83,6 +83,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     class_weight : dict, "balanced" or None, default=None
         Weight of each class label, at least 0 and finite, multiplied into the sample weights of
         the training rows. A class that the dict leaves out has weight 1, as all have with None.
+        A dict may name classes that the rows lack, as those of a small fold do, if it names all
+        that they have; otherwise a label that no row has is an error, as in scikit-learn.
         "balanced": ``n / (n_classes * n_of_class)``.
     image_shape : tuple of two int or None, default=None
         Rows and columns of an image, at least 1. They must match the number of features exactly.
@@ -395,7 +397,9 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             if any(part is not None for part in (X_val, y_val, sample_weight_val)):
                 rows_val = validation.check_validation_rows(self, X_val, y_val, sample_weight_val)
             elif self.validation_fraction > 0:
-                rows, rows_val = validation.split_rows(rows, self.validation_fraction, self._seed)
+                rows, rows_val = validation.split_rows(
+                    rows, self.validation_fraction, self._seed, self.classes_
+                )
             elif self.early_stopping:
                 raise ValueError(
                     "early_stopping=True needs validation rows: give X_val and y_val to fit, or "

@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from skfashion._classifier import images
 from skfashion._network.architecture import Architecture
 from skfashion._training.data import TrainingData
-from skfashion._utils.labels import check_labels
+from skfashion._utils.labels import abbreviate, check_labels
 from skfashion._utils.types import AnyArray, FloatArray
 
 
@@ -119,7 +119,7 @@ def encode_labels(y: AnyArray, classes: AnyArray, name: str) -> NDArray[np.int32
     if -1 in codes:
         unseen = sorted({repr(label) for label in y.tolist() if label not in positions})
         raise ValueError(
-            f"{name} holds labels that are not among the classes {classes.tolist()}: "
+            f"{name} holds labels that are not among the classes {abbreviate(classes.tolist())}: "
             f"{', '.join(unseen[:10])}."
         )
     return np.array(codes, dtype=np.int32)
@@ -156,7 +156,8 @@ def weigh_classes(
     Raises
     ------
     ValueError
-        If a weight is negative or no finite number, or a class is not among `classes`.
+        If a weight is negative or no finite number; or a dict names what is not among `classes`,
+        and not all of them.
     """
     if class_weight is None:
         return rows
@@ -174,11 +175,18 @@ def weigh_classes(
 
 
 def _class_factors(class_weight: Mapping[Any, Any], labels: list[Any]) -> FloatArray:
+    known = set(labels)
+    absent = [label for label in class_weight if label not in known]
+    unnamed = [label for label in labels if label not in class_weight]
+    # As scikit-learn's compute_class_weight: a fold may lack a class, but where there is also one
+    # without a weight, the name is more likely misspelt.
+    if absent and unnamed:
+        raise ValueError(
+            f"class_weight names {', '.join(map(repr, absent[:10]))}, which is not among the "
+            f"classes {abbreviate(labels)}, and gives no weight to {abbreviate(unnamed)}. Is a "
+            "label misspelt? Where some rows lack a class, name all classes."
+        )
     for label, weight in class_weight.items():
-        if label not in labels:
-            raise ValueError(
-                f"class_weight names {label!r}, which is not among the classes {labels}."
-            )
         if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
             raise ValueError(
                 f"class_weight={class_weight!r}: expected a finite number of 0 or more for each "
@@ -196,8 +204,18 @@ def require_two_classes(rows: Rows) -> None:
         )
 
 
-def split_rows(rows: Rows, validation_fraction: float, seed: int) -> tuple[Rows, Rows]:
+def split_rows(
+    rows: Rows, validation_fraction: float, seed: int, classes: AnyArray
+) -> tuple[Rows, Rows]:
     """Set rows aside for validation, stratified by class.
+
+    Parameters
+    ----------
+    rows : Rows
+    validation_fraction : float
+    seed : int
+    classes : ndarray of shape (n_classes,)
+        The labels, for messages.
 
     Returns
     -------
@@ -216,9 +234,12 @@ def split_rows(rows: Rows, validation_fraction: float, seed: int) -> tuple[Rows,
             random_state=seed,
         )
     except ValueError as error:
+        single = classes[np.bincount(rows.labels, minlength=len(classes)) == 1].tolist()
+        # scikit-learn would name the encoded labels.
+        reason = f"only one row has the label {abbreviate(single)[1:-1]}" if single else error
         raise ValueError(
             f"validation_fraction={validation_fraction!r} of {len(rows.labels)} rows cannot be set "
-            f"aside so that each class is on either side ({error}). Give more rows, another "
+            f"aside so that each class is on either side ({reason}). Give more rows, another "
             "fraction, or X_val and y_val."
         ) from error
     return rows.take(training), rows.take(validation)
