@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from skfashion._classifier import images as _images
+from skfashion._utils.labels import as_column
 from skfashion._utils.types import AnyArray, FloatArray, ImageShape
 from skfashion.datasets import ImageFileReader
 from skfashion.plotting._style import (
@@ -111,7 +112,7 @@ class ImageGridDisplay:
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
             Images; of two dimensions where the estimator is not a FashionCNN. What the
             ImageFileReader takes where there is one.
-        y : array-like of shape (n,) or None, default=None
+        y : array-like of shape (n,) or (n, 1), or None, default=None
             True labels. None where nobody knows them.
         select : {"errors", "all"} or None, default=None
             As in `from_predictions`.
@@ -188,11 +189,11 @@ class ImageGridDisplay:
         ----------
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
             Images.
-        y_true : array-like of shape (n,) or None
+        y_true : array-like of shape (n,) or (n, 1), or None
             True labels. None where nobody knows them.
-        y_pred : array-like of shape (n,)
+        y_pred : array-like of shape (n,) or (n, 1)
             Predicted labels.
-        confidence : array-like of shape (n,) or None, default=None
+        confidence : array-like of shape (n,) or (n, 1), or None, default=None
             Probability of the predicted class. None writes none and orders nothing.
         select : {"errors", "all"} or None, default=None
             "errors" takes the images whose label was not found, with `confidence` the most
@@ -230,8 +231,9 @@ class ImageGridDisplay:
         check_choice("select", select, ["errors", "all"])
         check_at_least_one("n_images", n_images)
         check_consistent_length(X, y_true, y_pred, confidence)
-        y_pred = np.asarray(y_pred)
-        y_true = None if y_true is None else np.asarray(y_true)
+        y_pred = as_column(y_pred, "y_pred")
+        y_true = None if y_true is None else as_column(y_true, "y_true")
+        confidence = None if confidence is None else as_column(confidence, "confidence")
         rows = np.arange(len(y_pred))
         if select == "errors":
             if y_true is None:
@@ -246,7 +248,7 @@ class ImageGridDisplay:
                     "select='all' shows the first images."
                 )
             if confidence is not None:
-                rows = rows[np.argsort(-np.asarray(confidence)[rows], kind="stable")]
+                rows = rows[np.argsort(-confidence[rows], kind="stable")]
         rows = rows[:n_images]
         occurring = unique_labels(y_pred if y_true is None else y_true, y_pred)
         names = name_classes(
@@ -260,7 +262,7 @@ class ImageGridDisplay:
             images=as_images(X, rows, image_shape),
             true=None if y_true is None else [names[label] for label in y_true[rows].tolist()],
             predicted=[names[label] for label in y_pred[rows].tolist()],
-            confidence=None if confidence is None else np.asarray(confidence)[rows],
+            confidence=None if confidence is None else confidence[rows],
         ).plot(ax, **kwargs)
 
     def plot(
