@@ -89,7 +89,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     image_shape : tuple of two int or None, default=None
         Rows and columns of an image, at least 1. They must match the number of features exactly.
         None takes them from 3- and 4-dimensional X, and for rows of features the smallest square
-        that holds them. What is too small for the network is padded with zeros.
+        that holds them; `fit` warns where 64 or more features are no square. What is too small
+        for the network is padded with zeros.
     dtype : {"float32", "float64"}, default="float32"
         Of weights, arithmetic and probabilities.
     memory : str, path-like, joblib.Memory or None, default=None

@@ -58,9 +58,18 @@ def check_images(clf: Any, X: Any, name: str = "X") -> AnyArray:
         If X is sparse.
     """
     X, layout = images.flatten(X, name)
-    X = validate_data(clf, X, dtype="numeric", reset=False)
+    images.check_several(X, name)
+    given = X.shape
+    try:
+        X = validate_data(clf, X, dtype="numeric", reset=False)
+        images.check_layout(clf.image_shape_, layout, name)
+    except ValueError as error:
+        shape = given if layout is None else (given[0], *layout)
+        advice = images.find_mistake(shape, clf.image_shape_, clf.n_features_in_, name)
+        if not advice:
+            raise
+        raise ValueError(f"{error} {advice}") from error
     images.check_numbers(X, name)
-    images.check_layout(clf.image_shape_, layout, name)
     return X
 
 
@@ -93,11 +102,14 @@ def check_rows(
     """
     check_labels(y)
     X, layout = images.flatten(X)
+    images.check_several(X)
     X, y = validate_data(clf, X, y, dtype="numeric", reset=reset, ensure_min_samples=min_samples)
     images.check_numbers(X)
     check_classification_targets(y)
     if reset:
         clf.image_shape_ = images.choose_image_shape(clf.image_shape, layout, X.shape[1])
+        if clf.image_shape is None and layout is None:
+            images.warn_if_not_square(X.shape[1])
     elif clf.image_shape is not None or layout is not None:
         shape = images.choose_image_shape(clf.image_shape, layout, X.shape[1])
         images.check_layout(clf.image_shape_, shape)
