@@ -204,7 +204,8 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         ----------
         path : str or path-like
             Of the file; a leading ``~`` is the home directory. A file that is there is replaced as
-            a whole or not at all. Where a symbolic link leads is written, and the link stays.
+            a whole or not at all; its other names (hard links) keep the old one. Where a symbolic
+            link leads is written, and the link stays.
         include_optimizer : bool, default=False
             Whether to keep the optimizer's state, which makes the file three times as large. Only
             with it `partial_fit` and `warm_start` go on from what was loaded, bit for bit.
@@ -268,16 +269,20 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         ------
         sklearn.exceptions.NotFittedError
             Before `fit`.
+        ValueError
+            If `pixel_max_` is so small or large that `dtype` does not hold raw pixels.
         RuntimeError
             If Keras runs on another backend than TensorFlow, or in a process forked from one where
             TensorFlow runs.
         """
         check_is_fitted(self)
+        architecture = Architecture(**self._architecture)
+        images.check_raw_pixels(self.pixel_max_, architecture.dtype)
         check_not_forked()
         from skfashion._network.keras_layers import build_sequential
 
         return build_sequential(
-            Architecture(**self._architecture),
+            architecture,
             self.weights_,
             image_shape=self.image_shape_,
             pixel_max=self.pixel_max_,

@@ -42,7 +42,7 @@ def smallest_side(
     return side
 
 
-def _is_positive_integer(n: object) -> bool:
+def _is_count(n: object) -> bool:
     return not isinstance(n, bool) and isinstance(n, Integral) and int(n) >= 1
 
 
@@ -110,29 +110,32 @@ class Architecture:
             would exceed 128 x 128 pixels, or if the network would have more than 10**9
             parameters.
         """
-        filters = tuple(filters)
-        if not filters or not all(_is_positive_integer(n) for n in filters):
+        # An array without a dimension cannot be iterated over.
+        counts = tuple(filters) if getattr(filters, "ndim", 1) else ()
+        if not counts or not all(map(_is_count, counts)):
             raise ValueError(
                 f"filters={filters!r}: expected a non-empty sequence of positive integers, one for "
                 "each convolution."
             )
+        # A product of NumPy's small integers would overflow.
+        kernel_size, strides, dense_units = int(kernel_size), int(strides), int(dense_units)
         limit = max(_MAX_PADDED_PIXELS, *image_shape)
-        side = smallest_side(len(filters), kernel_size, strides, limit=limit)
+        side = smallest_side(len(counts), kernel_size, strides, limit=limit)
         rows, columns = (max(length, side) for length in image_shape)
         if (rows, columns) != tuple(image_shape) and rows * columns > _MAX_PADDED_PIXELS:
             raise ValueError(
-                f"{len(filters)} convolutions with kernel_size={kernel_size} and "
+                f"{len(counts)} convolutions with kernel_size={kernel_size} and "
                 f"strides={strides} need images of at least {side} x {side} pixels, but these "
                 f"have {image_shape[0]} x {image_shape[1]}. Use smaller strides, a smaller "
                 "kernel_size or fewer filters."
             )
         architecture = cls(
             image_shape=(rows, columns),
-            filters=tuple(map(int, filters)),
-            kernel_size=int(kernel_size),
-            strides=int(strides),
+            filters=tuple(map(int, counts)),
+            kernel_size=kernel_size,
+            strides=strides,
             dropout=bool(dropout > 0),
-            dense_units=int(dense_units),
+            dense_units=dense_units,
             **fields,
         )
         if architecture.n_parameters > _MAX_PARAMETERS:

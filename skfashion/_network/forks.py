@@ -1,6 +1,7 @@
 """Detects processes that were forked after TensorFlow started.
 
-TensorFlow cannot run there, because threads do not survive a fork.
+TensorFlow cannot run there, because threads do not survive a fork. NumPy's BLAS may be locked there
+as well, if another thread was multiplying; that is not detected.
 """
 
 import os

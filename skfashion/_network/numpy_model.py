@@ -3,8 +3,13 @@
 Each image has its own matrix products, whose shapes do not depend on the batch. Its outputs are
 therefore bitwise equal alone and in any batch. One product over the batch would be up to 1.7 times
 faster, but BLAS rounds a row differently at different positions.
+
+BLAS runs these products in one thread: products that it would share among threads are cut into
+pieces. So processes that predict at the same time do not wait for each other's threads, no setting
+of BLAS is changed, and a process may be forked while another thread predicts.
 """
 
+import functools
 from collections.abc import Sequence
 from math import prod
 
@@ -15,6 +20,14 @@ from skfashion._utils.types import AnyArray, FloatArray
 
 # Limit for the patches of a batch, in bytes: several times faster if they fit the CPU cache.
 _MAX_PATCH_BYTES = 8e6
+
+# Multiplications in one product, at most: of two matrices, and of a vector and a matrix. OpenBLAS,
+# which NumPy brings along, takes several threads for more than 262,144 and 460,800. They spin while
+# they wait for each other, and beside busy processes an image took 20 times as long.
+_MATRIX_WORK, _VECTOR_WORK = 2**18, 2**17
+
+# Pieces at most, and the least length of one: where they would be smaller, BLAS takes its threads.
+_MOST_PIECES, _SHORTEST = 512, 4
 
 
 def compute_logits(
@@ -59,8 +72,8 @@ def _forward_pass(x: FloatArray, weights: Sequence[FloatArray], strides: int) ->
     for kernel, bias in convolutions:
         x = np.maximum(_convolve(x, kernel, strides) + bias, 0)
     x = x.reshape(len(x), 1, -1)
-    x = np.maximum(x @ hidden[0] + hidden[1], 0)
-    return (x @ output[0] + output[1])[:, 0]
+    x = np.maximum(_multiply(x, hidden[0]) + hidden[1], 0)
+    return (_multiply(x, output[0]) + output[1])[:, 0]
 
 
 def _convolve(x: FloatArray, kernel: FloatArray, strides: int) -> FloatArray:
@@ -75,17 +88,70 @@ def _convolve(x: FloatArray, kernel: FloatArray, strides: int) -> FloatArray:
         (image, row * strides, column * strides, row, column, channel),
         writeable=False,
     )
-    flat = patches.reshape(n, height * width, -1) @ kernel.reshape(-1, filters)
+    flat = _multiply(patches.reshape(n, height * width, -1), kernel.reshape(-1, filters))
     return flat.reshape(n, height, width, filters)
+
+
+def _multiply(x: FloatArray, matrix: FloatArray) -> FloatArray:
+    """Multiply the rows of each image with a matrix, in pieces that BLAS leaves to one thread.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, rows, inputs)
+    matrix : ndarray of shape (inputs, outputs)
+
+    Returns
+    -------
+    ndarray of shape (n, rows, outputs)
+    """
+    rows = x.shape[1]
+    most = _MATRIX_WORK if rows > 1 else _VECTOR_WORK
+    if rows * matrix.size <= most:
+        return x @ matrix
+    n, _, inputs = x.shape
+    outputs = matrix.shape[1]
+    if rows > 1:
+        pieces = _count_pieces(rows, matrix.size, most)
+    else:
+        pieces = _count_pieces(inputs, outputs, most)
+    if pieces == 1:
+        return x @ matrix
+    if rows > 1:
+        return (x.reshape(n, pieces, -1, inputs) @ matrix).reshape(n, rows, outputs)
+    # A piece of the matrix meets all images before the next one, and is read from memory but once.
+    sums = np.empty((n, pieces, 1, outputs), x.dtype)
+    vectors = x.reshape(n, pieces, 1, -1).swapaxes(0, 1)
+    np.matmul(vectors, matrix.reshape(pieces, 1, -1, outputs), out=sums.swapaxes(0, 1))
+    return sums.sum(axis=1)
+
+
+@functools.lru_cache
+def _count_pieces(length: int, work: int, most: int) -> int:
+    """Count the equal pieces of a length whose work each is `most` at most; 1 if they do not pay.
+
+    Parameters
+    ----------
+    length : int
+        What is cut into pieces.
+    work : int
+        Multiplications for each unit of it.
+    most : int
+    """
+    for pieces in range(1, min(_MOST_PIECES, length // _SHORTEST) + 1):
+        if length % pieces == 0 and length // pieces * work <= most:
+            return pieces
+    return 1
 
 
 def log_softmax(logits: FloatArray) -> FloatArray:
     """Compute the logarithms of the class probabilities, without overflow."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    with np.errstate(all="ignore"):  # what is too small for the dtype is 0
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def softmax(logits: FloatArray) -> FloatArray:
     """Compute the class probabilities, without overflow."""
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    with np.errstate(all="ignore"):  # what is too small for the dtype is 0
+        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return exponentials / exponentials.sum(axis=1, keepdims=True)

@@ -46,7 +46,7 @@ def predict_logits(
     work = len(images) * architecture.n_multiply_adds
     if work > _MULTIPLY_ADDS_WORTH_TENSORFLOW and _tensorflow_runs_here():
         return _predict_with_tensorflow(images, weights, architecture, pixel_max)
-    with np.errstate(over="ignore", invalid="ignore"):  # the caller looks for what is not finite
+    with np.errstate(all="ignore"):  # the caller checks for non-finite values
         return numpy_model.compute_logits(images, weights, architecture.strides, pixel_max)
 
 

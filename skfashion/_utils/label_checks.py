@@ -1,8 +1,41 @@
 """Checks of labels that scikit-learn accepts, or rejects with an unclear NumPy message."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+
+from skfashion._utils.types import AnyArray
+
+# A message shows all labels up to so many, of more the first ones.
+_MOST_SHOWN, _FIRST_SHOWN = 20, 10
+
+
+def abbreviate(labels: Iterable[Any]) -> str:
+    """Write labels as a list for a message, of thousands the first ones."""
+    shown = [*labels]
+    if len(shown) <= _MOST_SHOWN:
+        return repr(shown)
+    first = ", ".join(map(repr, shown[:_FIRST_SHOWN]))
+    return f"[{first}, ..., {shown[-1]!r}] ({len(shown):,} in all)"
+
+
+def as_column(values: Any, name: str) -> AnyArray:
+    """Turn a value for each row, perhaps in the one column of a DataFrame, into an array.
+
+    Raises
+    ------
+    ValueError
+        If they are of another shape, naming the parameter `name`.
+    """
+    array = np.asarray(values)
+    if array.shape[1:] == (1,):
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(
+            f"{name} has shape {array.shape}: expected a value for each image, of shape (n,)."
+        )
+    return array
 
 
 def check_labels(y: Any, name: str = "y") -> None:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import _safe_indexing, check_consistent_length
 
 from skfashion._classifier import images as _images
+from skfashion._utils.label_checks import as_column
 from skfashion._utils.types import AnyArray, FloatArray, ImageShape
 from skfashion.inspection._occlusion import (
     check_takes_rows,
@@ -137,9 +138,9 @@ class OcclusionDisplay:
             Fitted classifier with `predict_proba`. Use a dict to compare several.
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
             Images, or a DataFrame. The classifiers predict from rows of pixels.
-        y : array-like of shape (n,) or None, default=None
+        y : array-like of shape (n,) or (n, 1), or None, default=None
             True labels, shown above the images. If None, they are not shown.
-        label : label, array-like of shape (n,) or None, default=None
+        label : label, array-like of shape (n,) or (n, 1), or None, default=None
             The class to explain, for all images or for each. Pass `y` to explain the true classes.
             If None, use the most probable class of each classifier.
         patch_size : int, default=5
@@ -187,13 +188,15 @@ class OcclusionDisplay:
         for classifier in named.values():
             check_takes_rows(classifier)
         pixels, layout = _images.flatten(X)
-        if pixels.ndim < 2:
+        if len(pixels.shape) < 2:
             raise ValueError(
                 f"X has shape {pixels.shape}: expected several images, (n, features), "
                 "(n, rows, columns) or (n, rows, columns, 1). Use [X] for a single image."
             )
-        labels = None if label is None or np.ndim(label) == 0 else np.asarray(label).tolist()
-        check_consistent_length(pixels, y, labels)
+        is_one = label is None or np.ndim(label) == 0
+        labels = None if is_one else as_column(label, "label").tolist()
+        true = None if y is None else as_column(y, "y")
+        check_consistent_length(pixels, true, labels)
         rows = np.arange(min(n_images, pixels.shape[0]))
         if not len(rows):
             raise ValueError("X has no images: expected at least one.")
@@ -210,7 +213,7 @@ class OcclusionDisplay:
             [
                 _explain(
                     classifier,
-                    _safe_indexing(pixels, [row]),
+                    _safe_indexing(pixels, [int(row)]),  # polars takes no other integers
                     label if labels is None else labels[row],
                     **settings,
                 )
@@ -218,7 +221,6 @@ class OcclusionDisplay:
             ]
             for row in rows
         ]
-        true = None if y is None else np.asarray(y)[rows].tolist()
         return cls(
             images=as_images(pixels, rows, image_shape),
             maps=np.array([[values for values, _, _ in row] for row in results]),
@@ -226,7 +228,9 @@ class OcclusionDisplay:
             # Other classifiers may have further labels, which have no display name.
             explained=[[names.get(key, str(key)) for _, key, _ in row] for row in results],
             probabilities=np.array([[probability for *_, probability in row] for row in results]),
-            true=None if true is None else [names.get(key, str(key)) for key in true],
+            true=None
+            if true is None
+            else [names.get(key, str(key)) for key in true[rows].tolist()],
         ).plot(ax, **kwargs)
 
     def plot(

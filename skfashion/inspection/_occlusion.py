@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from sklearn.utils.validation import check_is_fitted
 
 from skfashion._classifier import images as _images
+from skfashion._utils.label_checks import abbreviate
 from skfashion._utils.types import AnyArray, FloatArray, ImageShape
 from skfashion.datasets import ImageFileReader
 
@@ -126,6 +127,7 @@ def occlusion_map(
     """
     check_takes_rows(estimator)
     pixels, shape, frame = _read(image, estimator, image_shape)
+    patch_size, stride = int(patch_size), int(stride)  # NumPy's small integers would overflow
     _check_patches(patch_size, stride, shape)
     filling = _as_pixel(fill, pixels.dtype)
     classes = _classes(estimator)
@@ -268,7 +270,8 @@ def class_index(label: Any, classes: AnyArray) -> int:
         return classes.tolist().index(label)
     except ValueError:
         raise ValueError(
-            f"label={label!r} is not a class of the estimator: expected one of {classes.tolist()}."
+            f"label={label!r} is not a class of the estimator: expected one of "
+            f"{abbreviate(classes.tolist())}."
         ) from None
 
 

@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from skfashion._classifier import images as _images
+from skfashion._utils.label_checks import as_column
 from skfashion._utils.types import AnyArray, FloatArray, ImageShape
 from skfashion.datasets import ImageFileReader
 from skfashion.plotting._style import (
@@ -111,7 +112,7 @@ class ImageGridDisplay:
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
             Images. They need two dimensions if the estimator is not a FashionCNN. If a Pipeline
             begins with an ImageFileReader, the input of the reader.
-        y : array-like of shape (n,) or None, default=None
+        y : array-like of shape (n,) or (n, 1), or None, default=None
             True labels. None if they are unknown.
         select : {"errors", "all"} or None, default=None
             As in `from_predictions`.
@@ -190,11 +191,11 @@ class ImageGridDisplay:
         ----------
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
             Images.
-        y_true : array-like of shape (n,) or None
+        y_true : array-like of shape (n,) or (n, 1), or None
             True labels. None if they are unknown.
-        y_pred : array-like of shape (n,)
+        y_pred : array-like of shape (n,) or (n, 1)
             Predicted labels.
-        confidence : array-like of shape (n,) or None, default=None
+        confidence : array-like of shape (n,) or (n, 1), or None, default=None
             Probabilities of the predicted classes. If None, they are not shown, and errors are not
             sorted.
         select : {"errors", "all"} or None, default=None
@@ -233,8 +234,9 @@ class ImageGridDisplay:
         check_choice("select", select, ["errors", "all"])
         check_at_least_one("n_images", n_images)
         check_consistent_length(X, y_true, y_pred, confidence)
-        y_pred = np.asarray(y_pred)
-        y_true = None if y_true is None else np.asarray(y_true)
+        y_pred = as_column(y_pred, "y_pred")
+        y_true = None if y_true is None else as_column(y_true, "y_true")
+        confidence = None if confidence is None else as_column(confidence, "confidence")
         rows = np.arange(len(y_pred))
         if select == "errors":
             if y_true is None:
@@ -248,7 +250,7 @@ class ImageGridDisplay:
                     "first images."
                 )
             if confidence is not None:
-                rows = rows[np.argsort(-np.asarray(confidence)[rows], kind="stable")]
+                rows = rows[np.argsort(-confidence[rows], kind="stable")]
         rows = rows[:n_images]
         occurring = unique_labels(y_pred if y_true is None else y_true, y_pred)
         names = name_classes(
@@ -262,7 +264,7 @@ class ImageGridDisplay:
             images=as_images(X, rows, image_shape),
             true=None if y_true is None else [names[label] for label in y_true[rows].tolist()],
             predicted=[names[label] for label in y_pred[rows].tolist()],
-            confidence=None if confidence is None else np.asarray(confidence)[rows],
+            confidence=None if confidence is None else confidence[rows],
         ).plot(ax, **kwargs)
 
     def plot(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skfashion._utils.label_checks import abbreviate
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -60,6 +62,6 @@ def name_classes(classes: ArrayLike, display_labels: Any, hint: str = "") -> dic
     if len(display_labels) != len(labels):
         raise ValueError(
             f"display_labels has {len(display_labels)} names for {len(labels)} classes, "
-            f"{labels}: expected one name per class.{hint}"
+            f"{abbreviate(labels)}: expected one name per class.{hint}"
         )
     return dict(zip(labels, map(str, display_labels), strict=True))
