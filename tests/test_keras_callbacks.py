@@ -1,17 +1,20 @@
 """Keras callbacks work as in Keras' own fit."""
 
+import copy
 import csv
 import pickle
 
 import keras
 import numpy as np
 import pytest
-from helpers import weights_equal
+from helpers import run_python, weights_equal
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import cross_validate
 
 from skfashion import FashionCNN
+from skfashion._network.keras_model import cache
+from skfashion._network.tensorflow import tf
 
 
 class Collect(keras.callbacks.Callback):
@@ -92,6 +95,32 @@ def test_an_estimator_with_callbacks_is_cloned_pickled_and_cross_validated(image
     assert again.callbacks[0].calls == collected.callbacks[0].calls
 
 
+@pytest.fixture
+def do():
+    """Make a callback that does something with the network in one of its hooks."""
+
+    def make(hook, action):
+        callback = keras.callbacks.LambdaCallback()
+        setattr(callback, hook, lambda *_, **__: action(callback.model))
+        return callback
+
+    return make
+
+
+class StopWithin(keras.callbacks.Callback):
+    """Stops the training within an epoch, after its first 16 batches."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = self.now == self.epoch
+
+
 def test_keras_own_early_stopping_restores_its_best_weights(images, small):
     X, y = images
     y_val = np.random.default_rng(0).permutation(y[80:])
@@ -102,6 +131,13 @@ def test_keras_own_early_stopping_restores_its_best_weights(images, small):
     assert len(losses) < 50
     best = FashionCNN(**{**small, "epochs": int(np.argmin(losses)) + 1}).fit(X[:80], y[:80])
     assert weights_equal(clf, best)
+    # All else is of that epoch too: it is where the training goes on.
+    assert clf.n_iter_ == best.n_iter_
+    ours, theirs = clf._optimizer_state, best._optimizer_state
+    assert ours["iterations"] == theirs["iterations"]
+    for name in ("momentums", "velocities"):
+        for a, b in zip(ours[name], theirs[name], strict=True):
+            assert_array_equal(a, b)
 
 
 def test_a_schedule_sets_the_rate_of_each_epoch_and_of_no_later_fit(images, small, fitted):
@@ -109,6 +145,281 @@ def test_a_schedule_sets_the_rate_of_each_epoch_and_of_no_later_fit(images, smal
     clf = FashionCNN(**small, callbacks=[rates]).fit(*images)
     assert not weights_equal(clf, fitted)
     assert weights_equal(FashionCNN(**small).fit(*images), fitted)
+
+
+@pytest.mark.parametrize("monitor", ["accuracy", "val_accuracy"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        keras.callbacks.EarlyStopping,
+        keras.callbacks.ReduceLROnPlateau,
+        lambda monitor: keras.callbacks.ModelCheckpoint(
+            "best.keras", monitor=monitor, save_best_only=True
+        ),
+    ],
+    ids=["EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint"],
+)
+def test_a_higher_accuracy_is_better_without_being_told(
+    images, small, tmp_path, monkeypatch, make, monitor
+):
+    monkeypatch.chdir(tmp_path)
+    X, y = images
+    callback = make(monitor)
+    clf = FashionCNN(**small, callbacks=[callback]).fit(X, y, X_val=X[:30], y_val=y[:30])
+    assert callback.best == max(clf.history_[monitor])
+
+
+class TestANetworkThatServesManyFits:
+    @pytest.mark.parametrize("hook", ["on_epoch_begin", "on_train_batch_end", "on_train_end"])
+    def test_is_not_used_again_whenever_a_callback_changed_it(
+        self, images, small, fitted, do, hook
+    ):
+        def freeze(model):
+            model.layers[0].trainable = False
+
+        with pytest.raises(ValueError, match="callbacks changed the network"):
+            FashionCNN(**small, callbacks=[do(hook, freeze)]).fit(*images)
+        assert weights_equal(FashionCNN(**small).fit(*images), fitted)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda model: setattr(model.layers[0], "trainable", False),
+            lambda model: setattr(model.layers[0], "activation", keras.activations.tanh),
+            lambda model: setattr(model.layers[0], "activation", lambda x: x),
+            lambda model: setattr(model.layers[0], "kernel_regularizer", keras.regularizers.L2()),
+            lambda model: setattr(model.optimizer, "beta_1", 0.1),
+            lambda model: setattr(
+                model.optimizer,
+                "learning_rate",
+                keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9),
+            ),
+            lambda model: model.compile("sgd", "sparse_categorical_crossentropy"),
+            lambda model: model.pop(),
+        ],
+        ids=[
+            "trainable",
+            "activation",
+            "lambda",
+            "regularizer",
+            "beta_1",
+            "schedule",
+            "compile",
+            "layers",
+        ],
+    )
+    def test_is_not_used_again_when_a_callback_changed_it(self, images, small, fitted, do, change):
+        clf = FashionCNN(**small, callbacks=[do("on_train_begin", change)])
+        with pytest.raises(ValueError, match="callbacks changed the network"):
+            clf.fit(*images)
+        assert not hasattr(clf, "weights_")
+        assert weights_equal(FashionCNN(**small).fit(*images), fitted)
+
+    def test_is_the_same_whether_it_is_new_or_was_kept(self, images, small, fitted, do):
+        def halve(model):
+            model.optimizer.learning_rate = model.optimizer.learning_rate / 2
+            model.set_weights([weight / 2 for weight in model.get_weights()])
+
+        clf = FashionCNN(**small, callbacks=[do("on_train_batch_end", halve)]).fit(*images)
+        cache.clear()
+        again = FashionCNN(**small, callbacks=[do("on_train_batch_end", halve)]).fit(*images)
+        assert weights_equal(again, clf)
+        assert weights_equal(FashionCNN(**small).fit(*images), fitted)
+
+    def test_is_kept_when_callbacks_only_watch(self, images, small, fitted, do):
+        def watch(model):
+            model.evaluate(images[0][..., np.newaxis] / 255, images[1], verbose=0)
+            model.predict(images[0][..., np.newaxis] / 255, verbose=0)
+            model.summary(print_fn=lambda *_, **__: None)
+
+        network = cache._idle[-1]
+        clf = FashionCNN(**small, callbacks=[do("on_epoch_end", watch)]).fit(*images)
+        assert weights_equal(clf, fitted)
+        assert cache._idle[-1] is network
+
+
+def test_a_schedule_of_the_rate_of_dropout_takes_effect(images, small, fitted, do):
+    def no_dropout(model):
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.rate = 0.0
+
+    never = FashionCNN(**small, dropout=1e-9).fit(*images)
+    half = FashionCNN(**small, dropout=0.5)
+    plain = clone(half).fit(*images)
+    clf = clone(half).set_params(callbacks=[do("on_epoch_begin", no_dropout)]).fit(*images)
+    assert weights_equal(clf, never)
+    assert weights_equal(half.fit(*images), plain)
+
+
+class TestAnEpochThatACallbackBreaksOff:
+    def test_does_not_count(self, images, small):
+        batches = {**small, "batch_size": 5}
+        clf = FashionCNN(**batches, callbacks=[StopWithin(2)]).fit(*images)
+        two = FashionCNN(**{**batches, "epochs": 2}).fit(*images)
+        assert (clf.n_iter_, clf.history_) == (2, two.history_)
+        assert weights_equal(clf, two)
+        assert clf._optimizer_state["iterations"] == two._optimizer_state["iterations"]
+
+    def test_is_not_stored(self, images, small, tmp_path):
+        batches = {**small, "batch_size": 5}
+        FashionCNN(**batches, callbacks=[StopWithin(2)], memory=tmp_path).fit(*images)
+        clf = FashionCNN(**batches, memory=tmp_path).fit(*images)
+        assert clf.n_epochs_trained_ == 6
+        assert weights_equal(clf, FashionCNN(**batches).fit(*images))
+
+    def test_leaves_nothing_where_it_is_the_first(self, images, small):
+        clf = FashionCNN(**{**small, "batch_size": 5}, callbacks=[StopWithin(0)])
+        with pytest.raises(ValueError, match="stopped the training within epoch 1"):
+            clf.fit(*images)
+        assert not hasattr(clf, "weights_")
+
+
+class TestMemory:
+    @pytest.mark.parametrize(
+        "hook", ["on_train_begin", "on_epoch_begin", "on_train_batch_end", "on_epoch_end"]
+    )
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda model: model.set_weights([weight * 0 for weight in model.get_weights()]),
+            lambda model: setattr(model.optimizer, "learning_rate", 0.05),
+            lambda model: model.optimizer.iterations.assign(1000),
+            lambda model: setattr(model.layers[1], "rate", 0.9),
+        ],
+        ids=["weights", "learning rate", "optimizer", "dropout"],
+    )
+    def test_stores_no_epoch_that_a_callback_changed(
+        self, images, small, tmp_path, do, hook, change
+    ):
+        dropping = {**small, "epochs": 3, "dropout": 0.2}
+        clf = FashionCNN(**dropping, callbacks=[do(hook, change)], memory=tmp_path)
+        with pytest.raises(ValueError, match="cannot be used together with memory"):
+            clf.fit(*images)
+        clf = FashionCNN(**dropping, memory=tmp_path).fit(*images)
+        assert weights_equal(clf, FashionCNN(**dropping).fit(*images))
+
+    def test_stores_what_was_measured(self, images, small, fitted, tmp_path):
+        def falsify(epoch, logs):
+            logs |= {"loss": 0.0, "val_accuracy": 1.0}
+
+        callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=falsify)]
+        clf = FashionCNN(**small, callbacks=callbacks, memory=tmp_path).fit(*images)
+        assert clf.history_ == fitted.history_
+
+    def test_takes_a_harmless_callback_whatever_its_name(self, images, small, fitted, tmp_path):
+        class EarlyStopping(Collect):
+            pass
+
+        callbacks = [EarlyStopping(images[0][:1, ..., np.newaxis])]
+        clf = FashionCNN(**small, callbacks=callbacks, memory=tmp_path).fit(*images)
+        assert weights_equal(clf, fitted)
+        assert FashionCNN(**small, memory=tmp_path).fit(*images).n_epochs_trained_ == 0
+
+
+class TestWhatAFitOpens:
+    @pytest.fixture
+    def logging(self, small, tmp_path):
+        logs = str(tmp_path / "logs")
+        loggers = [
+            keras.callbacks.TensorBoard(logs, update_freq="batch", histogram_freq=1),
+            keras.callbacks.CSVLogger(str(tmp_path / "log.csv")),
+        ]
+        return FashionCNN(**{**small, "epochs": 2}, callbacks=loggers)
+
+    def check(self, clf, X):
+        for twin in (pickle.loads(pickle.dumps(clf)), copy.deepcopy(clf)):
+            assert_array_equal(twin.predict(X), clf.predict(X))
+            assert len(twin.callbacks) == len(clf.callbacks)
+        clone(clf)
+
+    def test_is_closed_and_let_go_after_it(self, images, logging):
+        self.check(logging.fit(*images), images[0])
+        found = cross_validate(
+            logging, *images, cv=2, n_jobs=2, error_score="raise", return_estimator=True
+        )
+        self.check(found["estimator"][0], images[0])
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt(), KeyError("mine")], ids=repr)
+    def test_is_closed_and_let_go_when_it_fails(self, images, logging, tmp_path, do, error):
+        opened = []
+
+        def fail(model):
+            opened.append(logging.callbacks[1].csv_file)
+            raise error
+
+        logging.fit(*images)
+        logging.callbacks.append(do("on_epoch_end", fail))
+        with pytest.raises(type(error)):
+            logging.fit(*images)
+        assert opened[0].closed
+        assert tf.summary.experimental.get_step() is None  # no writer is left in force
+        del logging.callbacks[2]
+        self.check(logging, images[0])
+
+
+class TestASavedModel:
+    @pytest.fixture(params=["float32", "float64"])
+    def saved(self, request, images, small, tmp_path):
+        path = str(tmp_path / "model.keras")
+        clf = FashionCNN(
+            **small,
+            dropout=0.25,
+            dtype=request.param,
+            callbacks=[keras.callbacks.ModelCheckpoint(path)],
+        )
+        return clf.fit(*images), path
+
+    def test_loads_as_a_plain_sequential_without_skfashion(self, saved):
+        clf, path = saved
+        out = run_python(f"""
+            import os, sys
+            os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+            sys.modules["skfashion"] = None  # importing it is an ImportError
+            from helpers import import_tensorflow
+            import_tensorflow()
+            import keras
+            model = keras.saving.load_model({path!r})
+            print({{type(part).__module__.split(".")[0] for part in (model, *model.layers)}})
+            print(type(model) is keras.Sequential, type(model.optimizer) is keras.optimizers.Adam)
+            print([layer.rate for layer in model.layers if type(layer) is keras.layers.Dropout])
+            print(repr(sum(float(abs(weight).sum()) for weight in model.get_weights())))
+            print(int(model.optimizer.iterations), model.optimizer.learning_rate.numpy())
+        """)
+        total = sum(float(abs(weight).sum()) for weight in clf.weights_)
+        assert out.splitlines() == [
+            "{'keras'}",
+            "True True",
+            "[0.25, 0.25]",
+            repr(total),
+            "48 0.001",
+        ]
+
+    def test_goes_on_with_its_optimizer(self, saved):
+        clf, path = saved
+        variables = keras.saving.load_model(path).optimizer.variables
+        momentums = [v.numpy() for v in variables if v.name.endswith("momentum")]
+        for ours, theirs in zip(clf._optimizer_state["momentums"], momentums, strict=True):
+            assert_array_equal(ours, theirs)
+
+    def test_is_what_a_copy_of_the_network_is(self, images, small, do):
+        kept = []
+
+        def keep(model):
+            kept.append(copy.deepcopy(model))
+
+        clf = FashionCNN(**small, callbacks=[do("on_train_end", keep)]).fit(*images)
+        FashionCNN(**{**small, "random_state": 1}).fit(*images)
+        for model in (kept[0], pickle.loads(pickle.dumps(kept[0]))):
+            assert type(model) is keras.Sequential
+            assert_array_equal(model.get_weights()[0], clf.weights_[0])
+
+
+def test_tensorboard_shows_the_model(images, small, tmp_path):
+    FashionCNN(**small, callbacks=[keras.callbacks.TensorBoard(tmp_path)]).fit(*images)
+    written = b"".join(path.read_bytes() for path in (tmp_path / "train").iterdir())
+    assert b"graph_keras_model" in written
+    assert b"convolution_1" in written
 
 
 class TestTerminateOnNaN:
@@ -140,13 +451,16 @@ class TestRefused:
         with pytest.raises(ValueError, match=r"BackupAndRestore.*use the parameter memory"):
             FashionCNN(**small, callbacks=[backup]).fit(*images)
 
+    def test_averaging_weights_that_nobody_averages(self, images, small):
+        with pytest.raises(ValueError, match=r"SwapEMAWeights.*no moving average"):
+            FashionCNN(**small, callbacks=[keras.callbacks.SwapEMAWeights()]).fit(*images)
+
     @pytest.mark.parametrize(
         "callback",
         [
             keras.callbacks.EarlyStopping(),
             keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3),
             keras.callbacks.ReduceLROnPlateau(),
-            keras.callbacks.SwapEMAWeights(),
         ],
         ids=lambda callback: type(callback).__name__,
     )

@@ -134,6 +134,24 @@ def test_the_users_settings_of_keras_do_not_reach_the_training(images, small, dt
     assert again.history_ == fitted.history_
 
 
+def test_no_counter_moves_by_which_keras_names_the_users_models(images, small, monkeypatch):
+    def count():
+        inputs = keras.Input((2,))
+        layer = keras.layers.Dropout(0.5)
+        model = keras.Model(inputs, layer(inputs))
+        named = (model.outputs[0], layer, layer.seed_generator, model)
+        return np.array([int(part.name.rpartition("_")[2]) for part in named])
+
+    keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.5)])  # first names have no number
+    first, second = count(), count()
+    X, y = images
+    clf = FashionCNN(**{**small, "dense_units": 13}, dropout=0.3).fit(X, y)
+    clf.to_keras()
+    monkeypatch.setattr("skfashion._network.prediction._MULTIPLY_ADDS_WORTH_TENSORFLOW", 0)
+    clf.predict(X)
+    assert_array_equal(count() - second, second - first)
+
+
 def test_training_works_where_functions_run_eagerly(images, small, fitted):
     cache.clear()
     tf.config.run_functions_eagerly(True)

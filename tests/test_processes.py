@@ -70,7 +70,9 @@ def test_products_in_pieces_are_those_of_the_whole(monkeypatch, version, changes
     images, *network = make_network(version, dtype, n=23, **changes)
     in_pieces = numpy_model.compute_logits(images, *network)
     for size in (1, 5):  # an image has the same bits alone and in any batch
-        parts = [numpy_model.compute_logits(images[i : i + size], *network) for i in range(0, 23, size)]
+        parts = [
+            numpy_model.compute_logits(images[i : i + size], *network) for i in range(0, 23, size)
+        ]
         assert_array_equal(np.concatenate(parts), in_pieces)
     monkeypatch.setattr(numpy_model, "_count_pieces", lambda *arguments: 1)
     whole = numpy_model.compute_logits(images, *network)

@@ -105,11 +105,16 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Whether `fit` resumes from the state it finds, by `epochs` more epochs.
     callbacks : list of keras.callbacks.Callback or None, default=None
         Keras callbacks for the training, such as TensorBoard, CSVLogger or TerminateOnNaN. Their
-        ``model`` is the network in training, a Keras model that takes scaled pixels. Hooks of
-        batches are called once for up to 16 batches. Epochs that `memory` holds are not reported
-        to them. EarlyStopping, LearningRateScheduler, ReduceLROnPlateau and SwapEMAWeights change
-        the training and cannot be used together with `memory`; BackupAndRestore cannot be used at
-        all. After a TerminateOnNaN the last epoch with finite weights counts.
+        ``model`` is the network in training, a Keras model that takes scaled pixels; a later fit
+        overwrites it, so a callback that keeps it should keep a copy. Callbacks may set its
+        weights, its learning rate, the ``rate`` of its dropout layers and ``stop_training``; other
+        changes of it are an error. Hooks of batches are called once for up to 16 batches. An epoch
+        that a callback stops before its last batch does not count. With `memory`, callbacks may
+        change nothing: EarlyStopping, LearningRateScheduler and ReduceLROnPlateau are refused, and
+        any other one as soon as it changes something; stored epochs are not reported to them.
+        BackupAndRestore and SwapEMAWeights cannot be used at all. After a TerminateOnNaN the last
+        epoch with finite weights counts. ``clone`` copies callbacks, as it copies all parameters:
+        in a search each fit has its own.
     verbose : int, default=0
         At least 0. 1 and more print a line for each epoch: loss, accuracy, those of the
         validation rows, time left. 0 is silent.
@@ -141,7 +146,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         `sample_weight_val`, not by `class_weight`).
     n_iter_ : int
         The epoch of `history_` after which the weights were `weights_`: the last one, or with
-        `early_stopping` the best one.
+        `early_stopping`, or Keras' ``EarlyStopping(restore_best_weights=True)``, the best one.
     n_epochs_trained_ : int
         Epochs that the last `fit` or `partial_fit` ran; fewer than `epochs` where `memory` had
         some.
@@ -374,7 +379,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Raises
         ------
         ValueError
-            If parameters or data cannot be trained on, or the training diverges.
+            If parameters or data cannot be trained on, the training diverges, or a callback
+            changes what it may not, or stops the training within the first epoch.
         TypeError
             If X is sparse, or `callbacks` holds something else than Keras callbacks.
         RuntimeError

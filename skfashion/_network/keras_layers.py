@@ -1,7 +1,8 @@
 """The layers of the network in Keras, a plain model of them, and compiled functions."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,7 +14,28 @@ from skfashion._utils.types import FloatArray, ImageShape
 Program: TypeAlias = Callable[..., Any]  # a compiled function
 
 
-@keras.saving.register_keras_serializable(package="skfashion")
+@contextmanager
+def keep_name_counters() -> Iterator[None]:
+    """Leave this thread's counters of Keras as they were: by them it names the user's models.
+
+    A model that is built counts them up, whatever names it is given, and Keras has no public way
+    to set them back.
+    """
+    from keras.src.backend.common import global_state
+
+    before = dict(global_state.get_global_attribute("object_name_uids", {}))
+    try:
+        yield
+    finally:
+        counters = global_state.get_global_attribute("object_name_uids", {})
+        counters.clear()
+        counters.update(before)
+
+
+# Keras saves a layer and an optimizer under the names of their classes: under those of Keras' own,
+# which they stand for, they load without skfashion.
+
+
 class Dropout(keras.layers.Dropout):
     """Keras' Dropout with 16 random bits for each activation instead of the 32 of a float.
 
@@ -28,19 +50,26 @@ class Dropout(keras.layers.Dropout):
         Further arguments of `keras.layers.Dropout`.
     """
 
+    __module__ = "keras.layers"
+
     def __init__(self, rate: float, **kwargs: Any) -> None:
         super().__init__(rate, **kwargs)
         # Plain variables: Keras would count its own among the weights of the model. int64,
         # because TensorFlow keeps int32 variables on the host even where there is a GPU.
         with tf.init_scope():
-            self._threshold = tf.Variable(0, dtype=tf.int64, trainable=False)
+            self._threshold = tf.Variable(_to_threshold(rate), dtype=tf.int64, trainable=False)
             self._seed = tf.Variable([0, 0], dtype=tf.int64, trainable=False)
-        self.set_rate(rate)
 
-    def set_rate(self, rate: float) -> None:
-        """Change the rate of a layer that is compiled already."""
-        self.rate = rate
-        self._threshold.assign(min(round(rate * 65536), 65535))
+    @property
+    def rate(self) -> float:
+        """Share that is dropped. It may be set when the layer is compiled already."""
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        self._rate = rate
+        if hasattr(self, "_threshold"):  # not while Keras initialises the layer
+            self._threshold.assign(_to_threshold(rate))
 
     def set_seed(self, seed: int) -> None:
         """Decide all masks that are drawn from now on."""
@@ -60,7 +89,11 @@ class Dropout(keras.layers.Dropout):
         return inputs * (kept * tf.cast(65536 / (65536 - self._threshold), inputs.dtype))
 
 
-@keras.saving.register_keras_serializable(package="skfashion")
+def _to_threshold(rate: float) -> int:
+    """Below it lie the random numbers of 16 bits whose inputs are dropped."""
+    return min(round(rate * 65536), 65535)
+
+
 class Adam(keras.optimizers.Adam):
     """Keras' Adam, updating each array of weights by one operation of TensorFlow.
 
@@ -70,13 +103,18 @@ class Adam(keras.optimizers.Adam):
     Parameters
     ----------
     learning_rate : float
-    dtype : {"float32", "float64"}
+    dtype : {"float32", "float64"} or None, default=None
+        Of the learning rate. None is the user's `floatx`, as in Keras.
     **kwargs
         Further arguments of `keras.optimizers.Adam`.
     """
 
-    def __init__(self, learning_rate: float, dtype: str, **kwargs: Any) -> None:
+    __module__ = "keras.optimizers"
+    _learning_rate: keras.Variable
+
+    def __init__(self, learning_rate: float, dtype: str | None = None, **kwargs: Any) -> None:
         super().__init__(learning_rate, **kwargs)
+        self._untrack_variable(self._learning_rate)
         self._learning_rate = keras.Variable(
             learning_rate, dtype=dtype, trainable=False, name="learning_rate"
         )
@@ -102,10 +140,6 @@ class Adam(keras.optimizers.Adam):
             grad=gradient,
         )
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal optimizer."""
-        return {**super().get_config(), "dtype": self._learning_rate.dtype}
-
 
 def build_layers(
     architecture: Architecture,
@@ -129,8 +163,8 @@ def build_layers(
     -------
     list of keras.layers.Layer
     """
-    # Whatever Keras would take from its global settings is given: those are the user's. Names
-    # leave its counters of names alone, seeds its draws from the module `random`.
+    # Whatever Keras would take from its global settings is given: those are the user's. Seeds spare
+    # it draws from the module `random`.
     dtype = architecture.dtype
     weights = {"kernel_initializer": keras.initializers.Zeros(), "dtype": dtype}
     layers = []
@@ -160,6 +194,7 @@ def build_layers(
 
 
 @computing_eagerly()
+@keep_name_counters()
 def build_sequential(
     architecture: Architecture,
     weights: Sequence[FloatArray],

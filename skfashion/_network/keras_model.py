@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from skfashion._network.keras_layers import (
     Program,
     build_layers,
     compile_function,
+    keep_name_counters,
     scale_pixels,
 )
 from skfashion._network.tensorflow import keras, tf
@@ -25,8 +27,18 @@ _STEPS_PER_CALL = 16
 # two calls.
 _MULTIPLY_ADDS_PER_CALL = 30e9
 
+# Settings that callbacks may change.
+_RATES = {"learning_rate", "rate"}
 
-@keras.saving.register_keras_serializable(package="skfashion")
+
+@dataclass(frozen=True)
+class _Composition:
+    """What a network is made of. No tuple, in which Keras would count the variables once more."""
+
+    parts: list[Any]
+    settings: list[Any]
+
+
 class Network(keras.Sequential):
     """A Keras model whose `fit` keeps the data on the device and runs many steps in one call.
 
@@ -37,24 +49,40 @@ class Network(keras.Sequential):
     Parameters
     ----------
     architecture : Architecture
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs that its state has behind it.
+    epoch_is_complete : bool
+        Whether all batches of the newest epoch were trained on.
     """
 
+    __module__ = "keras"
+
+    @keep_name_counters()
     def __init__(self, architecture: Architecture) -> None:
         dtype = architecture.dtype
         pixels = keras.Input((*architecture.image_shape, 1), dtype=dtype, name="pixels")
         super().__init__([pixels, *build_layers(architecture, 0.5, Dropout)], name="fashion_cnn")
         self.dtype_policy = keras.DTypePolicy(dtype)  # else the user's global one
         self.architecture = architecture
-        self.epoch = 0  # epochs that its state has behind it
+        self.epoch = 0
+        self.epoch_is_complete = True
         # The largest pixel value. Bytes are divided by it here, a quarter of the memory of floats.
         with tf.init_scope():
             self._pixel_max = tf.Variable(1, dtype=dtype, trainable=False)
         self._programs: dict[str, tuple[Program, Program]] = {}
+        self._as_built: _Composition | None = None
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> keras.Sequential:
-        """Make a plain Sequential of what a callback has saved."""
+        """Make a plain Sequential, as loading what a callback has saved does."""
         return keras.Sequential.from_config(config, custom_objects)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy is a plain Sequential, too.
+        return keras.Sequential._unpickle_model, super().__reduce__()[1]
 
     # The training state, all of it.
 
@@ -95,7 +123,12 @@ class Network(keras.Sequential):
         """Set what pixels are divided by, and the rate of dropout."""
         self._pixel_max.assign(pixel_max)
         for layer in self._dropout_layers():
-            layer.set_rate(dropout)
+            layer.rate = dropout
+
+    def get_rates(self) -> list[float]:
+        """Return the learning rate, and the rate of each layer of dropout."""
+        rates = [layer.rate for layer in self._dropout_layers()]
+        return [float(self.optimizer.learning_rate.numpy()), *rates]
 
     def _dropout_layers(self) -> list[Dropout]:
         return [layer for layer in self.layers if isinstance(layer, Dropout)]
@@ -148,14 +181,19 @@ class Network(keras.Sequential):
         """
         data = [tf.constant(part) for part in (x, y, sample_weight)]
         validation = validation_data and [tf.constant(part) for part in validation_data]
+        if self._as_built is None:
+            self._complete()
         train, score = self._compiled_programs(x.dtype.name)
+        # They are compiled before a callback gets hold of the network. Else what it changes there
+        # would reach the training unless the network came from the cache. No step is taken.
+        train(*data, data[1], batch_size, 0, 0)
+        if validation is not None:
+            score(*validation, batch_size, 0, 0)
         steps = -(-len(y) // batch_size)
         listeners = keras.callbacks.CallbackList(
             [*callbacks], add_history=True, model=self, epochs=epochs, steps=steps, verbose=0
         )
         self.stop_training = False
-        if not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
         self.set_state(initial_state, initial_epoch)
         listeners.on_train_begin()
         while self.epoch < epochs and not self.stop_training:
@@ -168,6 +206,43 @@ class Network(keras.Sequential):
             listeners.on_epoch_end(self.epoch - 1, logs)
         listeners.on_train_end()
         return self.history
+
+    def _complete(self) -> None:
+        """Build what Keras builds at the first batch, and note how the network is then."""
+        self.optimizer.build(self.trainable_variables)
+        # The metrics, which tell callbacks whether more is better.
+        labels, probabilities = tf.zeros([1], tf.int32), tf.zeros([1, self.architecture.n_classes])
+        self.compute_metrics(None, labels, probabilities)
+        self.reset_metrics()
+        self._as_built = _Composition(self._parts(), self._settings())
+
+    def check_unchanged(self) -> None:
+        """Refuse a network in which a callback changed what compiled steps do not read.
+
+        Raises
+        ------
+        ValueError
+            If layers, variables, loss or optimizer are others, or have other settings.
+        """
+        assert self._as_built is not None  # it is in training
+        # Parts come first: of a strange one the settings may not be to be had.
+        same_parts = [*map(id, self._parts())] == [*map(id, self._as_built.parts)]
+        if not same_parts or self._settings() != self._as_built.settings:
+            raise ValueError(
+                "One of the callbacks changed the network: its layers, loss or optimizer, or their "
+                "settings. Callbacks may set weights, learning rate, rate of dropout and "
+                "stop_training only."
+            )
+
+    def _parts(self) -> list[Any]:
+        activations = [getattr(layer, "activation", None) for layer in self.layers]
+        variables = [*self.trainable_variables, *self.optimizer.variables]
+        return [self.loss, self.optimizer, *self.layers, *activations, *variables]
+
+    def _settings(self) -> list[Any]:
+        """Of the optimizer and of each layer, but for those that may change."""
+        configs = [part.get_config() for part in (self.optimizer, *self.layers)]
+        return [{n: value for n, value in part.items() if n not in _RATES} for part in configs]
 
     def _train_epoch(
         self,
@@ -182,14 +257,16 @@ class Network(keras.Sequential):
         order = tf.constant(rng.permutation(n_rows).astype(np.int32))
         for layer in self._dropout_layers():
             layer.set_seed(int(rng.integers(2**63)))
-        hears_batches = any(map(_hears_batches, listeners.callbacks))
+        heard = any(map(hears_batches, listeners.callbacks))
         sums = np.zeros(3)
-        for first, last in self._calls(-(-n_rows // batch_size), batch_size, passes=3):
-            if hears_batches:
+        steps = -(-n_rows // batch_size)
+        for first, last in self._calls(steps, batch_size, passes=3):
+            if heard:
                 listeners.on_train_batch_begin(first)
             sums += train(*data, order, batch_size, first, last).numpy()
-            if hears_batches:
+            if heard:
                 listeners.on_train_batch_end(last - 1, _to_means(sums))
+            self.epoch_is_complete = last == steps
             if self.stop_training:
                 break
         return _to_means(sums)
@@ -290,6 +367,11 @@ class Network(keras.Sequential):
         return _sum_over_steps(step, first, last)
 
 
+# Keras saves a model under the name of its class: under this one it loads as a plain Sequential,
+# without skfashion. TensorBoard shows no model of another name.
+Network.__name__ = "Sequential"
+
+
 def _sum_over_steps(
     step: Callable[[tf.Tensor], tf.Tensor], first: tf.Tensor, last: tf.Tensor
 ) -> tf.Tensor:
@@ -306,7 +388,7 @@ def _to_means(sums: AnyArray) -> dict[str, float]:
     return {"loss": loss / weight, "accuracy": hits / weight}
 
 
-def _hears_batches(callback: keras.callbacks.Callback) -> bool:
+def hears_batches(callback: keras.callbacks.Callback) -> bool:
     """Whether a callback does anything at a batch: most do nothing."""
     names = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
     inherited = (getattr(keras.callbacks.Callback, name) for name in names)

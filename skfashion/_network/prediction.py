@@ -79,14 +79,20 @@ def _predict_with_tensorflow(
 @functools.lru_cache(maxsize=16)
 def _compile_prediction(architecture: Architecture, pixel_dtype: str) -> Callable[..., Any]:
     """Compile a Keras model that is given its weights at each call: all threads share it."""
-    from skfashion._network.keras_layers import build_layers, compile_function, scale_pixels
+    from skfashion._network.keras_layers import (
+        build_layers,
+        compile_function,
+        keep_name_counters,
+        scale_pixels,
+    )
     from skfashion._network.tensorflow import keras, tf
 
     shape, dtype = (*architecture.image_shape, 1), architecture.dtype
     without_dropout = replace(architecture, dropout=False)
     layers = build_layers(without_dropout, 0, keras.layers.Dropout, activation="linear")
-    pixels = keras.Input(shape, dtype=dtype, name="pixels")
-    model = keras.Sequential([pixels, *layers], name="fashion_cnn")
+    with keep_name_counters():
+        pixels = keras.Input(shape, dtype=dtype, name="pixels")
+        model = keras.Sequential([pixels, *layers], name="fashion_cnn")
     model.dtype_policy = keras.DTypePolicy(dtype)  # else the user's global one
 
     def predict(images: tf.Tensor, pixel_max: tf.Tensor, *weights: tf.Tensor) -> tf.Tensor:

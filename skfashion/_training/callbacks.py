@@ -30,8 +30,14 @@ except ImportError:  # scikit-learn before 1.9 has no callbacks, and no `set_cal
         return method
 
 
-# Keras callbacks whose effect on the weights no stored epoch would show.
-_CHANGE_TRAINING = {"EarlyStopping", "LearningRateScheduler", "ReduceLROnPlateau", "SwapEMAWeights"}
+# Keras callbacks that cannot work here, with the reason.
+_USELESS = {
+    "BackupAndRestore": "which cannot restore a FashionCNN: use the parameter memory instead",
+    "SwapEMAWeights": "but the optimizer of a FashionCNN keeps no moving average of the weights",
+}
+
+# Keras callbacks whose effect no stored epoch would show.
+_CHANGE_TRAINING = ("EarlyStopping", "LearningRateScheduler", "ReduceLROnPlateau")
 
 
 def check_keras_callbacks(callbacks: Any, *, with_memory: bool) -> None:
@@ -49,27 +55,27 @@ def check_keras_callbacks(callbacks: Any, *, with_memory: bool) -> None:
     TypeError
         If something is no instance of `keras.callbacks.Callback`.
     ValueError
-        If a callback restores a training itself, or changes the training where epochs are stored.
+        If a callback cannot work here, or changes the training where epochs are stored.
     """
     # Whoever made a Keras callback has imported Keras.
-    base = getattr(getattr(sys.modules.get("keras"), "callbacks", None), "Callback", ())
+    of_keras = getattr(sys.modules.get("keras"), "callbacks", None)
+    base = getattr(of_keras, "Callback", ())
     for callback in callbacks or ():
         if not isinstance(callback, base):
             raise TypeError(
                 f"callbacks holds {callback!r}: expected instances of keras.callbacks.Callback. "
                 "scikit-learn's callbacks go into set_callbacks."
             )
-        names = {kind.__name__ for kind in type(callback).__mro__}
-        if "BackupAndRestore" in names:
-            raise ValueError(
-                "callbacks holds a BackupAndRestore, which cannot restore a FashionCNN: use the "
-                "parameter memory instead."
-            )
-        if with_memory and (changing := sorted(names & _CHANGE_TRAINING)):
-            raise ValueError(
-                f"callbacks holds a {changing[0]}, which changes the training: it cannot be used "
-                "together with memory, whose stored epochs would not be those of these parameters."
-            )
+        for name, reason in _USELESS.items():
+            if isinstance(callback, getattr(of_keras, name)):
+                raise ValueError(f"callbacks holds a {name}, {reason}.")
+        for name in _CHANGE_TRAINING if with_memory else ():
+            if isinstance(callback, getattr(of_keras, name)):
+                raise ValueError(
+                    f"callbacks holds a {name}, which changes the training: it cannot be used "
+                    "together with memory, whose stored epochs would not be those of these "
+                    "parameters."
+                )
 
 
 class SklearnCallbacks:

@@ -1,24 +1,24 @@
 """Trains a network through SciKeras. This is the only module that names SciKeras."""
 
-import contextlib
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from sklearn.preprocessing import FunctionTransformer
 
-from skfashion._network.architecture import Architecture
+from skfashion._network.architecture import Architecture, TrainingState
 from skfashion._network.keras_layers import Adam
-from skfashion._network.keras_model import Network, cache
+from skfashion._network.keras_model import Network, cache, hears_batches
 from skfashion._network.tensorflow import computing_eagerly, keras
 from skfashion._training.data import TrainingData, TrainingSettings
 from skfashion._training.progress import Progress
 from skfashion._utils.types import AnyArray
 
 
-@contextlib.contextmanager
+@contextmanager
 def _for_this_module_alone() -> Iterator[None]:
     """Import SciKeras as if nobody had, unless the user did before.
 
@@ -48,6 +48,9 @@ with _for_this_module_alone():
 
 _MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
 
+# Where Keras' CSVLogger and TensorBoard keep what they opened.
+_OPENED = ("csv_file", "_summary_module", "_writers")
+
 
 @computing_eagerly()
 def train(
@@ -75,9 +78,11 @@ def train(
     Raises
     ------
     ValueError
-        If the loss or the weights are no longer finite.
+        If the loss or the weights are no longer finite, or a callback changes what it may not or
+        stops the training within the first epoch.
     """
-    recorder = _Recorder(progress, callbacks)
+    recorder_class = _BatchRecorder if any(map(hears_batches, callbacks)) else _Recorder
+    recorder = recorder_class(progress, callbacks)
     classifier = _Classifier(
         model=build_network,
         **{f"model__{name}": value for name, value in asdict(architecture).items()},
@@ -92,13 +97,13 @@ def train(
         loss__dtype=architecture.dtype,
         metrics=["accuracy"],
         batch_size=settings.batch_size,
-        callbacks=[*callbacks, recorder],  # the last one: it sees what the others changed
+        callbacks=[recorder],
         verbose=0,
         fit__seed=settings.seed,
         fit__initial_state=progress.state,
         fit__validation_data=data.validation and data.validation.arrays,
     )
-    try:
+    with _release_callbacks(callbacks):
         classifier.fit(
             data.images,
             data.labels,
@@ -106,15 +111,17 @@ def train(
             initial_epoch=progress.epoch,
             epochs=progress.last - progress.epoch,
         )
-        cache.release(classifier.model_)  # not one whose use failed
-    finally:
-        for callback in callbacks:  # else the user's callbacks would keep and pickle the network
-            keras.callbacks.Callback.set_model(callback, None)
+    cache.release(classifier.model_)  # not one whose use failed
     if recorder.diverged:
         raise ValueError(
             f"Training diverged in epoch {progress.epoch + 1}: the loss or the weights are no "
             f"longer finite. Use a smaller learning_rate (it is {settings.learning_rate:g}) or "
             "scale X."
+        )
+    if not progress.started:
+        raise ValueError(
+            f"One of the callbacks stopped the training within epoch {progress.epoch + 1}, before "
+            "its last batch. Nothing is left: only full epochs count."
         )
 
 
@@ -169,7 +176,7 @@ class _Classifier(KerasClassifier):
 
 
 class _Recorder(keras.callbacks.Callback):
-    """Records each epoch, and ends the training or takes it to a newer checkpoint.
+    """Calls the user's callbacks, records each epoch, and ends or advances the training.
 
     Parameters
     ----------
@@ -188,11 +195,28 @@ class _Recorder(keras.callbacks.Callback):
         self.progress = progress
         self.others = others
         self.diverged = False
+        # The epoch that each EarlyStopping would restore, and the state after it.
+        self._restorable: dict[int, tuple[TrainingState, int]] = {}
+
+    def set_model(self, model: Network) -> None:
+        super().set_model(model)
+        for other in self.others:
+            other.set_model(model)
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        super().set_params(params)
+        for other in self.others:
+            other.set_params(params)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._call_others("on_train_begin", logs)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.progress.begin_epoch()
+        self._call_others("on_epoch_begin", epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        self._call_others("on_epoch_end", epoch, {**logs})  # what they add is not in the history
         state = self.model.get_state()
         if not (np.isfinite(logs["loss"]) and all(np.isfinite(w).all() for w in state.weights)):
             # The user of a TerminateOnNaN takes the epochs before it, if there are any.
@@ -200,7 +224,14 @@ class _Recorder(keras.callbacks.Callback):
             self.diverged = not (expected and self.progress.started)
             self.model.stop_training = True
             return
+        if not self.model.epoch_is_complete:
+            self.model.stop_training = True
+            return
         self.progress.record({name: logs[name] for name in _MEASURED if name in logs}, state)
+        for number, other in enumerate(self.others):
+            stops = isinstance(other, keras.callbacks.EarlyStopping)
+            if stops and other.restore_best_weights and other.best_epoch == epoch:
+                self._restorable[number] = state, self.progress.epoch
         if self.progress.resume():
             state = self.progress.state
             if not self.progress.ended:  # at its end, perhaps only the weights are stored
@@ -209,6 +240,70 @@ class _Recorder(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Any = None) -> None:
-        # As Keras' EarlyStopping does, which restores its best weights here.
-        if self.others and self.model.epoch == self.progress.epoch:
-            self.progress.replace_state(self.model.get_state())
+        if not self.others:
+            return
+        self._call_others("on_train_end", logs)
+        state = self.model.get_state()
+        for restorable in self._restorable.values():  # the optimizer's state comes with it
+            if all(map(np.array_equal, restorable[0].weights, state.weights)):
+                self.progress.replace_state(*restorable)
+                return
+        if self.model.epoch == self.progress.epoch:
+            self.progress.replace_state(state, self.progress.epoch)
+
+    def _call_others(self, hook: str, *arguments: Any) -> None:
+        """Call a hook of the user's callbacks, and refuse what they may not change."""
+        if not self.others:
+            return
+        before = self._changeable() if self.progress.is_stored else []
+        for other in self.others:
+            getattr(other, hook)(*arguments)
+        self.model.check_unchanged()
+        for old, new in zip(before, self._changeable() if before else [], strict=True):
+            if not np.array_equal(old, new, equal_nan=True):
+                raise ValueError(
+                    "One of the callbacks changed weights, learning rate or rate of dropout: it "
+                    "cannot be used together with memory, whose stored epochs would not be those "
+                    "of these parameters."
+                )
+
+    def _changeable(self) -> list[Any]:
+        """Copy all that callbacks may change where no epoch is stored."""
+        state = self.model.get_state()
+        assert state.momentums is not None
+        assert state.velocities is not None
+        numbers = [state.iterations, *self.model.get_rates()]
+        return [*state.weights, *state.momentums, *state.velocities, *numbers]
+
+
+class _BatchRecorder(_Recorder):
+    """Calls hooks of batches too, which costs time where nobody hears them."""
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._call_others("on_train_batch_begin", batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._call_others("on_train_batch_end", batch, logs)
+
+
+@contextmanager
+def _release_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[None]:
+    """Take the network away from callbacks after a fit, and close files that they left open.
+
+    Otherwise an estimator could not be pickled or copied after a fit.
+    """
+    opening = (keras.callbacks.CSVLogger, keras.callbacks.TensorBoard)
+    loggers = [callback for callback in callbacks if isinstance(callback, opening)]
+    before = [{name: vars(logger).get(name) for name in _OPENED} for logger in loggers]
+    try:
+        yield
+    except BaseException:
+        for logger in loggers:  # an interruption comes at any time
+            with suppress(Exception):
+                logger.on_train_end()
+        raise
+    finally:
+        for callback in callbacks:
+            keras.callbacks.Callback.set_model(callback, None)
+        for logger, attributes in zip(loggers, before, strict=True):
+            vars(logger).update({n: attributes[n] for n in _OPENED if n in vars(logger)})

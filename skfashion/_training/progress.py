@@ -120,6 +120,11 @@ class Progress:
         """Whether no epoch is to come."""
         return self._now.stopped or self.epoch >= self.last
 
+    @property
+    def is_stored(self) -> bool:
+        """Whether epochs are stored."""
+        return self._checkpoints is not None
+
     def begin_epoch(self) -> None:
         """Report that the next epoch begins."""
         self._reporter.begin()
@@ -143,10 +148,17 @@ class Progress:
         if self._reporter.end(self.epoch, self.last, measured, self._result_of_newest):
             self._now = self._now._replace(stopped=True)
 
-    def replace_state(self, state: TrainingState) -> None:
-        """Take over what a callback changed after the last epoch."""
+    def replace_state(self, state: TrainingState, epoch: int) -> None:
+        """Take over what a callback changed after the last epoch.
+
+        Parameters
+        ----------
+        state : TrainingState
+        epoch : int
+            Which it comes from.
+        """
         if self._early_stopping is None:
-            self._now = self._now._replace(state=state, best_state=state)
+            self._now = self._now._replace(state=state, best=epoch, best_state=state)
 
     def resume(self) -> bool:
         """Go on from the newest checkpoint, if there is one ahead.

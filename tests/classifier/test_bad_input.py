@@ -212,7 +212,10 @@ NO_LABELS = {
     "none": (None, "requires y"),
     "continuous": (np.linspace(0, 1, 120), "Unknown label type: continuous"),
     "nan": (np.where(np.arange(120) % 2, np.nan, 1.0), "y contains NaN"),
-    "mixed": (np.array(40 * [1, "bag", 2.5], dtype=object), "types float and int and str. Expected"),
+    "mixed": (
+        np.array(40 * [1, "bag", 2.5], dtype=object),
+        "types float and int and str. Expected",
+    ),
     "None": (np.array(40 * ["bag", None, "hat"], dtype=object), r"y .* missing labels \(None\)"),
     "missing": (pd.Series(40 * ["bag", "hat", pd.NA], dtype="string"), r"labels \(<NA>\)"),
     "bytes": (np.array(40 * [b"bag", b"hat", b"shoe"]), "of the type bytes. Expected only"),

@@ -70,7 +70,9 @@ def test_occlusion_takes_integers_of_any_width(fitted, images):
     "filters", [np.array(8), np.array([]), np.array([[4, 6]]), np.array([1.5])]
 )
 def test_arrays_that_are_no_filters_are_named(images, filters):
-    with pytest.raises(ValueError, match=r"filters=.*expected a non-empty sequence of positive integers"):
+    with pytest.raises(
+        ValueError, match=r"filters=.*expected a non-empty sequence of positive integers"
+    ):
         FashionCNN(filters=filters).fit(*images)
 
 
