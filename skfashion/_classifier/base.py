@@ -16,6 +16,7 @@ from skfashion._network.forks import check_not_forked
 from skfashion._network.numpy_model import log_softmax, softmax
 from skfashion._network.prediction import predict_logits
 from skfashion._training.checkpoints import Checkpoints
+from skfashion._utils.cache_directory import mark_used
 from skfashion._utils.types import AnyArray, FloatArray, History, ImageShape, StrPath
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
                 "stores."
             )
         X = validation.check_images(self, X)
+        mark_used(checkpoints.folder)
         for epoch in range(1, self.n_iter_ + 1):
             found = checkpoints.load(epoch)
             if found is None:
