@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any, Literal
 
 from skfashion import FashionCNN
+from skfashion._cli.options import name_in_unicode, plain
 from skfashion.datasets import DatasetError, ImageFileReader
 
 HELP = "say what is on photos, by a model of `train` or of FashionCNN.save"
@@ -61,22 +62,22 @@ def run(arguments: argparse.Namespace) -> int:
     ).fit(arguments.images)
     failed = False
     for name in arguments.images:
-        answer: dict[str, Any] = {"image": name}
+        answer: dict[str, Any] = {"image": name_in_unicode(name)}
         try:
             answer |= _answer(clf, reader, name)
         except (DatasetError, ValueError) as error:
             failed = True
-            answer["error"] = str(error)
+            answer["error"] = name_in_unicode(str(error))
         if arguments.json:
             print(json.dumps(answer), flush=True)
         elif "error" in answer:
-            print(f"skfashion: {_plain(answer['error'])}", file=sys.stderr)
+            print(f"skfashion: {plain(answer['error'])}", file=sys.stderr)
         else:
             best, second = (
                 f"{part['label']} {part['probability']:.3f}"
                 for part in (answer, answer["runner_up"])
             )
-            print(_plain(f"{name}: {best}, or {second}"), flush=True)
+            print(plain(f"{name}: {best}, or {second}"), flush=True)
     return 1 if failed else 0
 
 
@@ -102,12 +103,3 @@ def _labels(clf: FashionCNN) -> list[Any]:
     """As JSON knows them: dates and spans of time in words."""
     labels = clf.classes_
     return list(map(str, labels)) if labels.dtype.kind in "mM" else labels.tolist()
-
-
-def _plain(text: str) -> str:
-    """As one line that can be written, and without what a terminal would obey."""
-    shown = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
-    )
-    encoding = sys.stdout.encoding or "utf-8"
-    return shown.encode(encoding, "backslashreplace").decode(encoding)
