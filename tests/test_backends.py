@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
 ]
 QUIET = {"PYTHONWARNINGS": "ignore::DeprecationWarning", "TF_CPP_MIN_LOG_LEVEL": "3"}
-REFUSED = r"was forked from one in which TensorFlow was started.*backend='loky'.*'spawn'"
+REFUSED = r"was forked from one that had started TensorFlow.*backend='loky'.*'spawn'"
 
 
 def network(**parameters):

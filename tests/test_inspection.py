@@ -92,7 +92,7 @@ class TestOcclusionMap:
         image, label = data[0][1].reshape(8, 8), data[1][1]
         expected = by_the_book(network, image, label, 3, 1, 0)
         assert_allclose(occlusion_map(network, image, patch_size=3), expected, atol=1e-6)
-        monkeypatch.setattr(_occlusion, "_PIXELS_AT_A_TIME", 64 * 7)
+        monkeypatch.setattr(_occlusion, "_MAX_BATCH_PIXELS", 64 * 7)
         assert_allclose(occlusion_map(network, image, patch_size=3), expected, atol=1e-6)
 
     def test_follows_the_most_probable_class_unless_told(self, forest, data):
@@ -154,7 +154,7 @@ class TestOcclusionMap:
         image[3, 3] = 255
         with pytest.warns(UserWarning, match="on one scale"):
             network.predict(np.ones((1, 64)))
-        monkeypatch.setattr(_occlusion, "_PIXELS_AT_A_TIME", 1)
+        monkeypatch.setattr(_occlusion, "_MAX_BATCH_PIXELS", 1)
         with warnings.catch_warnings(action="error"):
             occlusion_map(network, image)
 
@@ -169,8 +169,8 @@ class TestOcclusionMap:
             ({"fill": 0.5}, r"fill=0\.5: .*uint8"),
             ({"fill": 256}, r"fill=256: .*uint8"),
             ({"fill": np.nan}, r"fill=nan: .*uint8"),
-            ({"label": 7}, r"label=7 is no class of the estimator: expected one of \[0, 1, 2\]"),
-            ({"label": [0, 1]}, "is no class"),
+            ({"label": 7}, r"label=7 is not a class of the estimator: expected one of \[0, 1, 2\]"),
+            ({"label": [0, 1]}, "is not a class"),
             ({"image_shape": (5, 5)}, "25 pixels, but image has 64"),
             ({"image_shape": (0, 64)}, "two positive integers"),
             ({"image": np.zeros((3, 64))}, r"image has shape \(3, 64\): expected one grey image"),
@@ -245,7 +245,7 @@ class TestOcclusionDisplay:
             assert top <= y1 < y0 <= bottom + 1e-9
         norm = display.colorbar_.norm
         assert norm.vmax == -norm.vmin == abs(display.maps).max()
-        assert "fall of the probability" in display.colorbar_.ax.get_xlabel()
+        assert "drop in probability" in display.colorbar_.ax.get_xlabel()
         texts = [text.get_text() for text in display.ax_.texts]
         assert {"network", "forest", "a$^$"} <= set(texts)
         assert f"a$^$ {display.probabilities[0, 0]:.2f}" in texts

@@ -89,6 +89,6 @@ def test_a_call_that_cannot_be_interrupted_is_short(side, batch_size):
     calls = list(Network(architecture)._calls(steps, batch_size, 3))
     assert [step for first, last in calls for step in range(first, last)] == list(range(steps))
     longest = max(last - first for first, last in calls)
-    work = 3 * architecture.multiply_adds * batch_size
+    work = 3 * architecture.n_multiply_adds * batch_size
     assert longest == 1 or longest * work <= _MULTIPLY_ADDS_PER_CALL
     assert longest == min(steps, _STEPS_PER_CALL) or (longest + 1) * work > _MULTIPLY_ADDS_PER_CALL

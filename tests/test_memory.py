@@ -25,6 +25,7 @@ from skfashion import FashionCNN
 from skfashion._cli.main import main
 from skfashion._network.architecture import TrainingState
 from skfashion._training.checkpoints import Checkpoints
+from skfashion._training.progress import EarlyStopping, Progress
 from skfashion._utils import cache_directory
 
 # For each parameter that shapes a training, another value than that of `cnn`.
@@ -120,7 +121,8 @@ class TestEqualBitsWithoutTrainingTwice:
         assert cnn(epochs=1).fit(**data).n_epochs_trained_ == 1
 
     @pytest.mark.parametrize(
-        "variable", ["XLA_FLAGS", "TF_DETERMINISTIC_OPS", "ONEDNN_MAX_CPU_ISA"]
+        "variable",
+        ["XLA_FLAGS", "TF_XLA_FLAGS", "TF_DETERMINISTIC_OPS", "ONEDNN_MAX_CPU_ISA"],
     )
     def test_settings_that_shape_bits_make_another_training(
         self, images, cnn, monkeypatch, variable
@@ -326,13 +328,13 @@ class TestNothingIsLost:
         assert [path.name for path in entries(tmp_path, "optimizer")] == ["00004.optimizer"]
         assert entries(tmp_path, "part") == []
 
-    @pytest.mark.parametrize("kind", ["weights", "optimizer"])
+    @pytest.mark.parametrize("kind", ["figures", "weights", "optimizer"])
     @pytest.mark.parametrize(
         "damage",
         [
             lambda content: b"",
             lambda content: content[:-1],
-            lambda content: content[:500] + bytes([content[500] ^ 1]) + content[501:],
+            lambda content: content[:100] + bytes([content[100] ^ 1]) + content[101:],
         ],
         ids=["empty", "one byte short", "one bit"],
     )
@@ -372,11 +374,12 @@ class TestNothingIsLost:
     def test_cleared_between_two_epochs_the_storing_goes_on(self, tmp_path):
         run = Checkpoints(tmp_path, "0" * 40, [(2,)])
         state = TrainingState([np.zeros(2)], [np.zeros(2)], [np.zeros(2)], 1)
-        run.save(state, {"loss": [1.0]})
+        run.save(1, state, {"loss": 1.0})
         assert cache_directory.clear(tmp_path)[:2] == (1, 1)
         assert list(tmp_path.iterdir()) == []
-        run.save(state, {"loss": [1.0, 0.5]})
-        assert [path.name for path in entries(tmp_path)] == ["00002.optimizer", "00002.weights"]
+        run.save(2, state, {"loss": 0.5})
+        assert {path.suffix for path in entries(tmp_path)} == {".figures", ".optimizer", ".weights"}
+        assert {path.stem for path in entries(tmp_path)} == {"00002"}
         assert run.find_latest(0, 2) is None  # the first is missing
 
     def test_an_entry_of_another_training_is_found_out(self, images, cnn, tmp_path):
@@ -482,3 +485,96 @@ class TestNothingIsLost:
         clf.set_params(warm_start=True).fit(*images)
         assert clf.n_iter_ == 5
         assert entries(tmp_path) == stored
+
+
+class TestSettingsOfTensorFlow:
+    """What shapes bits names another training; it is found again before TensorFlow starts."""
+
+    FIT = """
+        import sys
+        from helpers import import_tensorflow, make_images
+        from skfashion import FashionCNN
+
+        def trained():
+            clf = FashionCNN(filters=(4,), epochs=1, memory={memory!r}, random_state=0)
+            return clf.fit(*make_images()).n_epochs_trained_
+    """
+
+    @pytest.fixture
+    def run(self, tmp_path):
+        def run(code, **environment):
+            fit = textwrap.dedent(self.FIT).format(memory=str(tmp_path))
+            environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
+            return run_python(fit + textwrap.dedent(code), **environment).splitlines()
+
+        return run
+
+    def test_each_that_is_changed_by_tensorflows_functions(self, run):
+        out = run("""
+            print(trained(), trained())
+            config = import_tensorflow().config
+            rewrite = config.optimizer.set_experimental_options
+            for act in (
+                config.experimental.enable_op_determinism,
+                lambda: rewrite({"constant_folding": False}),
+                lambda: rewrite({"auto_mixed_precision": True}),
+                lambda: rewrite({"disable_meta_optimizer": True}),
+                lambda: config.optimizer.set_jit(True),
+                lambda: config.experimental.enable_tensor_float_32_execution(False),
+                lambda: config.run_functions_eagerly(True),
+            ):
+                act()
+                print(trained(), trained())
+        """)
+        assert out == ["1 0"] * 8
+
+    def test_one_that_a_variable_tells_is_found_before_tensorflow_starts_and_after(self, run):
+        setting = {"TF_DETERMINISTIC_OPS": "1"}
+        assert run("print(trained(), trained())", **setting) == ["1 0"]
+        again = """
+            print(trained(), "tensorflow" in sys.modules)
+            tf = import_tensorflow()
+            print(trained())
+            tf.constant(1) + 1
+            print(trained())
+        """
+        assert run(again, **setting) == ["0 False", "0", "0"]
+
+    def test_what_tensorflow_says_or_is_started_with_makes_no_other(self, images, cnn, monkeypatch):
+        cnn(epochs=1).fit(*images)
+        monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+        assert cnn(epochs=1).fit(*images).n_epochs_trained_ == 0
+
+
+class TestGrowth:
+    """A training of twice the epochs takes twice the time, and twice the disk."""
+
+    @staticmethod
+    def progress(tmp_path, epochs):
+        state = TrainingState([np.zeros(9)], [np.zeros(9)], [np.zeros(9)], 1)
+        return state, Progress(
+            state,
+            {"loss": [], "val_accuracy": []},
+            epochs=epochs,
+            early_stopping=EarlyStopping(epochs, 0),
+            checkpoints=Checkpoints(tmp_path, "0" * 40, [(9,)]),
+        )
+
+    def test_the_last_of_many_epochs_takes_no_longer_than_the_first(self, tmp_path):
+        state, progress = self.progress(tmp_path, epochs=2_000)
+        taken = []
+        while not progress.ended:
+            before = time.perf_counter()
+            progress.record({"loss": 0.1, "val_accuracy": 0.9}, state)
+            progress.resume()
+            taken.append(time.perf_counter() - before)
+        assert np.median(taken[-500:]) < 1.5 * np.median(taken[:500])
+        again = self.progress(tmp_path, epochs=2_000)[1]
+        assert again.resume()
+        assert again.result().history == progress.result().history
+
+    def test_every_epoch_takes_the_same_disk(self, images, cnn, tmp_path):
+        cnn(epochs=30).fit(*images)
+        for kind in ("figures", "weights"):
+            sizes = [path.stat().st_size for path in entries(tmp_path, kind)]
+            assert max(sizes) < min(sizes) + 50

@@ -27,7 +27,7 @@ def trained(request):
 
 def few(clf):
     """How many images NumPy predicts at once."""
-    each = Architecture(**clf._architecture).multiply_adds
+    each = Architecture(**clf._architecture).n_multiply_adds
     return int(prediction._MULTIPLY_ADDS_WORTH_TENSORFLOW / each)
 
 
@@ -48,8 +48,8 @@ def in_tensorflow(monkeypatch):
 def test_multiply_adds_are_those_of_the_two_versions():
     v1 = Architecture((28, 28), (8, 24, 48), 3, 1, False, 100, 10, "float32")
     v2 = Architecture((28, 28), (16, 48, 96), 3, 2, True, 100, 10, "float32")
-    assert round(v1.multiply_adds / 1e6, 2) == 8.39
-    assert round(v2.multiply_adds / 1e6, 3) == 0.478
+    assert round(v1.n_multiply_adds / 1e6, 2) == 8.39
+    assert round(v2.n_multiply_adds / 1e6, 3) == 0.478
 
 
 @pytest.mark.parametrize("convert", [np.asarray, np.float64])
@@ -91,7 +91,7 @@ def test_a_forked_child_never_asks_tensorflow(trained):
         probabilities = children.apply_async(clf.predict_proba, (X,)).get(timeout=60)
     images = X.reshape(-1, 28, 28, 1)
     strides = clf.get_params()["strides"]
-    logits = numpy_model.logits(images, clf.weights_, strides, clf.pixel_max_)
+    logits = numpy_model.compute_logits(images, clf.weights_, strides, clf.pixel_max_)
     assert_array_equal(probabilities, numpy_model.softmax(logits))
 
 

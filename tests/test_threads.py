@@ -9,7 +9,7 @@ from helpers import make_images, run_python
 from joblib import Parallel, delayed
 
 from skfashion import FashionCNN
-from skfashion._utils.environment import fingerprint, threads, threads_given
+from skfashion._utils.environment import fingerprint, omp_num_threads, threads
 
 THREADS = """
     from skfashion._utils.environment import threads
@@ -46,7 +46,7 @@ def threads_after_a_fit():
 )
 def test_what_openmp_would_not_take_is_not_taken(monkeypatch, value, threads):
     monkeypatch.setenv("OMP_NUM_THREADS", value)
-    assert threads_given() == threads
+    assert omp_num_threads() == threads
 
 
 def test_nothing_is_set_where_nobody_says(monkeypatch):
@@ -103,5 +103,5 @@ def test_a_gpu_is_asked_for_no_more_memory_than_needed(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(config, "list_physical_devices", lambda kind: [f"{kind} 0", f"{kind} 1"])
     monkeypatch.setattr(config.experimental, "set_memory_growth", lambda *said: told.append(said))
-    _tensorflow._share_the_machine()
+    _tensorflow._limit_threads_and_gpu_memory()
     assert told == [("GPU 0", True), ("GPU 1", True)]

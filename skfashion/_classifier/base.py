@@ -17,7 +17,14 @@ from skfashion._network.numpy_model import log_softmax, softmax
 from skfashion._network.prediction import predict_logits
 from skfashion._training.checkpoints import Checkpoints
 from skfashion._utils.cache_directory import mark_used
-from skfashion._utils.types import AnyArray, FloatArray, History, ImageShape, StrPath
+from skfashion._utils.types import (
+    AnyArray,
+    FloatArray,
+    History,
+    ImageShape,
+    StrPath,
+    unconverted,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -178,13 +185,13 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         X = validation.check_images(self, X)
         mark_used(checkpoints.folder)
         for epoch in range(1, self.n_iter_ + 1):
-            found = checkpoints.load(epoch)
-            if found is None:
+            state = checkpoints.load(epoch)
+            if state is None:
                 raise ValueError(
                     f"Epoch {epoch} is not stored in {checkpoints.folder}, where fit stores them: "
                     "fit again."
                 )
-            yield softmax(self._logits_of(X, found[0].weights))
+            yield softmax(self._logits_of(X, state.weights))
 
     def save(self, path: StrPath | BinaryIO, *, include_optimizer: bool = False) -> None:
         """Write the fitted network into one file, which `load` reads without TensorFlow.
@@ -199,9 +206,9 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         ----------
         path : str, path-like or binary file object
             Of the file; a leading ``~`` is the home directory. A file that is there is replaced as
-            a whole or not at all. Where a symbolic link leads is written, and the link stays. A
-            file object, such as ``io.BytesIO()``, is written into from where it stands, by one call
-            of its ``write``, and stays open.
+            a whole or not at all; its other names (hard links) keep the old one. Where a symbolic
+            link leads is written, and the link stays. A file object, such as ``io.BytesIO()``, is
+            written into from where it stands, by one call of its ``write``, and stays open.
         include_optimizer : bool, default=False
             Whether to keep the optimizer's state, which makes the file three times as large. Only
             with it `partial_fit` and `warm_start` go on from what was loaded, bit for bit.
@@ -257,6 +264,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         """
         return model_file.load(cls, path)
 
+    @unconverted
     def to_keras(self) -> keras.Sequential:
         """The trained network as a plain Keras model, independent of this estimator.
 
@@ -271,16 +279,20 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         ------
         sklearn.exceptions.NotFittedError
             Before `fit`.
+        ValueError
+            If `pixel_max_` is so small or large that `dtype` does not hold raw pixels.
         RuntimeError
             If Keras runs on another backend than TensorFlow, or in a process forked from one where
             TensorFlow runs.
         """
         check_is_fitted(self)
+        architecture = Architecture(**self._architecture)
+        images.check_raw_pixels(self.pixel_max_, architecture.dtype)
         check_not_forked()
         from skfashion._network.keras_layers import build_sequential
 
         return build_sequential(
-            Architecture(**self._architecture),
+            architecture,
             self.weights_,
             image_shape=self.image_shape_,
             pixel_max=self.pixel_max_,
@@ -292,6 +304,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
             return None
         return Checkpoints(**self._checkpoints, shapes=architecture.parameter_shapes)
 
+    @unconverted
     def _logits(self, X: ArrayLike) -> FloatArray:
         check_is_fitted(self)
         X = validation.check_images(self, X)

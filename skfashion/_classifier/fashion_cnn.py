@@ -38,7 +38,8 @@ from skfashion._utils.types import (
     FloatName,
     ImageShape,
     StrPath,
-    keeps_types,
+    preserve_signature,
+    unconverted,
 )
 
 if TYPE_CHECKING:
@@ -85,11 +86,14 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     class_weight : dict, "balanced" or None, default=None
         Weight of each class label, at least 0 and finite, multiplied into the sample weights of
         the training rows. A class that the dict leaves out has weight 1, as all have with None.
+        A dict may name classes that the rows lack, as those of a small fold do, if it names all
+        that they have; otherwise a label that no row has is an error, as in scikit-learn.
         "balanced": ``n / (n_classes * n_of_class)``.
     image_shape : tuple of two int or None, default=None
         Rows and columns of an image, at least 1. They must match the number of features exactly.
         None takes them from 3- and 4-dimensional X, and for rows of features the smallest square
-        that holds them. What is too small for the network is padded with zeros.
+        that holds them; `fit` warns where 64 or more features are no square. What is too small
+        for the network is padded with zeros.
     dtype : {"float32", "float64"}, default="float32"
         Of weights, arithmetic and probabilities.
     memory : str, path-like, joblib.Memory or None, default=None
@@ -163,7 +167,9 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     Where this process has started TensorFlow, by `fit`, `partial_fit` or `to_keras`, work of more
     than 500 million multiply-adds (60 images of version 1, 1,000 of version 2) is predicted by it,
     else by NumPy. NumPy's outputs are the same bits alone and in any batch; TensorFlow's
-    probabilities differ by less than 1e-5.
+    probabilities differ by less than 1e-5. A process that is forked can predict, unless another
+    thread multiplied large matrices at that moment, which NumPy's BLAS does not survive: start
+    processes by "spawn" or "forkserver", or set ``OPENBLAS_NUM_THREADS=1``.
 
     In a worker of joblib, loky or Dask TensorFlow takes the threads that the worker was given
     (``OMP_NUM_THREADS``), unless it was started before. Sums of another number of threads are
@@ -183,7 +189,9 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     what this machine would train is found again. The key of a training holds its data (bytes and
     floats that are equal after scaling are equal), its seed, all parameters that shape it, the
     versions of Keras, NumPy, TensorFlow and skfashion, the processor's instructions, the graphics
-    cards, the environment variables of XLA, oneDNN and determinism, and the number of threads.
+    cards, the number of threads, and what TensorFlow was told: by environment variables (its own
+    and those of XLA, oneDNN and CUDA), or by ``tf.config`` (determinism, rewriters and XLA of
+    ``tf.config.optimizer``, TensorFloat-32, eager functions, hidden devices) and ``tf.device``.
     ``skfashion cache DIR --max-size 10GB`` removes the least recently used trainings.
 
     Ctrl-C is passed on as a KeyboardInterrupt within about a second, and leaves the estimator
@@ -330,8 +338,9 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         """
         return cls(**{"filters": (16, 48, 96), "strides": 2, "dropout": 0.5, **overrides})
 
-    @keeps_types(with_callbacks)
-    @keeps_types(_fit_context(prefer_skip_nested_validation=True))
+    @unconverted
+    @preserve_signature(with_callbacks)
+    @preserve_signature(_fit_context(prefer_skip_nested_validation=True))
     def fit(
         self,
         X: ArrayLike,
@@ -397,7 +406,9 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             if any(part is not None for part in (X_val, y_val, sample_weight_val)):
                 rows_val = validation.check_validation_rows(self, X_val, y_val, sample_weight_val)
             elif self.validation_fraction > 0:
-                rows, rows_val = validation.split_rows(rows, self.validation_fraction, self._seed)
+                rows, rows_val = validation.split_rows(
+                    rows, self.validation_fraction, self._seed, self.classes_
+                )
             elif self.early_stopping:
                 raise ValueError(
                     "early_stopping=True needs validation rows: give X_val and y_val to fit, or "
@@ -416,7 +427,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         reports.end()
         return self
 
-    @keeps_types(_fit_context(prefer_skip_nested_validation=True))
+    @unconverted
+    @preserve_signature(_fit_context(prefer_skip_nested_validation=True))
     def partial_fit(
         self,
         X: ArrayLike,
@@ -532,7 +544,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             state,
             self.history_,
             epochs=int(epochs),
-            early_stopping=EarlyStopping(self.n_iter_no_change, self.tol)
+            early_stopping=EarlyStopping(int(self.n_iter_no_change), float(self.tol))
             if self.early_stopping
             else None,
             checkpoints=self._open_checkpoints(architecture),

@@ -1,5 +1,6 @@
 """Images of any layout and scale become the arrays that networks take."""
 
+import functools
 import math
 from typing import Any
 
@@ -12,6 +13,9 @@ from skfashion._utils.warnings import warn
 # `predict` warns beyond these factors: 0..1 floats given to a network of 0..255 integers (or the
 # other way round) differ by 255, honest variation of exposure by far less.
 _TOO_LARGE, _TOO_SMALL = 4.0, 1 / 64
+
+# Rows of fewer features, such as measurements, are hardly images in the wrong shape.
+_FEWEST_PIXELS = 64
 
 
 def flatten(X: Any, name: str = "X") -> tuple[Any, ImageShape | None]:
@@ -41,11 +45,15 @@ def flatten(X: Any, name: str = "X") -> tuple[Any, ImageShape | None]:
     if X.ndim < 3:
         return X, None
     if X.ndim > 4 or X.shape[3:] not in ((), (1,)):
-        channels = f", not {X.shape[3]}" if X.ndim == 4 else ""
+        channels, advice = "", "Convert colour images to grey first."
+        if X.ndim == 4 and X.shape[1] == 1:
+            advice = f"The channel seems to come first: give {name}[:, 0]."
+        elif X.ndim == 4:
+            channels = f", not {min(X.shape[1], X.shape[3])}"  # they may come first
         raise ValueError(
             f"{name} has shape {X.shape}: expected grey images of shape (n, features), "
             f"(n, rows, columns) or (n, rows, columns, 1), with one channel{channels}, and that "
-            "last. Convert colour images to grey first."
+            f"last. {advice}"
         )
     return X.reshape(X.shape[0], math.prod(X.shape[1:])), X.shape[1:3]
 
@@ -90,6 +98,70 @@ def check_layout(image_shape: ImageShape, layout: ImageShape | None, name: str =
             f"{name} holds images of shape {tuple(layout)}, but this FashionCNN expects "
             f"{tuple(image_shape)}."
         )
+
+
+def check_several(X: Any, name: str = "X") -> None:
+    """Refuse an array of one dimension, without the numbers that scikit-learn would show."""
+    if len(X.shape) == 1:
+        raise ValueError(
+            f"Expected 2D array, got 1D array instead: {name} has shape {X.shape}. Reshape your "
+            f"data: one image is {name}.reshape(1, -1), or a slice of several such as {name}[:1]."
+        )
+
+
+def find_mistake(
+    shape: tuple[int, ...], image_shape: ImageShape, n_features: int, name: str = "X"
+) -> str:
+    """Say what was likely done to images of another shape than that of the training images.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of what was given: (n, features) or (n, rows, columns).
+    image_shape : tuple of two int
+    n_features : int
+        Of the training images.
+    name : str
+        The parameter's name.
+
+    Returns
+    -------
+    str
+        A sentence with the remedy. Empty if the shape is right or no mistake is likely.
+    """
+    rows, columns = image_shape
+    if shape[1:] in ((n_features,), (rows, columns)):
+        return ""
+    if shape in ((rows, columns), (rows, columns, 1)):
+        return f"It seems to be one image of {rows} x {columns} pixels: give {name}[np.newaxis]."
+    if len(shape) == 2:
+        transposed = shape[0] == n_features
+        return f"It seems to be transposed: give {name}.T." if transposed else ""
+    if shape[:2] == (rows, columns):
+        return f"Its images seem to lie along the last axis: give np.moveaxis({name}, -1, 0)."
+    if shape[1:] == (columns, rows):
+        return f"Its rows and columns seem to be swapped: give {name}.swapaxes(1, 2)."
+    if 1 in shape[1:] and math.prod(shape[1:]) == n_features:
+        return f"Its images seem to be rows of pixels: give {name}.reshape(len({name}), -1)."
+    return ""
+
+
+def warn_if_not_square(n_features: int) -> None:
+    """Warn of rows that are laid out as square images, though they are none."""
+    side = math.isqrt(n_features - 1) + 1
+    if n_features < _FEWEST_PIXELS or side**2 == n_features:
+        return
+    extra = ""
+    if (side - 1) ** 2 == n_features - 1:
+        extra = (
+            f" {side - 1} x {side - 1} would be one less: is a column no pixel, such as the label, "
+            "or the row numbers that DataFrame.to_csv writes without index=False? Then drop it."
+        )
+    warn(
+        f"X has {n_features} features, which is no square: each row is taken for an image of "
+        f"{side} x {side} pixels whose last {side**2 - n_features} are black.{extra} Of images "
+        "that are not square give the shape: image_shape=(rows, columns)."
+    )
 
 
 def check_numbers(X: AnyArray, name: str = "X") -> None:
@@ -141,6 +213,22 @@ def warn_if_scale_differs(X: AnyArray, typical_max: float, *, name: str = "X") -
         )
 
 
+def check_raw_pixels(pixel_max: float, dtype: FloatName) -> None:
+    """Refuse a scale whose raw pixels a Keras model could not take.
+
+    Raises
+    ------
+    ValueError
+        If `dtype` does not hold such pixels, or what they are multiplied with, at full precision.
+    """
+    tiny, precision = float(np.finfo(dtype).tiny), float(np.finfo(dtype).eps)
+    if not tiny / precision <= pixel_max <= 1 / tiny:
+        raise ValueError(
+            f"pixel_max_={pixel_max:g} is out of the range of dtype={dtype!r}, in which a Keras "
+            "model takes raw pixels. Scale X, e.g. to 0..1, and fit again."
+        )
+
+
 def prepare(
     X: AnyArray,
     image_shape: ImageShape,
@@ -188,8 +276,9 @@ def prepare(
     return images
 
 
+@functools.lru_cache
 def _is_exact(value: float, dtype: FloatName) -> bool:
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         # Not of NumPy's number and Python's: that would be compared in the precision of the first.
         return float(np.dtype(dtype).type(value)) == value
 
@@ -199,7 +288,7 @@ def _divide(X: AnyArray, pixel_max: float, dtype: FloatName, name: str) -> AnyAr
     # precision and bytes divided in the network's own precision give equal bits. The buffered
     # cast needs no double-precision copy of the whole.
     scaled = np.empty(X.shape, dtype)
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         np.divide(X, pixel_max, out=scaled, dtype=np.float64, casting="unsafe")
     if not np.isfinite(scaled).all():
         raise ValueError(

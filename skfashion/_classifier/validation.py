@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from skfashion._classifier import images
 from skfashion._network.architecture import Architecture
 from skfashion._training.data import TrainingData
-from skfashion._utils.labels import check_labels
+from skfashion._utils.label_checks import abbreviate, check_labels
 from skfashion._utils.types import AnyArray, FloatArray
 
 
@@ -58,9 +58,18 @@ def check_images(clf: Any, X: Any, name: str = "X") -> AnyArray:
         If X is sparse.
     """
     X, layout = images.flatten(X, name)
-    X = validate_data(clf, X, dtype="numeric", reset=False)
+    images.check_several(X, name)
+    given = X.shape
+    try:
+        X = validate_data(clf, X, dtype="numeric", reset=False)
+        images.check_layout(clf.image_shape_, layout, name)
+    except ValueError as error:
+        shape = given if layout is None else (given[0], *layout)
+        advice = images.find_mistake(shape, clf.image_shape_, clf.n_features_in_, name)
+        if not advice:
+            raise
+        raise ValueError(f"{error} {advice}") from error
     images.check_numbers(X, name)
-    images.check_layout(clf.image_shape_, layout, name)
     return X
 
 
@@ -93,11 +102,14 @@ def check_rows(
     """
     check_labels(y)
     X, layout = images.flatten(X)
+    images.check_several(X)
     X, y = validate_data(clf, X, y, dtype="numeric", reset=reset, ensure_min_samples=min_samples)
     images.check_numbers(X)
     check_classification_targets(y)
     if reset:
         clf.image_shape_ = images.choose_image_shape(clf.image_shape, layout, X.shape[1])
+        if clf.image_shape is None and layout is None:
+            images.warn_if_not_square(X.shape[1])
     elif clf.image_shape is not None or layout is not None:
         shape = images.choose_image_shape(clf.image_shape, layout, X.shape[1])
         images.check_layout(clf.image_shape_, shape)
@@ -119,7 +131,7 @@ def encode_labels(y: AnyArray, classes: AnyArray, name: str) -> NDArray[np.int32
     if -1 in codes:
         unseen = sorted({repr(label) for label in y.tolist() if label not in positions})
         raise ValueError(
-            f"{name} holds labels that are not among the classes {classes.tolist()}: "
+            f"{name} holds labels that are not among the classes {abbreviate(classes.tolist())}: "
             f"{', '.join(unseen[:10])}."
         )
     return np.array(codes, dtype=np.int32)
@@ -156,7 +168,8 @@ def weigh_classes(
     Raises
     ------
     ValueError
-        If a weight is negative or no finite number, or a class is not among `classes`.
+        If a weight is negative or no finite number; or a dict names what is not among `classes`,
+        and not all of them.
     """
     if class_weight is None:
         return rows
@@ -174,11 +187,18 @@ def weigh_classes(
 
 
 def _class_factors(class_weight: Mapping[Any, Any], labels: list[Any]) -> FloatArray:
+    known = set(labels)
+    absent = [label for label in class_weight if label not in known]
+    unnamed = [label for label in labels if label not in class_weight]
+    # As scikit-learn's compute_class_weight: a fold may lack a class, but where there is also one
+    # without a weight, the name is more likely misspelt.
+    if absent and unnamed:
+        raise ValueError(
+            f"class_weight names {', '.join(map(repr, absent[:10]))}, which is not among the "
+            f"classes {abbreviate(labels)}, and gives no weight to {abbreviate(unnamed)}. Is a "
+            "label misspelt? Where some rows lack a class, name all classes."
+        )
     for label, weight in class_weight.items():
-        if label not in labels:
-            raise ValueError(
-                f"class_weight names {label!r}, which is not among the classes {labels}."
-            )
         if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
             raise ValueError(
                 f"class_weight={class_weight!r}: expected a finite number of 0 or more for each "
@@ -196,8 +216,18 @@ def require_two_classes(rows: Rows) -> None:
         )
 
 
-def split_rows(rows: Rows, validation_fraction: float, seed: int) -> tuple[Rows, Rows]:
+def split_rows(
+    rows: Rows, validation_fraction: float, seed: int, classes: AnyArray
+) -> tuple[Rows, Rows]:
     """Set rows aside for validation, stratified by class.
+
+    Parameters
+    ----------
+    rows : Rows
+    validation_fraction : float
+    seed : int
+    classes : ndarray of shape (n_classes,)
+        The labels, for messages.
 
     Returns
     -------
@@ -211,14 +241,17 @@ def split_rows(rows: Rows, validation_fraction: float, seed: int) -> tuple[Rows,
     try:
         training, validation = train_test_split(
             np.arange(len(rows.labels)),
-            test_size=validation_fraction,
+            test_size=float(validation_fraction),
             stratify=rows.labels,
             random_state=seed,
         )
     except ValueError as error:
+        single = classes[np.bincount(rows.labels, minlength=len(classes)) == 1].tolist()
+        # scikit-learn would name the encoded labels.
+        reason = f"only one row has the label {abbreviate(single)[1:-1]}" if single else error
         raise ValueError(
             f"validation_fraction={validation_fraction!r} of {len(rows.labels)} rows cannot be set "
-            f"aside so that each class is on either side ({error}). Give more rows, another "
+            f"aside so that each class is on either side ({reason}). Give more rows, another "
             "fraction, or X_val and y_val."
         ) from error
     return rows.take(training), rows.take(validation)

@@ -1,5 +1,5 @@
-"""The command ``skfashion``: a module for each of its commands, and the report of a comparison.
+"""The command ``skfashion``: a module for each subcommand, and the report of a comparison.
 
-It turns arguments into calls of the public names, and results into text and files. Nothing else
-may import it.
+The modules turn arguments into calls of the public API, and results into text and files. Other
+packages must not import this one.
 """

@@ -1,12 +1,12 @@
-"""``skfashion cache``."""
+"""The command ``skfashion cache``."""
 
 import argparse
 import re
 
-from skfashion._cli.options import parse_path, plain
+from skfashion._cli.options import escape, parse_path
 from skfashion._utils.cache_directory import clear, limit_size, measure_usage
 
-HELP = "show, limit or clear what is stored in a directory of memory"
+HELP = "show, limit or clear the cache in a directory of memory"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -22,18 +22,18 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what is stored, or what was removed."""
+    """Print the size of the cache, or of what was removed."""
     if not arguments.path.is_dir():
-        raise ValueError(f"{arguments.path} is no directory: nothing is stored there.")
+        raise ValueError(f"{arguments.path} is not a directory.")
     if arguments.clear:
-        found, removed = clear(arguments.path), " removed"
+        usage, removed = clear(arguments.path), " removed"
     elif arguments.max_size is not None:
-        found, removed = limit_size(arguments.path, arguments.max_size), " removed"
+        usage, removed = limit_size(arguments.path, arguments.max_size), " removed"
     else:
-        found, removed = measure_usage(arguments.path), ""
+        usage, removed = measure_usage(arguments.path), ""
     print(
-        f"{plain(arguments.path)}: {found.trainings} trainings, {found.epochs} epochs, "
-        f"{found.fits} fits of comparisons, {found.bytes / 1e6:.1f} MB{removed}"
+        f"{escape(arguments.path)}: {usage.trainings} trainings, {usage.epochs} epochs, "
+        f"{usage.fits} fits of comparisons, {usage.bytes / 1e6:.1f} MB{removed}"
     )
     return 0
 
@@ -43,6 +43,6 @@ def _parse_size(text: str) -> float:
     number = r"(\d+(?:\.\d+)?(?:e\d+)?)"
     match = re.fullmatch(rf"{number}\s*(?:([KMGT])(i?))?B?", text.strip(), re.IGNORECASE)
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size, such as 500MB or 10GB")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500MB or 10GB")
     power = "KMGT".index(match[2].upper()) + 1 if match[2] else 0
     return float(match[1]) * (1024 if match[3] else 1000) ** power

@@ -1,4 +1,4 @@
-"""``skfashion compare``."""
+"""The command ``skfashion compare``."""
 
 import argparse
 import shlex
@@ -12,11 +12,11 @@ from skfashion._cli.options import (
     add_data,
     add_seed,
     at_least,
+    escape,
     load_data,
     name_in_unicode,
     number_of_jobs,
     parse_path,
-    plain,
     positive_seconds,
     prepare_folder,
 )
@@ -27,23 +27,25 @@ HELP = "cross-validate both networks and the classical baselines; print a table"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the options of this command."""
     add_data(command, default="mini")
     command.add_argument("--cv", type=at_least(2), default=3, help="folds; default: 3")
-    command.add_argument("--n-jobs", type=number_of_jobs, help="fits at a time; default: 1")
     command.add_argument(
-        "--test", action="store_true", help="train on all images too and score the test images"
+        "--n-jobs", type=number_of_jobs, help="number of parallel fits; default: 1"
+    )
+    command.add_argument(
+        "--test", action="store_true", help="also train on all images and score the test images"
     )
     command.add_argument(
         "--timeout",
         type=positive_seconds,
-        help="seconds for one fit and its scores; default: no limit",
+        help="limit in seconds for one fit and its scores; default: no limit",
     )
     command.add_argument(
         "--memory",
         type=parse_path,
         metavar="DIR",
-        help="keep finished fits here; the same command then goes on where it was stopped",
+        help="store finished fits here; the same command then continues where it was stopped",
     )
     command.add_argument(
         "--output",
@@ -56,7 +58,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table. Return 1 if an estimator failed, 130 after Ctrl-C."""
-    # Other commands need no pandas.
+    # Import pandas only here: the other commands do not need it.
     from skfashion import FashionCNN, compare, make_baselines
     from skfashion._cli import report as _report
 
@@ -80,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     }
     print(f"{len(X)} images, {arguments.cv} stratified folds", file=sys.stderr)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "compare was interrupted")  # the exit status says so
+        warnings.filterwarnings("ignore", "compare was interrupted")  # the exit status shows it
         comparison = compare(
             estimators,
             X,
@@ -90,11 +92,11 @@ def run(arguments: argparse.Namespace) -> int:
             X_test=X_test,
             y_test=y_test,
             timeout=arguments.timeout,
-            # Not as the networks' own: a fit that resumed from stored epochs would seem fast.
+            # Do not set the networks' own memory: a fit that resumes would seem too fast.
             memory=arguments.memory,
             verbose=1,
         )
-    print(comparison, flush=True)  # whatever becomes of the report
+    print(comparison, flush=True)  # before the report, which may fail
     if arguments.output:
         facts = {
             "command": name_in_unicode(shlex.join(["skfashion", *arguments.argv])),
@@ -113,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
             display_labels=[CLASS_NAMES[label] for label in np.unique(y)],
             facts=facts,
         )
-        print(f"Report: {plain(page)}")
+        print(f"Report: {escape(page)}")
     if comparison.interrupted:
         return 130
     return 1 if len(comparison.failures) else 0

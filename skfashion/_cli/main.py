@@ -1,4 +1,7 @@
-"""The command ``skfashion``: parses arguments, runs a command, turns errors into exit codes."""
+"""The entry point of the command ``skfashion``.
+
+It parses arguments, runs a subcommand and turns errors into exit codes.
+"""
 
 import argparse
 import os
@@ -22,7 +25,7 @@ _ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(s
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """What each command takes."""
+    """Build the argument parser with all subcommands."""
     parser = argparse.ArgumentParser(
         prog="skfashion",
         description="Convolutional networks for Fashion-MNIST beside classical classifiers.",
@@ -37,23 +40,23 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command of the shell.
+    """Run the command ``skfashion``.
 
     Parameters
     ----------
     argv : list of str or None, default=None
-        Arguments; None takes those of the process.
+        Arguments. None uses those of the process.
 
     Returns
     -------
     int
-        0; 1 when the data cannot be read or trained on, or an estimator or an image failed; 130
-        after Ctrl-C.
+        Exit code: 0 after success, 130 after Ctrl-C, 1 after an error or if an estimator or an
+        image failed.
 
     Raises
     ------
     SystemExit
-        With 2 after wrong arguments, with 143 after SIGTERM, with 129 after SIGHUP.
+        With exit code 2 after wrong arguments, 143 after SIGTERM, and 129 after SIGHUP.
     """
     if sys.stdout is None:  # it is closed; else the next file to be opened would stand for it
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
@@ -65,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if status == 0:
                 sys.stdout.flush()  # what fails here is told below
             return status
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+    except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         return 1
     except (OSError, ValueError, RuntimeError, ImportError) as error:  # DatasetError is an OSError
         print(f"skfashion: {error}", file=sys.stderr)
@@ -78,14 +81,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _tidy_end() -> Iterator[None]:
-    """After `kill`, `timeout` and a closed terminal too, leave no half files and no workers.
+    """Clean up temporary files and workers also after SIGTERM and SIGHUP.
 
-    A library has no business with signals; a command that nobody else handles them for has.
+    These signals come from `kill`, `timeout` and a closed terminal. Only the command handles them,
+    and only if no other handler is set: a library should not handle signals.
     """
     unhandled = [
         number
         for number in _ENDINGS
-        if signal.getsignal(number) is signal.SIG_DFL  # `nohup` has one ignored
+        if signal.getsignal(number) is signal.SIG_DFL  # `nohup` ignores SIGHUP
         and threading.current_thread() is threading.main_thread()
     ]
     for number in unhandled:
@@ -107,6 +111,6 @@ def _drop_output_that_fails() -> None:
 
 def _exit(number: int, _: object) -> None:
     for other in _ENDINGS:
-        if signal.getsignal(other) is _exit:  # a terminal tells of its end twice
+        if signal.getsignal(other) is _exit:  # a closed terminal sends two signals
             signal.signal(other, signal.SIG_IGN)
-    sys.exit(128 + number)  # as shells tell of it
+    sys.exit(128 + number)  # the convention of shells

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the data they name."""
+"""Options shared by several commands, and data loading for ``--data``."""
 
 import argparse
 import math
@@ -15,23 +15,23 @@ from skfashion.datasets._fetch import read_folder
 
 
 def add_data(command: argparse.ArgumentParser, *, default: str) -> None:
-    """``--data``, which `load_data` reads."""
+    """Add ``--data``, whose value `load_data` reads."""
     command.add_argument(
         "--data",
         default=default,
-        help="mini (the 7,000 images of the package), full (Fashion-MNIST: a copy on this machine, "
-        "else a download), or the path of a folder with its four files or of Kaggle's CSV or zip; "
+        help="mini (the 7,000 images in the package), full (Fashion-MNIST from a local copy or a "
+        "download), or the path of a folder with its four files or of Kaggle's CSV or zip; "
         f"default: {default}",
     )
 
 
 def add_seed(command: argparse.ArgumentParser) -> None:
-    """``--seed``."""
+    """Add ``--seed``."""
     command.add_argument("--seed", type=at_least(0), default=0, help="random_state; default: 0")
 
 
 def at_least(minimum: int) -> Callable[[str], int]:
-    """Return the type of an option that takes whole numbers from `minimum` upwards."""
+    """Return an argparse type for integers of at least `minimum`."""
 
     def parse(text: str) -> int:
         try:
@@ -39,9 +39,7 @@ def at_least(minimum: int) -> Callable[[str], int]:
         except ValueError:
             value = minimum - 1
         if value < minimum:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not a whole number of at least {minimum}"
-            )
+            raise argparse.ArgumentTypeError(f"{text!r} is not an integer of at least {minimum}")
         return value
 
     return parse
@@ -66,7 +64,7 @@ def number_of_jobs(text: str) -> int:
         value = 0
     if value == 0:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a whole number other than 0; -1: all cores"
+            f"{text!r} is not an integer other than 0 (-1 uses all cores)"
         )
     return value
 
@@ -78,7 +76,7 @@ def parse_path(text: str) -> Path:
     return expand_user(text)
 
 
-def plain(text: object) -> str:
+def escape(text: object) -> str:
     """As one line that standard output can take, without what a terminal would obey."""
     shown = "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii")
@@ -95,12 +93,12 @@ def name_in_unicode(name: str) -> str:
 
 
 def prepare_folder(option: str, folder: Path) -> None:
-    """Make a folder that an option names, before any long work.
+    """Create the folder given by an option, before any long work.
 
     Raises
     ------
     ValueError
-        If it cannot be made or written to, naming the option and the remedy.
+        If the folder cannot be created or written to. The error names the option.
     """
     try:
         make_folder(folder)
@@ -108,7 +106,7 @@ def prepare_folder(option: str, folder: Path) -> None:
         raise ValueError(f"{option} {folder}: this is a file. Give the path of a folder.") from None
     except OSError as error:
         raise ValueError(
-            f"{option} {folder}: cannot be written to ({error.strerror}). Give another folder."
+            f"{option} {folder}: cannot write to this folder ({error.strerror}). Give another one."
         ) from error
 
 
@@ -117,7 +115,7 @@ def load_data(data: str, subset: Literal["train"]) -> Arrays: ...
 @overload
 def load_data(data: str, subset: Literal["test"]) -> Arrays | None: ...
 def load_data(data: str, subset: Literal["train", "test"]) -> Arrays | None:
-    """X and y of a subset; None for the test images of a CSV, which has none."""
+    """Return X and y of a subset, or None for the test images of a CSV, which has none."""
     if data == "mini":
         return load_fashion_mini(subset=subset, return_X_y=True)
     if data == "full":

@@ -1,4 +1,4 @@
-"""``skfashion predict``: nothing here loads TensorFlow."""
+"""The command ``skfashion predict``, which does not load TensorFlow."""
 
 import argparse
 import json
@@ -8,15 +8,15 @@ from operator import itemgetter
 from typing import Any, Literal
 
 from skfashion import FashionCNN
-from skfashion._cli.options import name_in_unicode, plain
+from skfashion._cli.options import escape, name_in_unicode
 from skfashion.datasets import DatasetError, ImageFileReader
 
-HELP = "say what is on photos, by a model of `train` or of FashionCNN.save"
+HELP = "classify photos with a model file from `train` or FashionCNN.save"
 _INVERT: dict[str, bool | Literal["auto"]] = {"auto": "auto", "yes": True, "no": False}
 
 
 class _StandardInput:
-    """What is piped in, under the name by which errors call it."""
+    """A file object for standard input, with the name that errors show."""
 
     name = "standard input"
 
@@ -27,33 +27,37 @@ class _StandardInput:
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """What it takes."""
-    command.add_argument("model", metavar="MODEL", help="a file that `train` wrote")
+    """Add the options of this command."""
     command.add_argument(
-        "images", metavar="IMAGE", nargs="+", help="a picture's file; - reads standard input"
+        "model", metavar="MODEL", help="a model file from `train` or FashionCNN.save"
     )
-    command.add_argument("--json", action="store_true", help="print an object of JSON per image")
+    command.add_argument(
+        "images", metavar="IMAGE", nargs="+", help="an image file; - reads standard input"
+    )
+    command.add_argument("--json", action="store_true", help="print a JSON object per image")
     command.add_argument(
         "--background",
         default="auto",
         metavar="COLOR",
-        help="of the pictures, as white or #fdfdfd; default: auto, that of their corners",
+        help="background of the images, such as white or #fdfdfd; default: auto, the colour of the "
+        "corners",
     )
     command.add_argument(
         "--invert",
         choices=_INVERT,
         default="auto",
-        help="whether light means no cloth; default: auto, where the background is light",
+        help="whether light pixels are background; default: auto, if the background is light",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print a line for each image; 1 if any could not be read."""
+    """Print a line for each image. Return 1 if any image could not be read."""
     clf = FashionCNN.load(arguments.model)
     if clf._signed:
         raise ValueError(
-            f"{arguments.model}: it was trained on pixels with negative values, which something "
-            "had scaled: that is needed for photos as well. Use a Pipeline with both, in Python."
+            f"{arguments.model}: the model was trained on scaled pixels, some of them negative. "
+            "This command cannot scale photos in the same way. Use a Pipeline of the scaler and "
+            "the model in Python."
         )
     reader = ImageFileReader(
         image_shape=clf.image_shape_,
@@ -64,42 +68,42 @@ def run(arguments: argparse.Namespace) -> int:
     for name in arguments.images:
         answer: dict[str, Any] = {"image": name_in_unicode(name)}
         try:
-            answer |= _answer(clf, reader, name)
+            answer |= _predict(clf, reader, name)
         except (DatasetError, ValueError) as error:
             failed = True
             answer["error"] = name_in_unicode(str(error))
         if arguments.json:
             print(json.dumps(answer), flush=True)
         elif "error" in answer:
-            print(f"skfashion: {plain(answer['error'])}", file=sys.stderr)
+            print(f"skfashion: {escape(answer['error'])}", file=sys.stderr)
         else:
             best, second = (
                 f"{part['label']} {part['probability']:.3f}"
                 for part in (answer, answer["runner_up"])
             )
-            print(plain(f"{name}: {best}, or {second}"), flush=True)
+            print(escape(f"{name}: {best}, or {second}"), flush=True)
     return 1 if failed else 0
 
 
-def _answer(clf: FashionCNN, reader: ImageFileReader, name: str) -> dict[str, Any]:
-    """Label, probability and runner-up of one image."""
+def _predict(clf: FashionCNN, reader: ImageFileReader, name: str) -> dict[str, Any]:
+    """Return label, probability and runner-up of one image."""
     source: Any = _StandardInput() if name == "-" else name
     [row] = reader.transform([source])
-    # The model may know another number for white, and no pixels that only fill a square.
+    # The model may have another pixel_max, and lack the pixels that only pad the image to a square.
     X = [row[: clf.n_features_in_] * clf.pixel_max_ / 255]
     with warnings.catch_warnings():
-        # Of names of features, which pictures have not, and of a scale that is given above.
+        # Images have no feature names, and the line above sets their scale.
         warnings.simplefilter("ignore")
         [probabilities] = clf.predict_proba(X).tolist()
     answers = [
         {"label": label, "probability": probability}
-        for label, probability in zip(_labels(clf), probabilities, strict=True)
+        for label, probability in zip(_json_labels(clf), probabilities, strict=True)
     ]
     runner_up, best = sorted(answers, key=itemgetter("probability"))[-2:]
     return {**best, "runner_up": runner_up}
 
 
-def _labels(clf: FashionCNN) -> list[Any]:
-    """As JSON knows them: dates and spans of time in words."""
+def _json_labels(clf: FashionCNN) -> list[Any]:
+    """Return the labels as JSON types: datetimes and timedeltas become strings."""
     labels = clf.classes_
     return list(map(str, labels)) if labels.dtype.kind in "mM" else labels.tolist()

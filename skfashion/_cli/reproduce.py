@@ -1,4 +1,4 @@
-"""``skfashion reproduce``: the original's two runs beside what it published of them."""
+"""The command ``skfashion reproduce``: our epochs beside the original's published ones."""
 
 import argparse
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from skfashion import FashionCNN
 from skfashion._cli.options import add_data, add_seed, at_least, load_data
 from skfashion._utils.types import AnyArray
 
-HELP = "train as the original did; print our epochs beside the published ones"
+HELP = "train like the original; print our epochs beside the published ones"
 
 
-class Measured(NamedTuple):
-    """What Keras prints of an epoch."""
+class EpochMetrics(NamedTuple):
+    """The metrics of an epoch, as in Keras."""
 
     loss: float
     accuracy: float
@@ -20,34 +20,35 @@ class Measured(NamedTuple):
     val_accuracy: float
 
 
-# "Deep Learning - Convolutional Neural Network Classifier for Fashion MNIST Images", the README
-# that this project grew out of, section "Model Performance per Epoch". The gaps are its own.
+# Source: "Deep Learning - Convolutional Neural Network Classifier for Fashion MNIST Images", the
+# README from which this project started, section "Model Performance per Epoch". It has the same
+# gaps.
 PUBLISHED = {
     "v1": {
-        1: Measured(0.4561, 0.8356, 0.3404, 0.8741),
-        2: Measured(0.2905, 0.8942, 0.3002, 0.8895),
-        3: Measured(0.2272, 0.9156, 0.2836, 0.8984),
-        4: Measured(0.1836, 0.9327, 0.2564, 0.9103),
-        5: Measured(0.1417, 0.9478, 0.2521, 0.9167),
+        1: EpochMetrics(0.4561, 0.8356, 0.3404, 0.8741),
+        2: EpochMetrics(0.2905, 0.8942, 0.3002, 0.8895),
+        3: EpochMetrics(0.2272, 0.9156, 0.2836, 0.8984),
+        4: EpochMetrics(0.1836, 0.9327, 0.2564, 0.9103),
+        5: EpochMetrics(0.1417, 0.9478, 0.2521, 0.9167),
     },
     "v2": {
-        1: Measured(0.9591, 0.6518, 0.5913, 0.7870),
-        2: Measured(0.6604, 0.7585, 0.5247, 0.8083),
-        3: Measured(0.6056, 0.7774, 0.4946, 0.8150),
-        4: Measured(0.5706, 0.7910, 0.4598, 0.8338),
-        5: Measured(0.5471, 0.7979, 0.4456, 0.8375),
-        15: Measured(0.4566, 0.8296, 0.3745, 0.8622),
-        16: Measured(0.4507, 0.8310, 0.3689, 0.8638),
-        17: Measured(0.4487, 0.8322, 0.3633, 0.8673),
-        18: Measured(0.4430, 0.8340, 0.3675, 0.8640),
-        19: Measured(0.4403, 0.8362, 0.3616, 0.8671),
-        20: Measured(0.4430, 0.8345, 0.3597, 0.8672),
+        1: EpochMetrics(0.9591, 0.6518, 0.5913, 0.7870),
+        2: EpochMetrics(0.6604, 0.7585, 0.5247, 0.8083),
+        3: EpochMetrics(0.6056, 0.7774, 0.4946, 0.8150),
+        4: EpochMetrics(0.5706, 0.7910, 0.4598, 0.8338),
+        5: EpochMetrics(0.5471, 0.7979, 0.4456, 0.8375),
+        15: EpochMetrics(0.4566, 0.8296, 0.3745, 0.8622),
+        16: EpochMetrics(0.4507, 0.8310, 0.3689, 0.8638),
+        17: EpochMetrics(0.4487, 0.8322, 0.3633, 0.8673),
+        18: EpochMetrics(0.4430, 0.8340, 0.3675, 0.8640),
+        19: EpochMetrics(0.4403, 0.8362, 0.3616, 0.8671),
+        20: EpochMetrics(0.4430, 0.8345, 0.3597, 0.8672),
     },
 }
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the options of this command."""
     command.add_argument("version", choices=sorted(PUBLISHED))
     command.add_argument("--epochs", type=at_least(1), default=20, help="default: 20")
     add_data(command, default="full")
@@ -55,7 +56,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print a line for each epoch."""
+    """Train and print a line for each epoch."""
     X, y = load_data(arguments.data, "train")
     print(f"{arguments.version}, {len(X)} images, the last 20 % for validation")
     print("         accuracy               validation accuracy")
@@ -81,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 def train_epochs(
     version: str, X: AnyArray, y: AnyArray, *, epochs: int = 20, random_state: int = 0
 ) -> Iterator[FashionCNN]:
-    """Train as the original did, the last 20 % of the rows for validation.
+    """Train like the original, with the last 20 % of the rows for validation.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def train_epochs(
     Yields
     ------
     clf : FashionCNN
-        The same one after each epoch.
+        The same object after each epoch.
     """
     n_training = len(X) - len(X) // 5
     make = {"v1": FashionCNN.v1, "v2": FashionCNN.v2}[version]
@@ -103,6 +104,6 @@ def train_epochs(
         yield clf.fit(X[:n_training], y[:n_training], X_val=X[n_training:], y_val=y[n_training:])
 
 
-def latest(clf: FashionCNN) -> Measured:
-    """The figures of the newest epoch."""
-    return Measured(*(clf.history_[name][-1] for name in Measured._fields))
+def latest(clf: FashionCNN) -> EpochMetrics:
+    """Return the metrics of the last epoch."""
+    return EpochMetrics(*(clf.history_[name][-1] for name in EpochMetrics._fields))

@@ -1,4 +1,4 @@
-"""``skfashion train``."""
+"""The command ``skfashion train``."""
 
 import argparse
 import contextlib
@@ -14,24 +14,24 @@ from skfashion._cli.options import (
     add_data,
     add_seed,
     at_least,
+    escape,
     load_data,
     parse_path,
-    plain,
     prepare_folder,
 )
 from skfashion._utils.files import make_folder
 from skfashion.datasets import CLASS_NAMES
 
-HELP = "train one of the two networks and write it into a file that `predict` reads"
+HELP = "train one of the two networks and save it to a file for `predict`"
 # The original: no noticeable improvement of version 1 after the fifth epoch.
 _EPOCHS = {"v1": 5, "v2": 20}
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add the options of this command."""
     add_data(command, default="full")
     command.add_argument(
-        "--output", type=parse_path, required=True, metavar="MODEL", help="the file"
+        "--output", type=parse_path, required=True, metavar="MODEL", help="model file"
     )
     command.add_argument("--network", choices=sorted(_EPOCHS), default="v1", help="default: v1")
     command.add_argument("--epochs", type=at_least(1), help="default: 5 for v1, 20 for v2")
@@ -39,14 +39,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--memory",
         type=parse_path,
         metavar="DIR",
-        help="store every epoch here; the same command then goes on",
+        help="store every epoch here; the same command then continues",
     )
     add_seed(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, print a line for each epoch, and write the file, even if nothing can be printed."""
-    # It says what is missing where TensorFlow is not installed, before anything is downloaded.
+    """Train, print a line for each epoch, and save the model, even if printing fails."""
+    # Without TensorFlow this raises an error before anything is downloaded.
     from skfashion._network import tensorflow  # noqa: F401
 
     _prepare(arguments.output)
@@ -101,23 +101,23 @@ def _train(arguments: argparse.Namespace) -> None:
         verbose=1,
         random_state=arguments.seed,
     )
-    # A model whose labels are words needs nobody who knows what they mean.
+    # Train on class names: predictions are then readable without a list of classes.
     clf.fit(X, names[y]).set_params(memory=None, verbose=0)
-    clf.save(arguments.output)  # at once: whatever comes after may fail
+    clf.save(arguments.output)  # save first: the next steps may fail
     if test := load_data(arguments.data, "test"):
         X, y = test
         print(f"test accuracy on {len(X)} images: {clf.score(X, names[y]):.4f}")
     size = arguments.output.stat().st_size / 1e6
-    print(f"{plain(arguments.output)}: {size:.2f} MB", flush=True)
+    print(f"{escape(arguments.output)}: {size:.2f} MB", flush=True)
 
 
 def _prepare(path: Path) -> None:
-    """Make the file's folder, and tell before minutes of training what would be told after them."""
+    """Create the file's folder, and raise an error before the training if it is not writable."""
     if path.is_dir():
         raise IsADirectoryError(f"--output {path} is a folder: expected the name of a file.")
     try:
         make_folder(path.parent)
     except OSError as error:
         raise OSError(
-            f"--output {path}: nothing may be written into {path.parent} ({error.strerror})."
+            f"--output {path}: cannot write to the folder {path.parent} ({error.strerror})."
         ) from error

@@ -1,4 +1,7 @@
-"""The layers of a network as numbers: their shapes, their parameters, their first weights."""
+"""The architecture of a network and its training state.
+
+An architecture knows layer shapes, parameter counts and initial weights.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -10,51 +13,59 @@ import numpy as np
 
 from skfashion._utils.types import FloatArray, FloatName, ImageShape
 
-# An image is zero-padded to what the network needs. Five convolutions of strides 2 need 63 x 63
-# pixels; past this many, strides and kernels cannot be meant for images that small.
+# Images that are too small for the network are zero-padded. Five convolutions with strides=2 and
+# kernel_size=3 need 63 x 63 pixels. Beyond this limit the kernel_size or strides are probably a
+# mistake.
 _MAX_PADDED_PIXELS = 128 * 128
 
 # With Adam's moments a float32 network of this size takes 12 GB.
 _MAX_PARAMETERS = 10**9
 
-# Bytes of the largest feature map when predicting: 10,000 rows of version 1 take 1.5 s in such
-# batches, and 2.1 s in batches of 1,000.
-_FEATURE_BYTES = 16e6
+# Limit for the largest feature map of a prediction batch, in bytes. 10,000 images of version 1 then
+# take 1.5 s; in batches of 1,000 they take 2.1 s.
+_MAX_FEATURE_MAP_BYTES = 16e6
 
 
-def smallest_side(n_convolutions: int, kernel_size: int, strides: int, *, most: float = inf) -> int:
-    """Rows (and columns) an image must have so that the last convolution yields one pixel.
+def smallest_side(
+    n_convolutions: int, kernel_size: int, strides: int, *, limit: float = inf
+) -> int:
+    """Return the number of rows (and columns) for which the last convolution outputs one pixel.
 
-    Past `most` there is no need to know how many more they are: they grow exponentially.
+    The size grows exponentially, so the computation stops once it exceeds `limit`. The result may
+    then be too small.
     """
     side = 1
     for _ in range(n_convolutions):
         side = (side - 1) * strides + kernel_size
-        if side > most:
+        if side > limit:
             break
     return side
 
 
-def _is_positive_integer(n: object) -> bool:
+def _is_count(n: object) -> bool:
     return not isinstance(n, bool) and isinstance(n, Integral) and int(n) >= 1
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network's structure: what two networks must share to be the same compiled program.
+    """The structure of a network.
 
-    For each entry of `filters` a ``Conv2D(f, kernel_size, strides, "valid", relu)``, each
-    followed by dropout where `dropout` is true, then Flatten, ``Dense(dense_units, relu)``
-    and ``Dense(n_classes)``, whose outputs are logits.
+    Networks with equal architectures can share one compiled program.
+
+    The layers are one ``Conv2D(f, kernel_size, strides, "valid", relu)`` for each entry of
+    `filters`, each followed by Dropout if `dropout` is true, then Flatten,
+    ``Dense(dense_units, relu)`` and ``Dense(n_classes)``. The activation of the last layer (softmax
+    or linear) is chosen in `build_layers`.
 
     Parameters
     ----------
     image_shape : tuple of two int
-        Rows and columns of the images that enter the first convolution. See `for_images`.
+        Rows and columns of the images after padding. See `for_images`.
     filters : tuple of int
     kernel_size, strides, dense_units, n_classes : int
     dropout : bool
-        Whether there is dropout. Its rate is no structure and not kept here.
+        Whether there are Dropout layers. The rate is not included: it can change without
+        recompiling.
     dtype : {"float32", "float64"}
     """
 
@@ -77,9 +88,11 @@ class Architecture:
         kernel_size: int,
         dense_units: int,
         dropout: float,
-        **rest: Any,
+        **fields: Any,
     ) -> Self:
-        """The architecture of some parameters on some images, zero-padded where they are small.
+        """Build the architecture for images of a given shape.
+
+        Images that are too small will be zero-padded.
 
         Parameters
         ----------
@@ -87,39 +100,43 @@ class Architecture:
             Rows and columns before any padding.
         filters, strides, kernel_size, dense_units, dropout
             Parameters of `FashionCNN`.
-        **rest
-            The other fields, as they are.
+        **fields
+            `n_classes` and `dtype`.
 
         Raises
         ------
         ValueError
-            If `filters` are no positive integers, or the network or the images that it needs
-            would be beyond all measure.
+            If `filters` is empty or holds anything but positive integers, if the padded images
+            would exceed 128 x 128 pixels, or if the network would have more than 10**9
+            parameters.
         """
-        filters = tuple(filters)
-        if not filters or not all(_is_positive_integer(n) for n in filters):
+        # An array without a dimension cannot be iterated over.
+        counts = tuple(filters) if getattr(filters, "ndim", 1) else ()
+        if not counts or not all(map(_is_count, counts)):
             raise ValueError(
-                f"filters={filters!r}: expected a positive integer for each convolution, and at "
-                "least one."
+                f"filters={filters!r}: expected a non-empty sequence of positive integers, one for "
+                "each convolution."
             )
-        most = max(_MAX_PADDED_PIXELS, *image_shape)
-        side = smallest_side(len(filters), kernel_size, strides, most=most)
+        # A product of NumPy's small integers would overflow.
+        kernel_size, strides, dense_units = int(kernel_size), int(strides), int(dense_units)
+        limit = max(_MAX_PADDED_PIXELS, *image_shape)
+        side = smallest_side(len(counts), kernel_size, strides, limit=limit)
         rows, columns = (max(length, side) for length in image_shape)
         if (rows, columns) != tuple(image_shape) and rows * columns > _MAX_PADDED_PIXELS:
             raise ValueError(
-                f"{len(filters)} convolutions with kernel_size={kernel_size} and "
+                f"{len(counts)} convolutions with kernel_size={kernel_size} and "
                 f"strides={strides} need images of at least {side} x {side} pixels, but these "
                 f"have {image_shape[0]} x {image_shape[1]}. Use smaller strides, a smaller "
                 "kernel_size or fewer filters."
             )
         architecture = cls(
             image_shape=(rows, columns),
-            filters=tuple(map(int, filters)),
-            kernel_size=int(kernel_size),
-            strides=int(strides),
+            filters=tuple(map(int, counts)),
+            kernel_size=kernel_size,
+            strides=strides,
             dropout=bool(dropout > 0),
-            dense_units=int(dense_units),
-            **rest,
+            dense_units=dense_units,
+            **fields,
         )
         if architecture.n_parameters > _MAX_PARAMETERS:
             raise ValueError(
@@ -129,29 +146,29 @@ class Architecture:
         return architecture
 
     def check_continues(self, trained: "Architecture") -> None:
-        """Refuse to go on from the weights of another network. Dropout may come and go.
+        """Raise an error if training cannot continue from the weights of `trained`.
 
         Raises
         ------
         ValueError
-            If anything else differs.
+            If any field differs. Only `dropout` may differ.
         """
         changes = [
             f"{field.name} was {before!r} and is now {now!r}"
             for field in fields(self)
-            # The padded shape follows from other parameters, which are more to the point.
+            # Skip image_shape: it follows from the other fields, and naming those is more helpful.
             if field.name not in ("dropout", "image_shape")
             and (now := getattr(self, field.name)) != (before := getattr(trained, field.name))
         ]
         if changes:
             raise ValueError(
-                f"The trained network cannot go on as another one: {'; '.join(changes)}. Set it "
-                "back, or fit anew with warm_start=False."
+                f"Cannot continue training a network with other parameters: {'; '.join(changes)}. "
+                "Restore them, or fit again with warm_start=False."
             )
 
     @property
     def feature_maps(self) -> list[tuple[int, int, int]]:
-        """Shape (rows, columns, channels) after each convolution."""
+        """Output shape (rows, columns, channels) of each convolution."""
         shapes = []
         rows, columns = self.image_shape
         for channels in self.filters:
@@ -181,20 +198,20 @@ class Architecture:
         return sum(prod(shape) for shape in self.parameter_shapes)
 
     @property
-    def multiply_adds(self) -> int:
-        """Multiplications, each with an addition, of one image's way through the network."""
+    def n_multiply_adds(self) -> int:
+        """Number of multiply-add operations in the forward pass of one image."""
         positions = [prod(shape[:2]) for shape in self.feature_maps] + [1, 1]
         kernels = map(prod, self.parameter_shapes[::2])
         return sum(map(prod, zip(positions, kernels, strict=True)))
 
     @property
-    def rows_at_a_time(self) -> int:
-        """Images that are best predicted together: their largest feature map fits the cache."""
+    def prediction_batch_size(self) -> int:
+        """Batch size for prediction: the largest feature map of a batch fits the CPU cache."""
         largest = max(map(prod, self.feature_maps)) * np.dtype(self.dtype).itemsize
-        return max(1, int(_FEATURE_BYTES // largest))
+        return max(1, int(_MAX_FEATURE_MAP_BYTES // largest))
 
     def initial_weights(self, seed: int | Sequence[int]) -> list[FloatArray]:
-        """Weights to start from: Keras' defaults, Glorot's uniform kernels and zero biases.
+        """Draw initial weights by Keras' default rules: Glorot-uniform kernels and zero biases.
 
         Parameters
         ----------
@@ -226,15 +243,15 @@ class Architecture:
 
 @dataclass
 class TrainingState:
-    """All that training changes: the weights and the optimizer's memory of earlier steps.
+    """The state that training changes: weights, Adam's moments and step count.
 
     Parameters
     ----------
     weights, momentums, velocities : list of ndarray
-        In the order of `Architecture.parameter_shapes`; the latter two are Adam's first and
-        second moments. None if only the weights are known, and then nothing can go on from them.
+        In the order of `Architecture.parameter_shapes`. The latter two are Adam's first and
+        second moments. They are None if only the weights are known; training cannot continue then.
     iterations : int
-        Steps taken. None as well.
+        Number of training steps. None if only the weights are known.
     """
 
     weights: list[FloatArray]
@@ -244,7 +261,7 @@ class TrainingState:
 
     @classmethod
     def initial(cls, architecture: Architecture, seed: int | Sequence[int]) -> Self:
-        """The state before the first epoch."""
+        """Return the state before the first epoch."""
         weights = architecture.initial_weights(seed)
         momentums, velocities = ([np.zeros_like(weight) for weight in weights] for _ in range(2))
         return cls(weights, momentums, velocities, iterations=0)

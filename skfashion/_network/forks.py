@@ -1,73 +1,84 @@
-"""Whether TensorFlow can run in this process: its threads do not outlive a fork."""
+"""Detects processes that were forked after TensorFlow started.
+
+TensorFlow cannot run there, because threads do not survive a fork. NumPy's BLAS may be locked there
+as well, if another thread was multiplying; that is not detected.
+"""
 
 import os
 import sys
 from pathlib import Path
 
-# Who imports these starts TensorFlow. A thread that was at it when the process was forked never
-# ends its import, and whoever imports the same in the child waits for it for ever.
-_STARTERS = (
+# Importing any of these modules starts TensorFlow. If a thread was importing one when the process
+# forked, that import never ends in the child, and the child would wait for it forever.
+_MODULES_STARTING_TENSORFLOW = (
     "skfashion._training.loop",
     "skfashion._network.keras_layers",
     "skfashion._network.tensorflow",
 )
 
-_lost = False
+_forked_from_tensorflow = False
 
 
-def watch() -> None:
-    """See to it that this process and all forked from now on know what they came from."""
-    global _lost
-    # A process that runs TensorFlow has more than one thread, unless it was forked.
-    _lost = _has_one_thread() and _started_by_others(if_unknown=False)
-    if hasattr(os, "register_at_fork"):  # Windows forks nothing
-        os.register_at_fork(after_in_child=_look_back)
+def register_fork_check() -> None:
+    """Check this process, and every process forked from it later."""
+    global _forked_from_tensorflow
+    # TensorFlow always has several threads. If it was started but there is only one thread, this
+    # process was forked.
+    _forked_from_tensorflow = _has_one_thread() and _tensorflow_is_started(if_unknown=False)
+    if hasattr(os, "register_at_fork"):  # Windows has no fork
+        os.register_at_fork(after_in_child=_check_parent)
 
 
-def tensorflow_was_lost() -> bool:
-    """Whether this process was forked from one that ran TensorFlow, or was about to."""
-    return _lost
+def was_forked_from_tensorflow() -> bool:
+    """Return whether this process was forked from one that had started TensorFlow.
+
+    One that was importing TensorFlow counts too.
+    """
+    return _forked_from_tensorflow
 
 
 def check_not_forked() -> None:
-    """Refuse what would hang; to be asked before TensorFlow is imported.
+    """Raise an error if TensorFlow would hang in this process.
+
+    Call this before importing TensorFlow.
 
     Raises
     ------
     RuntimeError
-        If `tensorflow_was_lost`.
+        If `was_forked_from_tensorflow` returns True.
     """
-    if _lost:
+    if _forked_from_tensorflow:
         raise RuntimeError(
-            "This process was forked from one in which TensorFlow was started, and has none of "
-            "its threads: it can predict, but not train, nor make a Keras model. With joblib use "
-            "backend='loky' (the default), 'dask' or 'threading' instead of 'multiprocessing'; "
-            "start processes of your own by 'spawn' or 'forkserver' instead of 'fork'."
+            "This process was forked from one that had started TensorFlow, whose threads do not "
+            "survive a fork. It can predict, but cannot train or call to_keras. With joblib use "
+            "backend='loky' (the default), 'dask' or 'threading' instead of 'multiprocessing'. For "
+            "your own processes use the start method 'spawn' or 'forkserver' instead of 'fork'."
         )
 
 
-def _look_back() -> None:
-    """In a child that is still as its parent was."""
-    global _lost
-    _lost = (
-        _lost
-        or any(name in sys.modules for name in _STARTERS)
-        or _started_by_others(if_unknown=True)  # better an error too many than a process that hangs
+def _check_parent() -> None:
+    """Check in a forked child whether its parent had started TensorFlow."""
+    global _forked_from_tensorflow
+    _forked_from_tensorflow = (
+        _forked_from_tensorflow
+        or any(name in sys.modules for name in _MODULES_STARTING_TENSORFLOW)
+        or _tensorflow_is_started(if_unknown=True)  # an error is better than a process that hangs
     )
 
 
 def _has_one_thread() -> bool:
-    """Whether there is no other, not even outside Python."""
+    """Return whether the process has a single thread, native ones included. False if unknown."""
     try:
         return len([*Path("/proc/self/task").iterdir()]) == 1
-    except OSError:  # only Linux tells
+    except OSError:  # only Linux has this folder
         return False
 
 
-def _started_by_others(*, if_unknown: bool) -> bool:
-    """Whether TensorFlow is half imported or has threads; imported whole it has none at first.
+def _tensorflow_is_started(*, if_unknown: bool) -> bool:
+    """Return whether TensorFlow is being imported or has started its threads.
 
-    A later version of it may be one that cannot be asked.
+    A completed import alone starts none. Return `if_unknown` if this version of TensorFlow does not
+    expose that.
     """
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:

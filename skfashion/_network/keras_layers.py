@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from skfashion._network.architecture import Architecture
-from skfashion._network.tensorflow import keras, tf
+from skfashion._network.tensorflow import computing_eagerly, keras, tf
 from skfashion._utils.types import FloatArray, ImageShape
 
 Program: TypeAlias = Callable[..., Any]  # a compiled function
@@ -159,6 +159,7 @@ def build_layers(
     ]
 
 
+@computing_eagerly()
 def build_sequential(
     architecture: Architecture,
     weights: Sequence[FloatArray],
@@ -222,4 +223,9 @@ def compile_function(function: Callable[..., Any], signature: list[tf.TensorSpec
         traced = tf.function(function, input_signature=signature, autograph=False)
         return traced.get_concrete_function()
 
-    return lambda *arguments: trace()(*arguments)
+    def call(*arguments: Any) -> Any:
+        program = trace()
+        with tf.init_scope():  # for no tape of the caller
+            return program(*arguments)
+
+    return call

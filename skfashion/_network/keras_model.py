@@ -195,13 +195,13 @@ class Network(keras.Sequential):
         return _to_means(sums)
 
     def _evaluate(self, score: Program, data: Sequence[tf.Tensor]) -> dict[str, float]:
-        rows = self.architecture.rows_at_a_time
+        rows = self.architecture.prediction_batch_size
         calls = self._calls(-(-len(data[1]) // rows), rows, passes=1)
         return _to_means(sum(score(*data, rows, first, last).numpy() for first, last in calls))
 
     def _calls(self, steps: int, rows: int, passes: int) -> Iterator[tuple[int, int]]:
         """First step and the one after the last, of each call of TensorFlow."""
-        work = passes * self.architecture.multiply_adds * rows
+        work = passes * self.architecture.n_multiply_adds * rows
         stride = max(1, min(int(_MULTIPLY_ADDS_PER_CALL // work), _STEPS_PER_CALL))
         for first in range(0, steps, stride):
             yield first, min(first + stride, steps)

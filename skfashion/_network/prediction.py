@@ -43,11 +43,11 @@ def predict_logits(
     -------
     logits : ndarray of shape (n, n_classes), in the dtype of `weights`
     """
-    work = len(images) * architecture.multiply_adds
+    work = len(images) * architecture.n_multiply_adds
     if work > _MULTIPLY_ADDS_WORTH_TENSORFLOW and _tensorflow_runs_here():
         return _predict_with_tensorflow(images, weights, architecture, pixel_max)
-    with np.errstate(over="ignore", invalid="ignore"):  # the caller looks for what is not finite
-        return numpy_model.logits(images, weights, architecture.strides, pixel_max)
+    with np.errstate(all="ignore"):  # the caller checks for non-finite values
+        return numpy_model.compute_logits(images, weights, architecture.strides, pixel_max)
 
 
 def _tensorflow_runs_here() -> bool:
@@ -62,17 +62,18 @@ def _predict_with_tensorflow(
     architecture: Architecture,
     pixel_max: float,
 ) -> FloatArray:
-    from skfashion._network.tensorflow import tf
+    from skfashion._network.tensorflow import computing_eagerly, tf
 
-    predict = _compile_prediction(architecture, images.dtype.name)
-    scale = tf.constant(pixel_max, architecture.dtype)
-    tensors = [tf.constant(weight) for weight in weights]
-    rows = architecture.rows_at_a_time
-    parts = [
-        predict(tf.constant(images[first : first + rows]), scale, *tensors)
-        for first in range(0, len(images), rows)
-    ]
-    return np.concatenate(parts)
+    with computing_eagerly():
+        predict = _compile_prediction(architecture, images.dtype.name)
+        scale = tf.constant(pixel_max, architecture.dtype)
+        tensors = [tf.constant(weight) for weight in weights]
+        rows = architecture.prediction_batch_size
+        parts = [
+            predict(tf.constant(images[first : first + rows]), scale, *tensors)
+            for first in range(0, len(images), rows)
+        ]
+        return np.concatenate(parts)
 
 
 @functools.lru_cache(maxsize=16)

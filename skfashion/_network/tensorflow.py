@@ -1,4 +1,7 @@
-"""The one door to TensorFlow and Keras: starts them silently, and only on the right backend."""
+"""Imports TensorFlow and Keras without their log output, and checks the backend.
+
+Other modules import them from here.
+"""
 
 import contextlib
 import os
@@ -10,10 +13,10 @@ import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
 
-from skfashion._network.forks import tensorflow_was_lost
-from skfashion._utils.environment import threads_given
+from skfashion._network.forks import was_forked_from_tensorflow
+from skfashion._utils.environment import omp_num_threads
 
-__all__ = ["keras", "runs_here", "tf"]
+__all__ = ["computing_eagerly", "keras", "runs_here", "tf"]
 
 
 def _check_installed() -> None:
@@ -21,9 +24,9 @@ def _check_installed() -> None:
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise ImportError(
-            f"{' and '.join(missing)} must be installed for this: without them a FashionCNN can be "
-            "loaded, saved and asked for predictions, but neither trained nor turned into a Keras "
-            "model. A usual installation of skfashion brings both."
+            f"{' and '.join(missing)} must be installed for this. Without TensorFlow and Keras a "
+            "FashionCNN can load, save and predict, but cannot train or call to_keras. The default "
+            "installation of skfashion includes both."
         )
 
 
@@ -32,15 +35,15 @@ def _check_backend() -> None:
     if backend != "tensorflow":
         raise RuntimeError(
             f"FashionCNN trains on TensorFlow, but the environment variable KERAS_BACKEND is "
-            f"{backend!r}. Unset it, or set it to 'tensorflow', before Keras is imported."
+            f"{backend!r}. Unset it, or set it to 'tensorflow', before importing Keras."
         )
 
 
 @contextlib.contextmanager
-def _kept_settings() -> Iterator[None]:
-    """Keep the environment and the state of `random`, both of which TensorFlow's import changes.
+def _restore_environment() -> Iterator[None]:
+    """Restore the environment and the state of `random`, which TensorFlow's import changes.
 
-    What it sets in the environment has been read by the time its import ends.
+    The variables that TensorFlow sets are read only during its import.
     """
     environment = dict(os.environ)
     generator = random.getstate()
@@ -56,10 +59,13 @@ def _kept_settings() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _deferred_interrupt() -> Iterator[None]:
-    """Hold a Ctrl-C back until the import ends: TensorFlow, half imported, never recovers."""
+    """Delay Ctrl-C until the import ends.
+
+    An interrupted import of TensorFlow cannot be repeated in this process.
+    """
     before = signal.getsignal(signal.SIGINT)
     in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or before is None:  # None: a handler that Python could not put back
+    if not in_main_thread or before is None:  # None: a handler that Python cannot restore
         yield
         return
     received = []
@@ -74,39 +80,39 @@ def _deferred_interrupt() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Hold back what TensorFlow's C++ side says while it is imported.
+    """Suppress what TensorFlow's C++ code writes to stderr during its import.
 
-    `TF_CPP_MIN_LOG_LEVEL` alone does not silence the lines written before its logging starts,
-    and they go to file descriptor 2 past `sys.stderr`. They come out after all if the import
-    fails: then they may be the reason. What other threads write there meanwhile is lost with them.
+    `TF_CPP_MIN_LOG_LEVEL` alone does not suppress the lines written before its logging starts.
+    They go to file descriptor 2, not to `sys.stderr`. If the import fails, the suppressed text is
+    written after all, since it may explain the failure. Output of other threads to stderr is
+    suppressed too.
     """
     try:
         stderr = os.dup(2)
-    except OSError:  # A daemon has nobody to hear it.
+    except OSError:  # stderr is closed, as in a daemon
         yield
         return
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
         try:
             yield
         except Exception:
-            said.seek(0)
-            os.write(stderr, said.read())
+            captured.seek(0)
+            os.write(stderr, captured.read())
             raise
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
 
 
-def _share_the_machine() -> None:
-    """Take no more threads than given, and of a GPU's memory only what is needed.
+def _limit_threads_and_gpu_memory() -> None:
+    """Use only the threads this process was given, and allocate GPU memory as needed.
 
-    By itself TensorFlow takes a thread for every core and all the memory, in every process.
+    By default every process uses a thread per core and all GPU memory.
     """
-    threads = threads_given()
+    threads = omp_num_threads()
     if threads is not None:
-        # Operations at once, and threads within one. TensorFlow's own variables are more to the
-        # point than OpenMP's.
+        # TensorFlow's own variables take precedence over OMP_NUM_THREADS.
         if "TF_NUM_INTEROP_THREADS" not in os.environ:
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         if "TF_NUM_INTRAOP_THREADS" not in os.environ:
@@ -121,19 +127,30 @@ if "tensorflow" in sys.modules:
     import keras
     import tensorflow as tf
 else:
-    with _deferred_interrupt(), _kept_settings(), _silence():
+    with _deferred_interrupt(), _restore_environment(), _silence():
         import keras
         import tensorflow as tf
 
-        _share_the_machine()
+        _limit_threads_and_gpu_memory()
 
 if keras.config.backend() != "tensorflow":
     raise RuntimeError(
         f"FashionCNN trains on TensorFlow, but Keras runs on {keras.config.backend()!r} "
-        "(KERAS_BACKEND or keras.json). Start Python anew with KERAS_BACKEND=tensorflow."
+        "(KERAS_BACKEND or keras.json). Restart Python with KERAS_BACKEND=tensorflow."
     )
 
 
+@contextlib.contextmanager
+def computing_eagerly() -> Iterator[None]:
+    """Leave whatever graph, session, function or distribution strategy the caller is in.
+
+    What is built there could not be used outside. It does so as well where eager execution is
+    switched off. `tf.init_scope` would stay in a graph, and let no tape record, not even ours.
+    """
+    with tf.Graph().as_default(), tf.__internal__.eager_context.eager_mode():
+        yield
+
+
 def runs_here() -> bool:
-    """Whether TensorFlow can compute: not in a process forked from where it was started."""
-    return not tensorflow_was_lost()
+    """Return whether TensorFlow can compute in this process."""
+    return not was_forked_from_tensorflow()

@@ -3,9 +3,7 @@
 import contextlib
 import hashlib
 import io
-import itertools
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,12 +15,12 @@ from skfashion._network.architecture import Architecture, TrainingState
 from skfashion._training.data import TrainingData, TrainingSettings
 from skfashion._utils import cache_directory, environment
 from skfashion._utils.files import read_sealed, write_sealed
-from skfashion._utils.types import AnyArray, FloatName, History, StrPath
+from skfashion._utils.types import AnyArray, FloatName, StrPath
 from skfashion._utils.warnings import warn
 
-_Kind: TypeAlias = Literal["weights", "optimizer"]
+_Kind: TypeAlias = Literal["figures", "weights", "optimizer"]
 
-_FORMAT = 1
+_FORMAT = 2
 _ROWS_HASHED_AT_ONCE = 1000  # as floats they take 3 MB
 
 
@@ -49,7 +47,7 @@ def locate_checkpoints(
     digest = hashlib.sha256()
     for rows in filter(None, (data, data.validation)):
         _hash_rows(digest, rows, pixel_max, architecture.dtype)
-    key = cache_directory.make_key(
+    key = cache_directory.hash_settings(
         {
             "architecture": asdict(architecture),
             "settings": shaping,
@@ -74,9 +72,11 @@ def _hash_rows(digest: Any, rows: TrainingData, pixel_max: float, dtype: FloatNa
 class Checkpoints:
     """The stored epochs of one training.
 
-    The weights after every epoch are kept, and the optimizer's state after the newest alone: only
-    there does a longer training go on. What cannot be read counts as not stored. What cannot be
-    written ends the storing. Either gives one warning.
+    What was measured in every epoch and the weights after it are kept, and the optimizer's state
+    after the newest alone: only there does a longer training go on. What cannot be read counts as
+    not stored. What cannot be written ends the storing. Either gives one warning.
+
+    Nothing that is done once an epoch takes longer the more epochs are stored.
 
     Parameters
     ----------
@@ -91,12 +91,17 @@ class Checkpoints:
     def __init__(self, directory: StrPath, key: str, shapes: Iterable[Iterable[int]]) -> None:
         self.folder = cache_directory.training_folder(directory, key)
         self._key, self._shapes = key, [tuple(shape) for shape in shapes]
-        self._writable = True
+        self._writable, self._swept = True, False
         self._warned: set[str] = set()
+        # Epochs of which this training has stored or found the optimizer's state; None before it
+        # looked for what others have left.
+        self._resumable: set[int] | None = None
 
     # Reading
 
-    def find_latest(self, after: int, last: int) -> tuple[TrainingState, History] | None:
+    def find_latest(
+        self, after: int, last: int
+    ) -> tuple[TrainingState, list[dict[str, float]]] | None:
         """Find the latest checkpoint that a training can resume from, or end with.
 
         Parameters
@@ -109,50 +114,44 @@ class Checkpoints:
 
         Returns
         -------
-        tuple of TrainingState and dict, or None
-            As `load` returns them.
+        state : TrainingState
+            As `load` returns it.
+        measured : list of dict of str to float
+            What was measured in each epoch from `after` on.
+
+        Instead of both, None if there is none.
         """
-        stored, resumable = self._epochs("weights"), self._epochs("optimizer")
+        measured = []
         # Only as far as no epoch is missing: `staged_predict_proba` and callbacks need each.
-        complete = next(epoch for epoch in itertools.count() if epoch + 1 not in stored)
-        for epoch in range(min(complete, last), after, -1):
-            if epoch == last or epoch in resumable:
-                found = self.load(epoch)
-                if found is not None and (epoch == last or found[0].iterations is not None):
-                    with contextlib.suppress(OSError):
-                        os.utime(self.folder)  # `skfashion cache` drops the least recently used
-                    return found
+        for epoch in range(after + 1, last + 1):
+            figures = self._path(epoch, "weights").exists() and self._read(epoch, "figures")
+            if not figures:
+                break
+            measured.append(figures[0]["measured"])
+        for epoch in range(after + len(measured), after, -1):
+            if epoch == last or self._path(epoch, "optimizer").exists():
+                state = self.load(epoch)
+                if state is not None and (epoch == last or state.iterations is not None):
+                    cache_directory.mark_used(self.folder)
+                    if state.iterations is not None:
+                        self._keep_optimizer(epoch)
+                    return state, measured[: epoch - after]
         return None
 
-    def load(self, epoch: int) -> tuple[TrainingState, History] | None:
-        """Read what is stored of an epoch.
+    def load(self, epoch: int) -> TrainingState | None:
+        """Read the state after an epoch, None if it is not stored.
 
-        Returns
-        -------
-        state : TrainingState
-            After it. All but the weights are None where only these are stored.
-        history : dict of str to list of float
-            Of all epochs up to it.
-
-        Instead of both, None if the epoch is not stored.
+        All but the weights are None where only these are stored.
         """
         read = self._read(epoch, "weights")
         if read is None:
             return None
-        header, weights = read
-        state = TrainingState(weights, None, None, None)
-        if (read := self._read(epoch, "optimizer")) is not None:
-            half = len(self._shapes)
-            state = TrainingState(weights, read[1][:half], read[1][half:], read[0]["iterations"])
-        return state, header["history"]
-
-    def _epochs(self, kind: _Kind) -> set[int]:
-        with contextlib.suppress(OSError):
-            names = [path.name.partition(".") for path in self.folder.iterdir()]
-            return {
-                int(number) for number, _, ending in names if ending == kind and number.isdecimal()
-            }
-        return set()
+        _, weights = read
+        if (read := self._read(epoch, "optimizer")) is None:
+            return TrainingState(weights, None, None, None)
+        header, moments = read
+        half = len(self._shapes)
+        return TrainingState(weights, moments[:half], moments[half:], header["iterations"])
 
     def _path(self, epoch: int, kind: _Kind) -> Path:
         return self.folder / f"{epoch:05d}.{kind}"
@@ -160,7 +159,7 @@ class Checkpoints:
     def _read(self, epoch: int, kind: _Kind) -> tuple[dict[str, Any], list[AnyArray]] | None:
         """Read header and arrays of a file; None if there is none or it is damaged."""
         path = self._path(epoch, kind)
-        shapes = self._shapes if kind == "weights" else self._shapes * 2
+        shapes = self._shapes * {"figures": 0, "weights": 1, "optimizer": 2}[kind]
         try:
             header, arrays = _unpack(read_sealed(path))
             expected = (_FORMAT, self._key, epoch, kind)
@@ -182,19 +181,36 @@ class Checkpoints:
 
     # Writing
 
-    def save(self, state: TrainingState, history: History) -> None:
-        """Store the state after the newest epoch of a history."""
+    def save(self, epoch: int, state: TrainingState, measured: Mapping[str, float]) -> None:
+        """Store what an epoch measured and the state after it."""
         assert state.momentums is not None  # it was trained
         assert state.velocities is not None
-        epoch = len(history["loss"])
-        header = {"format": _FORMAT, "key": self._key, "epoch": epoch}
         optimizer = [*state.momentums, *state.velocities]
-        self._write(epoch, "weights", {**header, "history": history}, state.weights)
-        self._write(epoch, "optimizer", {**header, "iterations": state.iterations}, optimizer)
-        *older, _ = sorted(self._epochs("optimizer") or [epoch])  # another process may be ahead
-        for other in older if self._writable else []:
+        self._write(epoch, "figures", {"measured": measured}, [])
+        self._write(epoch, "weights", {}, state.weights)
+        self._write(epoch, "optimizer", {"iterations": state.iterations}, optimizer)
+        if self._writable:
+            self._keep_optimizer(epoch)
+
+    def _keep_optimizer(self, epoch: int) -> None:
+        """Remove the states of the optimizer before an epoch, as far as they are known."""
+        if self._resumable is None:
+            self._resumable = self._find_resumable()
+        self._resumable.add(epoch)
+        for earlier in [other for other in self._resumable if other < epoch]:
             with contextlib.suppress(OSError):
-                self._path(other, "optimizer").unlink()
+                self._path(earlier, "optimizer").unlink()
+            self._resumable.remove(earlier)
+
+    def _find_resumable(self) -> set[int]:
+        with contextlib.suppress(OSError):
+            names = [path.name.partition(".") for path in self.folder.iterdir()]
+            return {
+                int(number)
+                for number, _, kind in names
+                if kind == "optimizer" and number.isdecimal()
+            }
+        return set()
 
     def _write(
         self, epoch: int, kind: _Kind, header: Mapping[str, Any], arrays: Sequence[AnyArray]
@@ -204,7 +220,9 @@ class Checkpoints:
         path = self._path(epoch, kind)
         try:
             cache_directory.make_entry_folder(self.folder)
-            write_sealed(path, _pack({**header, "kind": kind}, arrays))
+            own = {"format": _FORMAT, "key": self._key, "epoch": epoch, "kind": kind}
+            write_sealed(path, _pack({**header, **own}, arrays), sweep=not self._swept)
+            self._swept = True
         except OSError as error:
             self._writable = False
             self._warn(

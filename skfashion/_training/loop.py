@@ -1,26 +1,55 @@
 """Trains a network through SciKeras. This is the only module that names SciKeras."""
 
-# Before SciKeras, which imports TensorFlow loudly.
-from skfashion._network.tensorflow import keras  # isort: split
-
-from collections.abc import Sequence
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from scikeras.wrappers import KerasClassifier
 from sklearn.preprocessing import FunctionTransformer
 
 from skfashion._network.architecture import Architecture
 from skfashion._network.keras_layers import Adam
 from skfashion._network.keras_model import Network, cache
+from skfashion._network.tensorflow import computing_eagerly, keras
 from skfashion._training.data import TrainingData, TrainingSettings
 from skfashion._training.progress import Progress
 from skfashion._utils.types import AnyArray
 
+
+@contextlib.contextmanager
+def _for_this_module_alone() -> Iterator[None]:
+    """Import SciKeras as if nobody had, unless the user did before.
+
+    Its import changes how all of Keras' objects are pickled and copied: models with a Lambda no
+    longer are, and pickles cannot be read without SciKeras. Who imports it later gets that then.
+    """
+    if "scikeras" in sys.modules:
+        yield
+        return
+    kinds = (keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer)
+    before = [(kind, dict(vars(kind))) for kind in kinds]
+    try:
+        yield
+    finally:
+        for kind, attributes in before:
+            for name in ("__reduce__", "__deepcopy__"):
+                if name in attributes:
+                    setattr(kind, name, attributes[name])
+                elif name in vars(kind):
+                    delattr(kind, name)
+        for name in [name for name in sys.modules if name.partition(".")[0] == "scikeras"]:
+            del sys.modules[name]
+
+
+with _for_this_module_alone():
+    from scikeras.wrappers import KerasClassifier
+
 _MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
+@computing_eagerly()
 def train(
     architecture: Architecture,
     settings: TrainingSettings,
@@ -124,7 +153,10 @@ class _Classifier(KerasClassifier):
 
     @property
     def target_encoder(self) -> FunctionTransformer:
-        return FunctionTransformer()
+        # Arrays whatever the user's `transform_output`: else every fit would warn.
+        return FunctionTransformer().set_output(transform="default")
+
+    feature_encoder = target_encoder
 
     def _type_of_target(self, y: AnyArray) -> str:
         return "multiclass"

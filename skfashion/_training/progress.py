@@ -1,7 +1,7 @@
 """Where a training stands: its state and history, early stopping, and what checkpoints spare it."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -134,16 +134,12 @@ class Progress:
         state : TrainingState
             After it.
         """
-        history = {name: list(values) for name, values in self._now.history.items()}
-        # All lists stay as long as each other where something was not measured.
-        for name in {**history, **measured}:
-            values = history.setdefault(name, [np.nan] * self.epoch)
-            values.append(float(measured.get(name, np.nan)))
-        position = self._move(state, history)
+        measured = {name: float(value) for name, value in measured.items()}
+        position = self._move(state, _extend(self._now.history, [measured]))
         assert position is not None  # the best is this epoch, or was the best before
         self._now = position._replace(n_epochs_trained=position.n_epochs_trained + 1)
         if self._checkpoints is not None:
-            self._checkpoints.save(state, history)
+            self._checkpoints.save(self.epoch, state, measured)
         if self._reporter.end(self.epoch, self.last, measured, self._result_of_newest):
             self._now = self._now._replace(stopped=True)
 
@@ -163,7 +159,10 @@ class Progress:
         if self._checkpoints is None or self.ended:
             return False
         found = self._checkpoints.find_latest(self.epoch, self.last)
-        position = None if found is None else self._move(*found)
+        if found is None:
+            return False
+        state, measured = found
+        position = self._move(state, _extend(self._now.history, measured))
         if position is None:
             return False
         first, self._now = self.epoch + 1, position
@@ -192,8 +191,9 @@ class Progress:
         if epoch == self.epoch:
             position: _Position | None = self._now
         else:
-            found = self._load(epoch)
-            position = None if found is None else self._move(*found)
+            state = self._load(epoch)
+            history = _cut(self._now.history, epoch)
+            position = None if state is None else self._move(state, history)
         if position is None:
             return False
         self._now = position._replace(stopped=True)
@@ -207,12 +207,11 @@ class Progress:
         elif best == self._now.best:
             best_state = self._now.best_state
         elif (found := self._load(best)) is not None:
-            best_state = found[0]
+            best_state = found
         else:  # it was damaged or removed
             return None
-        history = {name: values[:stop] for name, values in history.items()}
         n_trained = self._now.n_epochs_trained
-        return _Position(state, history, best, best_state, stop is not None, n_trained)
+        return _Position(state, _cut(history, stop), best, best_state, stop is not None, n_trained)
 
     def _judge(self, history: History) -> tuple[int, int | None]:
         """Find the best epoch of this training, and the one to stop after."""
@@ -227,12 +226,32 @@ class Progress:
         return FitResult(now.state, now.history, self.epoch, now.n_epochs_trained)
 
     def _result_of_stored(self, epoch: int) -> FitResult | None:
-        found = self._load(epoch)
-        return found and FitResult(*found, epoch, self._now.n_epochs_trained)
+        state = self._load(epoch)
+        if state is None:
+            return None
+        history = _cut(self._now.history, epoch)
+        return FitResult(state, history, epoch, self._now.n_epochs_trained)
 
-    def _load(self, epoch: int) -> tuple[TrainingState, History] | None:
+    def _load(self, epoch: int) -> TrainingState | None:
         return None if self._checkpoints is None else self._checkpoints.load(epoch)
 
 
 def _n_epochs(history: History) -> int:
     return len(history["loss"])
+
+
+def _extend(history: History, measured: Iterable[Mapping[str, float]]) -> History:
+    """Copy a history, and add what further epochs measured."""
+    longer = {name: list(values) for name, values in history.items()}
+    for figures in measured:
+        n_epochs = _n_epochs(longer)
+        # All lists stay as long as each other where something was not measured.
+        for name in {**longer, **figures}:
+            values = longer.setdefault(name, [np.nan] * n_epochs)
+            values.append(figures.get(name, np.nan))
+    return longer
+
+
+def _cut(history: History, epoch: int | None) -> History:
+    """Copy a history until an epoch."""
+    return {name: values[:epoch] for name, values in history.items()}

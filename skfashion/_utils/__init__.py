@@ -1,4 +1,4 @@
-"""What every other package may use: files, the machine, warnings and types.
+"""Helpers for all other packages: files, the cache, the environment, label checks, warnings, types.
 
-It must not know anything else of skfashion.
+Modules here must not import other packages of skfashion.
 """

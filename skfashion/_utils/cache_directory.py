@@ -1,8 +1,8 @@
-"""The cache in a directory of `memory`: where it lies, how large it is, what is removed from it.
+"""The cache in a directory of `memory`: paths, sizes and removal.
 
-It holds checkpoints of trainings and results of comparisons. Each has a key of all that shaped it,
-so equal keys mean equal contents. That is why there are no locks: the last writer writes the same,
-and a file is there as a whole or not at all.
+The cache holds checkpoints of trainings and results of comparisons. Each entry has a key that
+hashes everything its content depends on. Equal keys mean equal contents, so no locks are needed:
+concurrent writers write the same, and files are written atomically.
 """
 
 import contextlib
@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from skfashion._utils.files import expand_user, is_part
+from skfashion._utils.files import expand_user, is_temporary
 from skfashion._utils.types import StrPath
 
 _KEY = re.compile(r"[0-9a-f]{40}")
-_EPOCH_FILE = re.compile(r"\d{5,}\.(weights|optimizer)")
+_EPOCH_FILE = re.compile(r"\d{5,}\.(figures|weights|optimizer)")
 _FIT_FILE = re.compile(r"[0-9a-f]{40}\.fit")
 
 # Git does not list the folder, and programs for backups may leave it out.
@@ -71,18 +71,18 @@ def resolve_memory(memory: Any) -> Path | None:
     return None if path is None else expand_user(path).absolute()
 
 
-def make_key(settings: Mapping[str, Any]) -> str:
-    """Hash JSON-able settings into 40 hexadecimal digits."""
+def hash_settings(settings: Mapping[str, Any]) -> str:
+    """Hash JSON-serializable settings into 40 hexadecimal digits."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:40]
 
 
 def training_folder(directory: StrPath, key: str) -> Path:
-    """Return the folder of a training's checkpoints."""
+    """Return the path of the folder for a training's checkpoints."""
     return _cache_folder(directory) / key
 
 
 def fit_file(directory: StrPath, key: str) -> Path:
-    """Return the file of a fit of a comparison."""
+    """Return the path of the file for one fit of a comparison."""
     return _cache_folder(directory) / "fits" / f"{key}.fit"
 
 
@@ -105,16 +105,18 @@ def mark_used(entry: Path) -> None:
 
 
 class Usage(NamedTuple):
-    """What is in a cache.
+    """The number and size of cached files.
 
     Parameters
     ----------
     trainings : int
+        Number of trainings.
     epochs : int
-        Of all trainings.
+        Number of stored epochs of all trainings.
     fits : int
-        Of comparisons.
+        Number of fits of comparisons.
     bytes : int
+        Total size.
     """
 
     trainings: int
@@ -124,44 +126,44 @@ class Usage(NamedTuple):
 
 
 def measure_usage(directory: StrPath) -> Usage:
-    """Count what is cached in a directory of `memory`."""
+    """Measure the cache in a directory of `memory`."""
     return _measure(file for files in _entries(directory).values() for file in files)
 
 
 def clear(directory: StrPath) -> Usage:
-    """Remove what is cached in a directory of `memory`, and nothing else.
+    """Remove the cache from a directory of `memory`, and nothing else.
 
     Returns
     -------
     Usage
-        What was removed.
+        The number and size of the removed files.
     """
     return _remove(directory, _entries(directory))
 
 
 def limit_size(directory: StrPath, max_bytes: float) -> Usage:
-    """Remove the least recently used trainings and fits, until the rest is small enough.
+    """Remove the least recently used trainings and fits until the cache has at most `max_bytes`.
 
     Parameters
     ----------
     directory : path-like
     max_bytes : float
-        What may stay.
+        Maximum size of the remaining cache.
 
     Returns
     -------
     Usage
-        What was removed.
+        The number and size of the removed files.
     """
     entries = _entries(directory)
     excess = measure_usage(directory).bytes - max_bytes
-    doomed = {}
+    to_remove = {}
     for entry in sorted(entries, key=_last_use):
         if excess <= 0:
             break
-        doomed[entry] = entries[entry]
+        to_remove[entry] = entries[entry]
         excess -= _measure(entries[entry]).bytes
-    return _remove(directory, doomed)
+    return _remove(directory, to_remove)
 
 
 def _cache_folder(directory: StrPath) -> Path:
@@ -169,7 +171,7 @@ def _cache_folder(directory: StrPath) -> Path:
 
 
 def _entries(directory: StrPath) -> dict[Path, list[Path]]:
-    """Our files, by what is used as a whole: the folder of a training, or the file of a fit."""
+    """Return our files, grouped by training folder or fit file."""
     entries: dict[Path, list[Path]] = {}
     for folder in _cache_folder(directory).glob("*/"):
         if folder.is_symlink():
@@ -182,9 +184,9 @@ def _entries(directory: StrPath) -> dict[Path, list[Path]]:
 
 
 def _files(folder: Path, pattern: re.Pattern[str]) -> Iterator[Path]:
-    with contextlib.suppress(FileNotFoundError):  # somebody else has removed it
+    with contextlib.suppress(FileNotFoundError):  # another process removed the folder
         for file in folder.iterdir():
-            ours = pattern.fullmatch(file.name) or is_part(file.name)
+            ours = pattern.fullmatch(file.name) or is_temporary(file.name)
             if ours and file.is_file() and not file.is_symlink():
                 yield file
 
@@ -198,7 +200,7 @@ def _last_use(entry: Path) -> float:
 def _measure(files: Iterable[Path]) -> Usage:
     sizes = {}
     for file in files:
-        with contextlib.suppress(FileNotFoundError):  # a training removes what it needs no more
+        with contextlib.suppress(FileNotFoundError):  # a training removes old checkpoints
             sizes[file] = file.stat().st_size
     return Usage(
         trainings=len({file.parent for file in sizes if _KEY.fullmatch(file.parent.name)}),
@@ -213,13 +215,13 @@ def _remove(directory: StrPath, entries: Mapping[Path, Iterable[Path]]) -> Usage
     removed = _measure(files)
     for file in files:
         file.unlink(missing_ok=True)
-    home = _cache_folder(directory)
-    for folder in (*entries, home / "fits"):
-        with contextlib.suppress(OSError):  # something else is in it, or it is a file
+    cache_folder = _cache_folder(directory)
+    for folder in (*entries, cache_folder / "fits"):
+        with contextlib.suppress(OSError):  # it is not empty, or is a file
             folder.rmdir()
     if not _entries(directory):
         with contextlib.suppress(OSError):
             for name in _MARKS:
-                (home / name).unlink(missing_ok=True)
-            home.rmdir()
+                (cache_folder / name).unlink(missing_ok=True)
+            cache_folder.rmdir()
     return removed

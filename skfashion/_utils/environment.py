@@ -1,4 +1,7 @@
-"""The machine and its settings: what decides how sums are rounded, and what readers are told."""
+"""Machine and library settings.
+
+This module makes a fingerprint of what affects rounding, and a description for reports.
+"""
 
 import contextlib
 import os
@@ -13,58 +16,94 @@ from typing import Any
 
 import numpy as np
 
-# scikit-learn is not among them: it prepares the data, and those are compared themselves.
-_SHAPING_LIBRARIES = ("keras", "numpy", "tensorflow", "skfashion")
+# scikit-learn is left out: it only prepares the data, and the data are hashed separately.
+_RELEVANT_LIBRARIES = ("keras", "numpy", "tensorflow", "skfashion")
 
-# Variables that choose kernels and devices, by their beginnings, such as ONEDNN_MAX_CPU_ISA.
-_SHAPING_VARIABLES = (
+# Prefixes of environment variables that choose kernels, precisions and devices. Those of
+# TensorFlow all count, but for its log and its threads, which are counted.
+_RELEVANT_VARIABLES = (
+    "CUBLAS_",
     "CUDA_VISIBLE_DEVICES",
+    "CUDNN_",
     "DNNL_",
     "NVIDIA_TF32_OVERRIDE",
     "ONEDNN_",
-    "TF_CUDNN_DETERMINISTIC",
-    "TF_DETERMINISTIC_OPS",
-    "TF_ENABLE_ONEDNN_OPTS",
-    "TF_XLA_FLAGS",
-    "XLA_FLAGS",
+    "TF_",
+    "XLA_",
 )
+_OTHER_VARIABLES = ("TF_CPP_", "TF_NUM_")
+
+# What TensorFlow reads in TF_DETERMINISTIC_OPS. It ends the process at any other value.
+_TRUTH_VALUES = {"0": False, "false": False, "1": True, "true": True}
 
 
-def threads_given() -> int | None:
-    """The threads that a joblib or Dask worker was given, None where nobody says.
+def omp_num_threads() -> int | None:
+    """Return OMP_NUM_THREADS, or None if unset or not a positive integer.
 
-    Both tell it by OpenMP's variable, which may be a list: a number for each level of nesting.
-    OpenMP passes over what is no positive number, and so do we.
+    joblib and Dask set it in their workers. It may be a list with one number per nesting level; the
+    first counts.
     """
     return _positive_integer(os.environ.get("OMP_NUM_THREADS", "").split(",")[0])
 
 
 def threads() -> int:
-    """The threads that TensorFlow computes one operation with, here, or will once it starts."""
+    """Return the number of threads that TensorFlow uses, or will use, within one operation."""
     own = _positive_integer(os.environ.get("TF_NUM_INTRAOP_THREADS", ""))
-    # While another thread imports TensorFlow, it is there without its parts.
+    # While another thread imports TensorFlow, the module exists without its attributes.
     config = getattr(sys.modules.get("tensorflow"), "config", None)
     if config is None:
-        return own or threads_given() or _cores()
+        return own or omp_num_threads() or _cores()
     return config.threading.get_intra_op_parallelism_threads() or own or _cores()
 
 
 def fingerprint() -> dict[str, Any]:
-    """Collect what makes equal trainings differ in their last bits, JSON-able.
+    """Collect what can change the last bits of a training, in a JSON-serializable form.
 
     Returns
     -------
     dict
         Threads, processor, graphics cards, settings of TensorFlow and oneDNN, and versions.
     """
-    settings = {
-        name: value for name, value in os.environ.items() if name.startswith(_SHAPING_VARIABLES)
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith(_RELEVANT_VARIABLES) and not name.startswith(_OTHER_VARIABLES)
     }
-    return {"threads": threads(), "settings": settings, **_machine()}
+    return {"threads": threads(), "variables": variables, **_set_in_tensorflow(), **_machine()}
+
+
+def _set_in_tensorflow() -> dict[str, Any]:
+    """Collect what was set through TensorFlow, as far as it differs from the defaults.
+
+    So nothing differs between a process that has not imported TensorFlow and one that has.
+    """
+    # While another thread imports TensorFlow, it is there without its parts.
+    tensorflow: Any = sys.modules.get("tensorflow")
+    config = getattr(tensorflow, "config", None)
+    if config is None:
+        return {}
+    hidden = {*config.list_physical_devices()} - {*config.get_visible_devices()}
+    options = config.optimizer.get_experimental_options()
+    told = _TRUTH_VALUES.get(os.environ.get("TF_DETERMINISTIC_OPS", "0").lower())
+    private = sys.modules["tensorflow.python.framework.config"]
+    found = {
+        "hidden_devices": sorted(device.name for device in hidden),
+        "device": tensorflow.__internal__.eager_context.get_device_name(),
+        "jit": config.optimizer.get_jit(),
+        "rewriters": {
+            name: value
+            for name, value in options.items()
+            if value or not name.startswith("disable_")
+        },
+        "runs_eagerly": config.functions_run_eagerly(),
+        "without_tf32": not config.experimental.tensor_float_32_execution_enabled(),
+        "other_determinism": told is not None and private.is_op_determinism_enabled() != told,
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def describe() -> dict[str, str]:
-    """The machine and the libraries that this one requires, for readers.
+    """Describe the machine and the versions of skfashion and its dependencies.
 
     Returns
     -------
@@ -82,17 +121,17 @@ def describe() -> dict[str, str]:
 
 
 def processor() -> str:
-    """The processor's name, as its maker writes it."""
+    """Return the processor's name, as given by its vendor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # only Linux has it
+    except OSError:  # only Linux has this file
         lines = []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or platform.machine()
 
 
-def versions(names: Iterable[str] = ("scikit-learn", *_SHAPING_LIBRARIES)) -> dict[str, str]:
-    """Look up the versions of libraries, as far as they are installed."""
+def versions(names: Iterable[str] = ("scikit-learn", *_RELEVANT_LIBRARIES)) -> dict[str, str]:
+    """Return the versions of those libraries that are installed."""
     found = {}
     for name in names:
         with contextlib.suppress(PackageNotFoundError):
@@ -106,13 +145,13 @@ def _machine() -> dict[str, Any]:
     return {
         "processor": [simd.get("baseline", []), simd.get("found", [])],
         "graphics_cards": _graphics_cards(),
-        "versions": versions(_SHAPING_LIBRARIES),
+        "versions": versions(_RELEVANT_LIBRARIES),
     }
 
 
 def _graphics_cards() -> list[str]:
-    """Ask the driver for the cards: TensorFlow need not be started for it."""
-    folder = Path("/proc/driver/nvidia/gpus")  # only Linux has it
+    """Return the names of the graphics cards, read from the driver without starting TensorFlow."""
+    folder = Path("/proc/driver/nvidia/gpus")  # only Linux has this folder
     return [
         line.split(":", 1)[1].strip()
         for file in sorted(folder.glob("*/information"))
@@ -129,5 +168,5 @@ def _positive_integer(text: str) -> int | None:
 def _cores() -> int:
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # only Linux has it
+    except AttributeError:  # only Linux has this function
         return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Names for types that several modules share, and types for what has none."""
+"""Shared type aliases, and a typed wrapper for untyped decorators."""
 
 from collections.abc import Callable
 from os import PathLike
@@ -17,6 +17,16 @@ StrPath: TypeAlias = str | PathLike[str]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def keeps_types(decorator: Callable[..., Any]) -> Callable[[_Function], _Function]:
-    """Say of a decorator that it leaves the types as they are: scikit-learn's have none."""
+def unconverted(function: _Function) -> _Function:
+    """Exclude a function, and all that it calls, from AutoGraph.
+
+    AutoGraph would rewrite all of it inside a `tf.function`: a fit would take a minute there. This
+    is `tf.autograph.experimental.do_not_convert` without the import of TensorFlow.
+    """
+    function.autograph_info__ = {}  # type: ignore[attr-defined]  # TensorFlow's own mark
+    return function
+
+
+def preserve_signature(decorator: Callable[..., Any]) -> Callable[[_Function], _Function]:
+    """Declare that an untyped decorator keeps the signature."""
     return decorator

@@ -1,4 +1,4 @@
-"""Warnings that name the user's line, however deep they come from."""
+"""Warnings that point to the user's line."""
 
 import os
 import sys
@@ -14,10 +14,10 @@ _LIBRARIES = tuple(
 
 
 def warn(message: str) -> None:
-    """Warn at the line that called into this package, or into scikit-learn round it.
+    """Warn at the user's line that called skfashion, or scikit-learn around it.
 
-    A fixed `stacklevel` cannot tell: how many decorators and wrappers stand between depends on
-    scikit-learn's version, and on whether a fit goes through SciKeras.
+    A fixed `stacklevel` does not work: the number of frames between depends on scikit-learn's
+    version and on SciKeras.
     """
     level = outermost = 1
     frame: FrameType | None = sys._getframe()

@@ -130,7 +130,7 @@ class ResultCache:
         if contains_network(job.estimator):
             # Asked of the process that fits: it may have been given fewer threads.
             settings["environment"] = environment.fingerprint()
-        return cache_directory.make_key(settings)
+        return cache_directory.hash_settings(settings)
 
 
 def _pack(fit: Fit, key: str, y: AnyArray) -> bytes:

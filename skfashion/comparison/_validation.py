@@ -18,7 +18,7 @@ from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit, check_
 from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
-from skfashion._utils.labels import check_labels
+from skfashion._utils.label_checks import check_labels
 from skfashion._utils.types import AnyArray
 from skfashion.comparison._runs import is_sklearn_scorer
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
-from skfashion._utils.types import keeps_types
+from skfashion._utils.types import preserve_signature
 
 from ._idx import IdxFile, read_idx
 
@@ -37,7 +37,7 @@ PARTS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 def check_parameters(**constraints: list[Any]) -> Callable[[Loader], Loader]:
     """Return the decorator of a loader that checks its parameters as scikit-learn does."""
     constraints |= {"return_X_y": ["boolean"], "as_frame": ["boolean"]}
-    return keeps_types(validate_params(constraints, prefer_skip_nested_validation=True))
+    return preserve_signature(validate_params(constraints, prefer_skip_nested_validation=True))
 
 
 def feature_names(n_pixels: int = 784) -> list[str]:

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skfashion._utils.types import AnyArray, ImageShape, StrPath, keeps_types
+from skfashion._utils.types import AnyArray, ImageShape, StrPath, preserve_signature
 
 from ._bunch import Bytes, feature_names
 from ._image_files import add_name_to_errors, load_image
@@ -147,7 +147,7 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         self.sharpen = sharpen
         self.max_pixels = max_pixels
 
-    @keeps_types(_fit_context(prefer_skip_nested_validation=True))
+    @preserve_signature(_fit_context(prefer_skip_nested_validation=True))
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters and nothing else.
 

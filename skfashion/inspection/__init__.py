@@ -1,6 +1,6 @@
 """Occlusion maps: how predictions change when parts of an image are covered.
 
-They work for anything with ``predict_proba``, and must not know how it was trained.
+They work for any classifier with ``predict_proba``, and must not depend on how it was trained.
 """
 
 from ._display import OcclusionDisplay

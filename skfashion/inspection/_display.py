@@ -1,4 +1,4 @@
-"""Occlusion maps of images and classifiers, side by side on one scale."""
+"""The Display of occlusion maps: images and classifiers side by side on one colour scale."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import _safe_indexing, check_consistent_length
 
 from skfashion._classifier import images as _images
+from skfashion._utils.label_checks import as_column
 from skfashion._utils.types import AnyArray, FloatArray, ImageShape
 from skfashion.inspection._occlusion import (
     check_takes_rows,
     class_index,
+    fitted_image_shape,
     occlusion_map,
-    own_shape,
 )
 from skfashion.plotting._image_grid import as_images
 from skfashion.plotting._style import (
@@ -35,34 +36,33 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-# In widths of an image, which is 1.35 inches wide.
-_INCHES = 1.35
-_GAP, _LINE = 0.06, 0.11
-_BAR_INCHES = 0.5  # what the bar of colours takes
-_LETTERS = 20  # that fit over an image
-_PALER = 1.8  # black is a middle grey under a map
+_IMAGE_INCHES = 1.35  # width of an image
+_GAP, _LINE_HEIGHT = 0.06, 0.11  # in widths of an image
+_COLORBAR_INCHES = 0.5
+_MAX_LINE_LENGTH = 20  # number of characters that fit above an image
+_FADING = 1.8  # black pixels become medium grey below a map
 
 
 class OcclusionDisplay:
-    """Images, and for each classifier which of their pixels carry its decision.
+    """Occlusion maps of several images and classifiers.
 
-    A row for each image, a column for each classifier, and one scale of colours for all. Made by
-    `from_estimator`; all parameters are stored as attributes.
+    There is a row for each image, a column for each classifier, and one colour scale for all. Use
+    `from_estimator` to create a Display. All parameters are stored as attributes.
 
     Parameters
     ----------
     images : ndarray of shape (n, rows, columns)
-        Their smallest value is drawn white, their largest black.
+        The images. The smallest value is drawn white, the largest black.
     maps : ndarray of shape (n, n_estimators, rows, columns)
-        What `occlusion_map` returned.
+        The maps that `occlusion_map` returned.
     names : list of str of length n_estimators
-        Of the classifiers.
+        Names of the classifiers.
     explained : list of list of str, of shape (n, n_estimators)
-        Names of the classes whose probability the maps are of.
+        Names of the classes that the maps explain.
     probabilities : ndarray of shape (n, n_estimators)
-        Of these classes, nothing covered.
+        Probabilities of these classes for the uncovered images.
     true : list of str of length n or None, default=None
-        Names of the true classes. None writes none.
+        Names of the true classes. If None, they are not shown.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class OcclusionDisplay:
 
     See Also
     --------
-    occlusion_map : One map as numbers.
+    occlusion_map : Compute one map.
 
     Examples
     --------
@@ -130,35 +130,35 @@ class OcclusionDisplay:
         ax: Axes | None = None,
         **kwargs: Any,
     ) -> Self:
-        """Draw images and the maps of one or several classifiers.
+        """Compute and draw the maps of one or several classifiers.
 
         Parameters
         ----------
         estimator : classifier or dict of str to classifier
-            Fitted, with `predict_proba`. Several have names.
+            Fitted classifier with `predict_proba`. Use a dict to compare several.
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images, or a DataFrame. The classifiers are given rows of pixels.
-        y : array-like of shape (n,) or None, default=None
-            True labels, which are written over the images. None writes none.
-        label : label, array-like of shape (n,) or None, default=None
-            The class whose probability is followed, for all images or for each: with `y` here,
-            what speaks for the truth. None takes for each classifier what it finds most probable.
+            Images, or a DataFrame. The classifiers predict from rows of pixels.
+        y : array-like of shape (n,) or (n, 1), or None, default=None
+            True labels, shown above the images. If None, they are not shown.
+        label : label, array-like of shape (n,) or (n, 1), or None, default=None
+            The class to explain, for all images or for each. Pass `y` to explain the true classes.
+            If None, use the most probable class of each classifier.
         patch_size : int, default=5
             Rows and columns of the patch, at least 1, as in `occlusion_map`.
         stride : int, default=1
             Step between neighbouring patches, at least 1, as in `occlusion_map`.
         fill : float, default=0.0
-            What the patch is filled with, a number of the images' dtype.
+            Pixel value of the patch. The images' dtype must be able to hold it.
         n_images : int, default=5
-            Images at the most, the first of X, at least 1.
+            Maximum number of images, at least 1. The first images of X are used.
         display_labels : array-like of shape (n_classes,) or None, default=None
-            Names of the classes, in the order of the `classes_` of the first classifier. None
-            takes the labels.
+            Names of the classes, in the order of the `classes_` of the first classifier. If None,
+            use the labels.
         image_shape : tuple of two int or None, default=None
-            Rows and columns, at least 1. None takes what the layout tells, else `image_shape_` of
-            a FashionCNN, else the smallest square.
+            Rows and columns, at least 1. If None, use the shape of X if it has rows and columns,
+            else `image_shape_` of a FashionCNN, else the smallest square.
         ax : matplotlib Axes or None, default=None
-            None makes a figure.
+            Axes to draw on. If None, create a figure.
         **kwargs
             Passed to `plot`.
 
@@ -169,16 +169,17 @@ class OcclusionDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         AttributeError
             If a classifier has no `predict_proba`.
         sklearn.exceptions.NotFittedError
             If a classifier is not fitted.
         ValueError
-            As `occlusion_map`; or if images and labels are not of one length, `display_labels` are
-            not as many as the classes, `n_images` is below 1, or there is no classifier.
+            If `occlusion_map` raises it, if images and labels differ in length, if
+            `display_labels` does not have one name per class, if `n_images` is below 1, or if there
+            is no classifier.
         """
-        pyplot()  # without it nothing is worth waiting for
+        pyplot()  # raise an ImportError before the computation
         check_at_least_one("n_images", n_images)
         many = isinstance(estimator, Mapping)
         named = dict(estimator) if many else {type(estimator).__name__: estimator}
@@ -187,46 +188,49 @@ class OcclusionDisplay:
         for classifier in named.values():
             check_takes_rows(classifier)
         pixels, layout = _images.flatten(X)
-        if pixels.ndim < 2:
+        if len(pixels.shape) < 2:
             raise ValueError(
                 f"X has shape {pixels.shape}: expected several images, (n, features), "
-                "(n, rows, columns) or (n, rows, columns, 1). Write [X] for one."
+                "(n, rows, columns) or (n, rows, columns, 1). Use [X] for a single image."
             )
-        labels = None if label is None or np.ndim(label) == 0 else np.asarray(label).tolist()
-        check_consistent_length(pixels, y, labels)
+        is_one = label is None or np.ndim(label) == 0
+        labels = None if is_one else as_column(label, "label").tolist()
+        true = None if y is None else as_column(y, "y")
+        check_consistent_length(pixels, true, labels)
         rows = np.arange(min(n_images, pixels.shape[0]))
         if not len(rows):
-            raise ValueError("X holds no image: expected at least one.")
+            raise ValueError("X has no images: expected at least one.")
         if image_shape is None:
-            image_shape = layout or _shape_of_one(named.values(), pixels.shape[1])
+            image_shape = layout or _find_image_shape(named.values(), pixels.shape[1])
         names = name_classes(next(iter(named.values())).classes_, display_labels)
-        how = {
+        settings = {
             "patch_size": patch_size,
             "stride": stride,
             "fill": fill,
             "image_shape": image_shape,
         }
-        found = [
+        results = [
             [
-                _look(
+                _explain(
                     classifier,
-                    _safe_indexing(pixels, [row]),
+                    _safe_indexing(pixels, [int(row)]),  # polars takes no other integers
                     label if labels is None else labels[row],
-                    **how,
+                    **settings,
                 )
                 for classifier in named.values()
             ]
             for row in rows
         ]
-        true = None if y is None else np.asarray(y)[rows].tolist()
         return cls(
             images=as_images(pixels, rows, image_shape),
-            maps=np.array([[falls for falls, _, _ in row] for row in found]),
+            maps=np.array([[values for values, _, _ in row] for row in results]),
             names=[str(name) for name in named],
-            # A label that nobody named names itself.
-            explained=[[names.get(key, str(key)) for _, key, _ in row] for row in found],
-            probabilities=np.array([[share for _, _, share in row] for row in found]),
-            true=None if true is None else [names.get(key, str(key)) for key in true],
+            # Other classifiers may have further labels, which have no display name.
+            explained=[[names.get(key, str(key)) for _, key, _ in row] for row in results],
+            probabilities=np.array([[probability for *_, probability in row] for row in results]),
+            true=None
+            if true is None
+            else [names.get(key, str(key)) for key in true[rows].tolist()],
         ).plot(ax, **kwargs)
 
     def plot(
@@ -241,11 +245,11 @@ class OcclusionDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            None makes a figure.
+            Axes to draw on. If None, create a figure.
         cmap : str or matplotlib Colormap, default="RdBu_r"
-            Of two colours with white in the middle, e.g. "PuOr_r". White lets the image through.
+            A diverging colormap with white in the middle, e.g. "PuOr_r". White is transparent.
         text_kw : dict or None, default=None
-            Passed to ``Axes.text`` for what stands above the images. None changes nothing.
+            Passed to ``Axes.text`` for the text above the images.
 
         Returns
         -------
@@ -255,20 +259,20 @@ class OcclusionDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         pyplot()
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize
 
         n, n_estimators, height, width = self.maps.shape
-        gap, line = _GAP * width, _LINE * width
-        heads = [textwrap.wrap(name, _LETTERS) for name in self.names]
+        gap, line = _GAP * width, _LINE_HEIGHT * width
+        heads = [textwrap.wrap(name, _MAX_LINE_LENGTH) for name in self.names]
         top = line * (0.2 + 1.1 * max(map(len, heads)))
-        tile = height + 1.5 * line  # with a line of text above
+        tile = height + 1.5 * line  # an image with a line of text above
         size = (1 + n_estimators) * (width + gap) - gap, top + n * tile
-        inches = _INCHES / width
-        figsize = (inches * size[0], inches * size[1] + _BAR_INCHES)
+        inches = _IMAGE_INCHES / width
+        figsize = (inches * size[0], inches * size[1] + _COLORBAR_INCHES)
         self.ax_, self.figure_ = ax, _ = make_axes(ax, figsize)
 
         largest = float(np.abs(self.maps).max()) or 1.0
@@ -284,53 +288,54 @@ class OcclusionDisplay:
             for row in range(n):
                 bottom = top + (row + 1) * tile
                 extent = (left, left + width, bottom, bottom - height)
-                paler = 1 if column == 0 else _PALER
+                fading = 1 if column == 0 else _FADING
                 ax.imshow(
                     self.images[row],
                     cmap="gray_r",
                     vmin=lightest,
-                    vmax=lightest + paler * (darkest - lightest),
+                    vmax=lightest + fading * (darkest - lightest),
                     extent=extent,
                     interpolation="nearest",
                 )
                 if column == 0:
                     text, color = "" if self.true is None else self.true[row], "black"
                 else:
-                    over = _let_through(colors.to_rgba(self.maps[row, column - 1])[..., :3])
-                    ax.imshow(over, extent=extent, interpolation="nearest")
+                    overlay = _make_transparent(colors.to_rgba(self.maps[row, column - 1])[..., :3])
+                    ax.imshow(overlay, extent=extent, interpolation="nearest")
                     name = self.explained[row][column - 1]
                     text = f"{name} {self.probabilities[row, column - 1]:.2f}"
                     wrong = self.true is not None and name != self.true[row]
                     color = COLORS[1] if wrong else "black"
                 if text:
-                    place = center, bottom - height - 0.25 * line
-                    ax.text(*place, text, va="bottom", **{"color": color, **style})
+                    position = center, bottom - height - 0.25 * line
+                    ax.text(*position, text, va="bottom", **{"color": color, **style})
         ax.set(xlim=(0, size[0]), ylim=(size[1], 0))
         ax.set_axis_off()
-        self.colorbar_ = _draw_bar(ax, colors)
+        self.colorbar_ = _draw_colorbar(ax, colors)
         return self
 
 
-def _look(
-    classifier: Any, image: Any, label: Any, **how: Any
+def _explain(
+    classifier: Any, image: Any, label: Any, **settings: Any
 ) -> tuple[NDArray[np.float64], Any, float]:
-    """The map of an image, the class that it is of, and the probability of that."""
+    """Return the map of an image, the explained class and its probability."""
     classes = np.asarray(classifier.classes_)
     probabilities = np.asarray(classifier.predict_proba(image))[0]
     index = int(probabilities.argmax()) if label is None else class_index(label, classes)
     label = classes[index]
-    return occlusion_map(classifier, image, label=label, **how), label, float(probabilities[index])
+    values = occlusion_map(classifier, image, label=label, **settings)
+    return values, label, float(probabilities[index])
 
 
-def _let_through(rgb: FloatArray) -> FloatArray:
-    """The same colours on white, but as transparent as they can be."""
+def _make_transparent(rgb: FloatArray) -> FloatArray:
+    """Return the most transparent RGBA colours that look like `rgb` on white."""
     alpha = 1 - rgb.min(axis=-1, keepdims=True)
     ink = np.divide(1 - rgb, alpha, out=np.zeros_like(rgb), where=alpha > 0)
     return np.concatenate([1 - ink, alpha], axis=-1)
 
 
-def _draw_bar(ax: Axes, colors: ScalarMappable) -> Colorbar:
-    """Below the grid: there its label fits, however few images there are."""
+def _draw_colorbar(ax: Axes, colors: ScalarMappable) -> Colorbar:
+    """Draw the colorbar below the grid, where its label fits for any number of images."""
     width, height = ax.bbox.width / ax.figure.dpi, ax.bbox.height / ax.figure.dpi
     bar = ax.figure.colorbar(
         colors,
@@ -341,14 +346,14 @@ def _draw_bar(ax: Axes, colors: ScalarMappable) -> Colorbar:
         aspect=width / 0.1,
     )
     bar.ax.tick_params(labelsize=7)
-    bar.set_label("fall of the probability when covered", fontsize=8)
+    bar.set_label("drop in probability when covered", fontsize=8)
     bar.outline.set_visible(False)
     return bar
 
 
-def _shape_of_one(estimators: Iterable[Any], n_features: int) -> ImageShape | None:
-    """Rows and columns that one of them knows: all maps are of one shape."""
-    for shape in map(own_shape, estimators):
+def _find_image_shape(estimators: Iterable[Any], n_features: int) -> ImageShape | None:
+    """Return the image shape of the first FashionCNN, or None. All maps need the same shape."""
+    for shape in map(fitted_image_shape, estimators):
         if shape is not None and math.prod(shape) == n_features:
             return shape
     return None

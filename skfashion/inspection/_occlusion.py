@@ -1,4 +1,4 @@
-"""How far a probability falls when parts of an image are covered."""
+"""Occlusion maps: the drop in probability when parts of an image are covered."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from sklearn.utils.validation import check_is_fitted
 
 from skfashion._classifier import images as _images
+from skfashion._utils.label_checks import abbreviate
 from skfashion._utils.types import AnyArray, FloatArray, ImageShape
 from skfashion.datasets import ImageFileReader
 
-# Pixels that are handed to the estimator at a time: all 1,024 covered images of 28x28 pixels, and
-# 32 MB of the largest dtype.
-_PIXELS_AT_A_TIME = 2**22
+# Limit for the pixels of a prediction batch: all 1,024 covered images of 28 x 28 pixels, and 32 MB
+# of the largest dtype.
+_MAX_BATCH_PIXELS = 2**22
 
 
 @validate_params(
@@ -32,7 +33,7 @@ _PIXELS_AT_A_TIME = 2**22
         "fill": [Real],
         "image_shape": ["array-like", None],
     },
-    prefer_skip_nested_validation=False,  # the estimator is the user's, its checks are its own
+    prefer_skip_nested_validation=False,  # the user's estimator keeps its own validation
 )
 def occlusion_map(
     estimator: Any,
@@ -44,69 +45,70 @@ def occlusion_map(
     fill: float = 0.0,
     image_shape: ImageShape | None = None,
 ) -> NDArray[np.float64]:
-    """Which pixels of an image carry the decision of a classifier.
+    """Compute which pixels of an image matter for the prediction of a classifier.
 
-    A square patch is moved over the image, and what it hides is covered by `fill` [1]_. The value
-    of a pixel is the mean, over all patches that cover it, of how far the probability of the class
-    falls: positive where the pixel speaks for the class, negative where it speaks against it.
+    A square patch with the value `fill` is moved over the image [1]_. The value of a pixel is the
+    mean drop in the probability of the class over all patches that cover the pixel. It is positive
+    if the pixel is evidence for the class, and negative if it is evidence against it.
 
-    Every classifier is asked the same questions and answers in the same unit, so that the maps of
-    a network and of a random forest can be held against each other.
+    The maps of all classifiers have the same unit, so a network can be compared with a random
+    forest.
 
     Parameters
     ----------
     estimator : classifier
-        Fitted, with `predict_proba`: a FashionCNN, a Pipeline, a search, or any other. Of a
-        Pipeline that begins with an ImageFileReader what comes after it, ``pipeline[1:]``, whose
-        images are the rows that it made, ``pipeline[:1].transform(pictures)``.
+        Fitted classifier with `predict_proba`: a FashionCNN, a Pipeline, a search, or any other.
+        If a Pipeline begins with an ImageFileReader, pass the other steps, ``pipeline[1:]``, and an
+        image from ``pipeline[:1].transform(pictures)``.
     image : array-like of shape (features,), (rows, columns), (rows, columns, 1) or (1, features)
-        One image, in numbers as the estimator was fitted to, or a DataFrame of one row. The
-        estimator is given rows of the same dtype, and of the same names where there are any.
+        One image, scaled like the training images, or a DataFrame of one row. The estimator
+        predicts from rows of the same dtype, with the same feature names if there are any.
     label : label or None, default=None
-        The class whose probability is followed, one of the estimator's `classes_`. None takes the
-        most probable.
+        The class to explain, one of the estimator's `classes_`. If None, use the most probable
+        class.
     patch_size : int, default=5
-        Rows and columns of the patch, at least 1 and at most the longer side of the image. Beyond
-        the border it is cut off, so that as many patches cover a pixel there as elsewhere.
+        Rows and columns of the patch, at least 1 and at most the longer side of the image. Patches
+        may extend beyond the border, so pixels at the border are covered as often as others.
     stride : int, default=1
         Step between neighbouring patches, at least 1 and at most `patch_size`. 1 covers every
         pixel ``patch_size ** 2`` times, 2 needs a quarter of the time. One patch begins at the
         first pixel.
     fill : float, default=0.0
-        What the patch is filled with, a number of the image's dtype. 0 is the background of
+        Pixel value of the patch. The image's dtype must be able to hold it. 0 is the background of
         Fashion-MNIST.
     image_shape : tuple of two int or None, default=None
-        Rows and columns, at least 1. None takes what the layout tells, else `image_shape_` of a
-        FashionCNN, else the smallest square.
+        Rows and columns, at least 1. If None, use the shape of the image if it has rows and
+        columns, else `image_shape_` of a FashionCNN, else the smallest square.
 
     Returns
     -------
     means : ndarray of shape (rows, columns), float64
-        Between -1 and 1. A square's pixels beyond the features are 0.
+        The map, between -1 and 1. If a square has more pixels than there are features, they are 0.
 
     Raises
     ------
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
     ValueError
-        If a parameter is out of its range, there are several images, a pixel is not finite, the
-        image is not of the size that the estimator was fitted to, or that begins with an
+        If a parameter is out of range, if there are several images, if a pixel is not finite, if
+        the image does not have the size of the training images, or if the estimator begins with an
         ImageFileReader.
     TypeError
-        If the estimator has no `predict_proba`, or a parameter is of another type.
+        If the estimator has no `predict_proba`, or a parameter has the wrong type.
 
     See Also
     --------
-    OcclusionDisplay : Draws the maps of one or several classifiers.
-    sklearn.inspection.permutation_importance : What a feature is worth over many rows.
+    OcclusionDisplay : Draw the maps of one or several classifiers.
+    sklearn.inspection.permutation_importance : Importance of features over many rows.
 
     Notes
     -----
-    Covering one part says nothing of two parts that would do alone: where either handle of a bag
-    is enough, none falls. And a covered image is one that the estimator was never trained on.
+    A patch covers one part at a time. If either of two parts is sufficient, such as the handles of
+    a bag, covering one does not change the probability. The estimator was not trained on partly
+    covered images.
 
-    On 28 x 28 pixels the defaults take 1,024 predictions at the most: patches that change nothing,
-    on a background of `fill`, are not asked for.
+    With the defaults an image of 28 x 28 pixels takes at most 1,024 predictions. Patches that do
+    not change the image are skipped: they lie on a background of the value `fill`.
 
     References
     ----------
@@ -125,6 +127,7 @@ def occlusion_map(
     """
     check_takes_rows(estimator)
     pixels, shape, frame = _read(image, estimator, image_shape)
+    patch_size, stride = int(patch_size), int(stride)  # NumPy's small integers would overflow
     _check_patches(patch_size, stride, shape)
     filling = _as_pixel(fill, pixels.dtype)
     classes = _classes(estimator)
@@ -133,44 +136,47 @@ def occlusion_map(
     grid = np.zeros(math.prod(shape), dtype=pixels.dtype)
     grid[: pixels.size] = pixels
     grid = grid.reshape(shape)
-    down, across = (_places(length, patch_size, stride) for length in shape)
-    changes = down @ (grid != filling) @ across.T  # of each patch, whether it changes the image
+    down, across = (_patch_masks(length, patch_size, stride) for length in shape)
+    changes = down @ (grid != filling) @ across.T  # for each patch, whether it changes the image
     changing = np.argwhere(changes)
 
-    falls = np.zeros(changes.shape)
-    n_rows = max(1, _PIXELS_AT_A_TIME // grid.size - 1)
+    drops = np.zeros(changes.shape)
+    n_rows = max(1, _MAX_BATCH_PIXELS // grid.size - 1)
     for start in range(0, max(1, len(changing)), n_rows):
         i, j = changing[start : start + n_rows].T
         rows = _cover(grid, down[i], across[j], filling)[:, : pixels.size]
-        probabilities = _probabilities(estimator, _like(frame, rows), classes)
+        probabilities = _probabilities(estimator, _convert_like(frame, rows), classes)
         if chosen is None:
             chosen = int(probabilities[0].argmax())
-        falls[i, j] = probabilities[0, chosen] - probabilities[1:, chosen]
-    means = (down.T @ falls @ across) / np.outer(down.sum(axis=0), across.sum(axis=0))
+        drops[i, j] = probabilities[0, chosen] - probabilities[1:, chosen]
+    means = (down.T @ drops @ across) / np.outer(down.sum(axis=0), across.sum(axis=0))
     means.flat[pixels.size :] = 0
     return means
 
 
 def check_takes_rows(estimator: Any) -> None:
-    """Refuse what is not fitted, and what reads pictures, of which no pixel can be covered."""
+    """Raise an error if the estimator is not fitted or begins with an ImageFileReader.
+
+    An ImageFileReader reads image files, whose pixels cannot be covered.
+    """
     check_is_fitted(estimator)
     pipeline = getattr(estimator, "best_estimator_", estimator)
     if isinstance(pipeline, Pipeline) and isinstance(pipeline[0], ImageFileReader):
         raise ValueError(
-            "estimator begins with an ImageFileReader: expected what comes after it, pipeline[1:], "
-            "and images that it made, pipeline[:1].transform(pictures)."
+            "estimator begins with an ImageFileReader. Use the other steps, pipeline[1:], with "
+            "images from pipeline[:1].transform(pictures)."
         )
 
 
-def own_shape(estimator: Any) -> ImageShape | None:
-    """Rows and columns of the images that a FashionCNN was fitted to; None of all others."""
+def fitted_image_shape(estimator: Any) -> ImageShape | None:
+    """Return rows and columns of a FashionCNN's training images, or None for other estimators."""
     return getattr(estimator, "image_shape_", None)
 
 
 def _read(
     image: Any, estimator: Any, image_shape: ImageShape | None
 ) -> tuple[AnyArray, ImageShape, Any]:
-    """Pixels in a row, rows and columns, and the DataFrame that they came in, if they did."""
+    """Return the flattened pixels, rows and columns, and the DataFrame if `image` is one."""
     if hasattr(image, "to_frame") and hasattr(image, "iloc"):
         image = image.to_frame().T  # one row of a DataFrame
     frame = image if hasattr(image, "columns") else None
@@ -180,7 +186,7 @@ def _read(
     layout = _layout(array.shape, n_features, is_frame=frame is not None)
     if n_features is not None and array.size != n_features:
         raise ValueError(
-            f"image has {array.size} pixels, but {type(estimator).__name__} was fitted to images "
+            f"image has {array.size} pixels, but {type(estimator).__name__} was fitted on images "
             f"of {n_features}."
         )
     return array.ravel(), _shape(estimator, image_shape, layout, array.size), frame
@@ -193,24 +199,24 @@ def _shape(
         image_shape = _images.choose_image_shape(image_shape, None, n_features, "image")
     known = {
         "image_shape is": image_shape,
-        "image comes in": layout,
-        "the FashionCNN was fitted to": own_shape(estimator),
+        "the shape of image is": layout,
+        "the FashionCNN was fitted on": fitted_image_shape(estimator),
     }
     known = {source: tuple(shape) for source, shape in known.items() if shape is not None}
     if len(set(known.values())) > 1:
-        told = ", ".join(f"{source} {shape}" for source, shape in known.items())
-        raise ValueError(f"Rows and columns do not agree: {told}.")
+        shapes = ", ".join(f"{source} {shape}" for source, shape in known.items())
+        raise ValueError(f"Rows and columns do not agree: {shapes}.")
     return next(iter(known.values()), _images.choose_image_shape(None, None, n_features))
 
 
 def _layout(shape: tuple[int, ...], n_features: int | None, *, is_frame: bool) -> ImageShape | None:
-    """Rows and columns where the shape of one image tells them."""
+    """Return rows and columns if the shape of one image has them, else None."""
     several = is_frame and shape[0] > 1
     match shape:
         case (_,) | (1, _):
             return None
         case (rows, columns) if not several:
-            # Rows of features, where an image would be a pile of them.
+            # These are several rows of features.
             several = columns == n_features
             layout = rows, columns
         case (rows, columns, 1) | (1, rows, columns) | (1, rows, columns, 1):
@@ -220,7 +226,7 @@ def _layout(shape: tuple[int, ...], n_features: int | None, *, is_frame: bool) -
     if several:
         raise ValueError(
             f"image has shape {shape}: expected one grey image of shape (features,), "
-            "(rows, columns), (rows, columns, 1) or (1, features). Give several one by one."
+            "(rows, columns), (rows, columns, 1) or (1, features). Pass several images one by one."
         )
     return layout
 
@@ -233,46 +239,47 @@ def _check_patches(patch_size: int, stride: int, shape: ImageShape) -> None:
         )
     if stride > patch_size:
         raise ValueError(
-            f"stride={stride}: expected at most patch_size={patch_size}, else there are pixels "
-            "that no patch covers."
+            f"stride={stride}: expected at most patch_size={patch_size}. Otherwise no patch covers "
+            "some of the pixels."
         )
 
 
 def _as_pixel(fill: float, dtype: np.dtype[Any]) -> Any:
-    """`fill` in the dtype of the image, which has to hold it."""
+    """Convert `fill` to the dtype of the image. Raise an error if the dtype cannot hold it."""
     with np.errstate(over="ignore", invalid="ignore"):
         filling = np.asarray(fill).astype(dtype)
     if not np.isfinite(filling) or (dtype.kind in "biu" and filling != fill):
-        raise ValueError(f"fill={fill!r}: expected a number that the image's dtype {dtype} holds.")
+        raise ValueError(f"fill={fill!r}: expected a value of the image's dtype {dtype}.")
     return filling
 
 
 def _classes(estimator: Any) -> AnyArray:
     classes = estimator.classes_
-    # One list of classes for each output, where there are several.
+    # Classifiers with several outputs have a list of classes for each.
     if isinstance(classes, list) and any(isinstance(part, np.ndarray) for part in classes):
         raise ValueError(
-            f"{type(estimator).__name__} was fitted to {len(classes)} outputs: expected a "
-            "classifier of one."
+            f"{type(estimator).__name__} was fitted on {len(classes)} outputs: expected a "
+            "classifier with one output."
         )
     return np.asarray(classes)
 
 
 def class_index(label: Any, classes: AnyArray) -> int:
-    """Where a label stands among the classes."""
+    """Return the index of a label in the classes."""
     try:
         return classes.tolist().index(label)
     except ValueError:
         raise ValueError(
-            f"label={label!r} is no class of the estimator: expected one of {classes.tolist()}."
+            f"label={label!r} is not a class of the estimator: expected one of "
+            f"{abbreviate(classes.tolist())}."
         ) from None
 
 
-def _places(length: int, patch_size: int, stride: int) -> NDArray[np.bool_]:
-    """For all places of a patch along one side (rows) the pixels that it covers (columns).
+def _patch_masks(length: int, patch_size: int, stride: int) -> NDArray[np.bool_]:
+    """Return a row for each patch position along one side: a mask of the pixels it covers.
 
-    One begins at the first pixel. The others stand at every stride from there that leaves a pixel
-    covered, on either side.
+    One patch begins at the first pixel. The others follow in steps of `stride` in both directions,
+    as long as they cover a pixel.
     """
     starts = np.arange(-((patch_size - 1) // stride) * stride, length, stride)[:, np.newaxis]
     pixels = np.arange(length)
@@ -282,17 +289,18 @@ def _places(length: int, patch_size: int, stride: int) -> NDArray[np.bool_]:
 def _cover(
     grid: AnyArray, down: NDArray[np.bool_], across: NDArray[np.bool_], filling: Any
 ) -> AnyArray:
-    """The image as it is, then once for every patch, in rows.
+    """Return the original image and one covered image for each patch, as rows.
 
-    As it is it stands in every batch: what it is compared with then went the same way through the
-    estimator, and no batch is too dark as a whole for what FashionCNN expects of its scale.
+    The original image is in every batch, so it is predicted under the same conditions as the
+    covered images. It also keeps FashionCNN from warning that a batch of dark images has another
+    scale.
     """
     covered = np.where(down[:, :, np.newaxis] & across[:, np.newaxis, :], filling, grid)
     return np.concatenate([grid[np.newaxis], covered]).reshape(1 + len(covered), -1)
 
 
-def _like(frame: Any, rows: AnyArray) -> Any:
-    """Rows as a DataFrame with the columns of another, of pandas or polars."""
+def _convert_like(frame: Any, rows: AnyArray) -> Any:
+    """Convert rows to a DataFrame with the type and columns of `frame`, unless it is None."""
     if frame is None:
         return rows
     return type(frame)(dict(zip(frame.columns, rows.T, strict=True)))

@@ -1,6 +1,6 @@
-"""Displays in the shape of scikit-learn's: made by ``from_...``, drawn again by ``plot``.
+"""Displays like those of scikit-learn: created by ``from_...``, drawn again by ``plot``.
 
-They draw arrays, estimators and comparisons. They must not know how anything was trained.
+They draw arrays, estimators and comparisons. They must not depend on how estimators were trained.
 """
 
 from ._comparison import ComparisonDisplay

@@ -1,4 +1,4 @@
-"""A comparison as a picture."""
+"""The Display of comparisons."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
     from skfashion.comparison import Comparison
 
-_NETWORK, _OTHER = COLORS[1], COLORS[0]
+_NETWORK_COLOR, _OTHER_COLOR = COLORS[1], COLORS[0]
 
 
 class ComparisonDisplay:
-    """Scores with their intervals, or scores against what a fit costs.
+    """A plot of scores with intervals, or of scores against fit time.
 
-    Made by `from_comparison`; all parameters are stored as attributes.
+    Use `from_comparison` to create a Display. All parameters are stored as attributes.
 
     Parameters
     ----------
     names : list of str
-        Of the estimators, best first.
+        Names of the estimators, best first.
     scores : ndarray of shape (n, 3)
-        For each estimator the mean over the folds and the interval's ends.
+        The mean over the folds, and lower and upper end of its interval, for each estimator.
     fit_seconds : ndarray of shape (n,)
-        Seconds of a fit, at least 0.
+        Fit times in seconds, at least 0.
     networks : ndarray of bool of shape (n,)
-        Which of them are networks: those have a colour and a marker of their own.
+        Whether each estimator is a network. Networks have another colour and marker.
     metric : str
-        What the scores are.
+        Name of the metric.
 
     Attributes
     ----------
@@ -90,13 +90,13 @@ class ComparisonDisplay:
         Parameters
         ----------
         comparison : Comparison
-            What `compare` returned. Estimators that failed are left out.
+            Result of `compare`. Estimators that failed are left out.
         kind : {"scores", "fit_time"}, default="scores"
             As in `plot`.
         metric : str or None, default=None
-            One of the comparison's; None takes its first.
+            A metric of the comparison. If None, use its first metric.
         ax : matplotlib Axes or None, default=None
-            None makes a figure.
+            Axes to draw on. If None, create a figure.
 
         Returns
         -------
@@ -105,16 +105,16 @@ class ComparisonDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         ValueError
-            If the metric or the kind is not known, or every estimator failed.
+            If the metric or the kind is unknown, or every estimator failed.
         """
         metrics = comparison.metrics
         metric = check_choice("metric", metrics[0] if metric is None else metric, metrics)
         columns = [f"{metric}_{part}" for part in ("mean", "low", "high")]
         table = comparison.table.dropna(subset=columns[:1])
         table = table.sort_values(columns[0], ascending=False, kind="stable")
-        for end in columns[1:]:  # a score without an interval is a point
+        for end in columns[1:]:  # draw a score without an interval as a point
             table[end] = table[end].fillna(table[columns[0]])
         if table.empty:
             raise ValueError("Every estimator of the comparison failed: there is nothing to draw.")
@@ -129,19 +129,18 @@ class ComparisonDisplay:
     def plot(
         self, ax: Axes | None = None, *, kind: Literal["scores", "fit_time"] = "scores"
     ) -> Self:
-        """Draw it.
+        """Draw the comparison.
 
-        Scores far below the rest are written at the edge, so that the others can be told apart:
-        the axis holds the better three quarters of the estimators.
+        The axis covers the better three quarters of the estimators. Scores below are written at
+        its edge, so that differences between the others remain visible.
 
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            None makes a figure.
+            Axes to draw on. If None, create a figure.
         kind : {"scores", "fit_time"}, default="scores"
-            "scores" draws a line for each estimator, its mean and its interval; "fit_time" the
-            mean against the seconds of a fit. A line joins those that no other beats in both, the
-            Pareto front.
+            "scores" draws a row for each estimator with its mean and interval. "fit_time" draws
+            the mean against the fit time, and a line for the Pareto front.
 
         Returns
         -------
@@ -151,9 +150,9 @@ class ComparisonDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         ValueError
-            If the kind is not known.
+            If the kind is unknown.
         """
         check_choice("kind", kind, ["scores", "fit_time"])
         height = 1 + 0.32 * len(self.names) if kind == "scores" else 4
@@ -166,20 +165,16 @@ class ComparisonDisplay:
 
     def _draw_scores(self, ax: Axes) -> None:
         edge = self._edge()
-        places = range(len(self.names))
-        for place, (middle, low, high), network in zip(
-            places, self.scores, self.networks, strict=True
-        ):
-            if middle < edge:
-                ax.text(
-                    0.01, place, f"◂ {middle:.3f}", transform=ax.get_yaxis_transform(), va="center"
-                )
+        rows = range(len(self.names))
+        for row, (mean, low, high), network in zip(rows, self.scores, self.networks, strict=True):
+            if mean < edge:
+                ax.text(0.01, row, f"◂ {mean:.3f}", transform=ax.get_yaxis_transform(), va="center")
                 continue
-            color = _NETWORK if network else _OTHER
-            ax.plot([low, high], [place, place], color=color, linewidth=2)
-            ax.plot(middle, place, _marker(network), color=color)
-        ax.set_yticks(places, self.names, parse_math=False)
-        ax.set_ylim(len(places) - 0.5, -0.5)
+            color = _NETWORK_COLOR if network else _OTHER_COLOR
+            ax.plot([low, high], [row, row], color=color, linewidth=2)
+            ax.plot(mean, row, _marker(network), color=color)
+        ax.set_yticks(rows, self.names, parse_math=False)
+        ax.set_ylim(len(rows) - 0.5, -0.5)
         margin = 0.03 * (self.scores[:, 2].max() - edge) or 0.01
         ax.set_xlim(edge - margin, self.scores[:, 2].max() + margin)
         ax.set_xlabel(f"{self.metric}: mean over folds, 95 % interval")
@@ -188,25 +183,27 @@ class ComparisonDisplay:
         ax.tick_params(left=False)
 
     def _edge(self) -> float:
-        """The lowest score on the axis."""
+        """Return the lowest score on the axis."""
         shown = self.scores[: math.ceil(0.75 * len(self.names))]
         return shown[:, 1].min()
 
     def _draw_fit_time(self, ax: Axes) -> None:
         edge = self._edge()
         means = self.scores[:, 0]
-        seconds = np.maximum(self.fit_seconds, 1e-6)  # the axis has no zero
+        seconds = np.maximum(self.fit_seconds, 1e-6)  # a logarithmic axis has no zero
         front = pareto_front(seconds, means)
         ax.set_xscale("log")
         ax.step(seconds[front], means[front], where="post", color="0.6", linewidth=1, zorder=0)
         for x, mean, network in zip(seconds, means, self.networks, strict=True):
             if mean >= edge:
-                ax.plot(x, mean, _marker(network), color=_NETWORK if network else _OTHER)
+                ax.plot(
+                    x, mean, _marker(network), color=_NETWORK_COLOR if network else _OTHER_COLOR
+                )
         top = means.max()
         margin = 0.08 * (top - edge) or 0.01
         ax.set_ylim(edge - 2 * margin, top + margin)
         ax.margins(x=0.25)
-        ax.set(xlabel="seconds of a fit", ylabel=f"{self.metric}: mean over folds")
+        ax.set(xlabel="fit time in seconds", ylabel=f"{self.metric}: mean over folds")
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
         heights = np.where(means < edge, edge - 1.5 * margin, means)
@@ -222,12 +219,14 @@ def _marker(network: bool) -> str:
 
 
 def pareto_front(costs: FloatArray, scores: FloatArray) -> NDArray[np.intp]:
-    """Those that no other beats in both, cheapest first.
+    """Return the indices of the Pareto front, cheapest first.
+
+    No other point is both cheaper and better than one on the front.
 
     Parameters
     ----------
     costs, scores : ndarray of shape (n,)
-        Less of the one and more of the other is better.
+        Lower costs and higher scores are better.
 
     Returns
     -------
@@ -243,32 +242,33 @@ def pareto_front(costs: FloatArray, scores: FloatArray) -> NDArray[np.intp]:
 def _write_labels(
     ax: Axes, x: FloatArray, y: FloatArray, labels: Sequence[str], front: AnyArray
 ) -> None:
-    """Beside each point its label, where it hides no other.
+    """Write a label beside each point, without overlaps if possible.
 
-    To the left of those on the front, from which a line goes to the right.
+    Points on the front have their labels on the left, because the line of the front goes to the
+    right.
     """
     size = 8
-    ax.figure.figure.draw_without_rendering()  # a layout that is computed late moves the axes
+    ax.figure.figure.draw_without_rendering()  # compute the layout, which moves the Axes
     points = ax.transData.transform(np.column_stack([x, y]))
     frame = ax.get_window_extent()
-    scale = ax.figure.dpi / 72  # pixels of a point
+    scale = ax.figure.dpi / 72  # pixels per typographic point
     height = 1.2 * size * scale
     taken = [(px - 4, py - 4, px + 4, py + 4) for px, py in points]
     for number, (label, (px, py)) in enumerate(zip(labels, points, strict=True)):
         width = 0.58 * size * scale * len(label)
-        sides = ("right", "left") if number in front else ("left", "right")  # as text is aligned
-        places = [(side, shift) for shift in (0, 1, -1, 2, -2, 3, -3) for side in sides]
-        found = places[0]
-        for side, shift in places:
+        sides = ("right", "left") if number in front else ("left", "right")  # text alignments
+        positions = [(side, shift) for shift in (0, 1, -1, 2, -2, 3, -3) for side in sides]
+        best = positions[0]
+        for side, shift in positions:
             begin = px + 7 * scale if side == "left" else px - 7 * scale - width
             box = (begin, py + (shift - 0.5) * height, begin + width, py + (shift + 0.5) * height)
             inside = frame.x0 <= box[0] and box[2] <= frame.x1
             others = taken[:number] + taken[number + 1 :]
             if inside and not any(_overlap(box, other) for other in others):
-                found = (side, shift)
+                best = (side, shift)
                 taken.append(box)
                 break
-        side, shift = found
+        side, shift = best
         ax.annotate(
             label,
             (x[number], y[number]),
@@ -277,7 +277,7 @@ def _write_labels(
             ha=side,
             va="center",
             fontsize=size,
-            parse_math=False,  # a name is a name, whatever it holds
+            parse_math=False,  # a name may have a dollar sign
         )
 
 

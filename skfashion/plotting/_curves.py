@@ -1,4 +1,4 @@
-"""Curves over epochs, taken from fitted networks and searches."""
+"""Curves over epochs from fitted networks, comparisons and searches."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
@@ -25,12 +25,12 @@ class Curve(NamedTuple):
     label : str
     epochs : ndarray of shape (n_epochs,)
     values : ndarray of shape (n_epochs, n_folds)
-        The mean over the folds is drawn as a line and, where there are several, one standard
-        deviation to either side as a band.
+        The line shows the mean over the folds. If there are several folds, a band shows one
+        standard deviation to either side.
     group : int
-        Curves of a group have one colour and one marker.
+        Index of the colour and the marker.
     line : int
-        Which line style.
+        Index of the line style.
     kept : int or None, default=None
         The epoch whose weights were kept, if it is not the last.
     """
@@ -44,14 +44,14 @@ class Curve(NamedTuple):
 
 
 def find_network(estimator: Any) -> "FashionCNN":
-    """The FashionCNN in a Pipeline or a search."""
+    """Return the fitted FashionCNN itself, or the one in a Pipeline or a search."""
     if hasattr(estimator, "history_"):
         return estimator
     if hasattr(estimator, "best_estimator_"):
         return find_network(estimator.best_estimator_)
     if isinstance(estimator, BaseSearchCV):
         raise NotFittedError(
-            f"This {type(estimator).__name__} has no best_estimator_: fit it, and with refit."
+            f"This {type(estimator).__name__} has no best_estimator_. Fit it with refit=True."
         )
     if hasattr(estimator, "steps"):
         return find_network(estimator.steps[-1][1])
@@ -88,7 +88,7 @@ def history_curves(
 
 
 def comparison_curves(histories: "pd.DataFrame", metric: str) -> list[Curve]:
-    """For each network of a comparison the mean over its folds, of the epochs that all have."""
+    """Return the curves of each network of a comparison, over the epochs common to all folds."""
     curves = []
     for group, (network, epochs) in enumerate(histories.groupby("estimator", sort=False)):
         for line, (name, label) in enumerate(
@@ -101,7 +101,7 @@ def comparison_curves(histories: "pd.DataFrame", metric: str) -> list[Curve]:
 
 
 def score_name(search: Any, metric: str | None) -> tuple[str | None, str | None]:
-    """What follows ``split0_test_`` in the results, and what to call it."""
+    """Return the metric's name in the keys of `cv_results_`, and its name for the axis."""
     if not search.multimetric_ and metric in (None, "score", search.scoring):
         return "score", search.scoring if isinstance(search.scoring, str) else "score"
     name = metric or (search.refit if isinstance(search.refit, str) else None)
@@ -111,14 +111,14 @@ def score_name(search: Any, metric: str | None) -> tuple[str | None, str | None]
 def search_curves(search: Any, name: str | None, score_type: str) -> list[Curve]:
     results = search.cv_results_
     searched = [key.removeprefix("param_") for key in results if key.startswith("param_")]
-    over = [parameter for parameter in searched if parameter.split("__")[-1] == "epochs"]
-    if len(over) != 1:
+    epochs_names = [parameter for parameter in searched if parameter.split("__")[-1] == "epochs"]
+    if len(epochs_names) != 1:
         raise ValueError(
             "from_search needs a search over the parameter epochs, alone or with others, but this "
             f"one is over {', '.join(searched)}."
         )
-    (epochs_name,) = over
-    given = search.estimator.get_params()[epochs_name]
+    (epochs_name,) = epochs_names
+    default = search.estimator.get_params()[epochs_name]
     resource = getattr(search, "resource", epochs_name)
 
     settings: dict[str, dict[str, Any]] = {}
@@ -126,22 +126,22 @@ def search_curves(search: Any, name: str | None, score_type: str) -> list[Curve]
     scores = _fold_scores(search, name, score_type)
     for number, (parameters, score) in enumerate(zip(results["params"], scores, strict=True)):
         others = {key: value for key, value in parameters.items() if key != epochs_name}
-        if resource != epochs_name:  # of successive halving: scores of fewer rows, say
+        if resource != epochs_name:  # successive halving, for example over rows
             others[resource] = results["n_resources"][number]
         key = repr(others)
         settings[key] = others
-        curves.setdefault(key, {})[parameters.get(epochs_name, given)] = score
+        curves.setdefault(key, {})[parameters.get(epochs_name, default)] = score
     labels = _labels(list(settings.values()))
-    found = []
+    result = []
     for group, (label, points) in enumerate(zip(labels, curves.values(), strict=True)):
         epochs = np.array(sorted(points))
         values = np.array([points[epoch] for epoch in epochs])
-        found.append(Curve(label, epochs, values, group, line=group))
-    return found
+        result.append(Curve(label, epochs, values, group, line=group))
+    return result
 
 
 def _fold_scores(search: Any, name: str | None, score_type: str) -> FloatArray:
-    """Array of shape (n_candidates, n_folds)."""
+    """Return the scores as an array of shape (n_candidates, n_folds)."""
     if score_type not in ("test", "train"):
         raise ValueError(f"score_type={score_type!r}: expected 'test' or 'train'.")
     results = search.cv_results_
@@ -151,15 +151,15 @@ def _fold_scores(search: Any, name: str | None, score_type: str) -> FloatArray:
     if not folds:
         prefix = f"mean_{score_type}_"
         known = [key.removeprefix(prefix) for key in results if key.startswith(prefix)]
-        hint = f"metric: one of {', '.join(known)}" if known else "return_train_score=True"
+        hint = f"metric to one of {', '.join(known)}" if known else "return_train_score=True"
         raise ValueError(
-            f"The search has no {score_type} scores {name!r} in its cv_results_. Give {hint}."
+            f"The search has no {score_type} scores {name!r} in its cv_results_. Set {hint}."
         )
     return np.array(folds).T
 
 
 def _labels(settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Settings in the words of a legend; without what stands before the parameters' own names."""
+    """Return legend labels, without prefixes such as "fashioncnn__" unless names would clash."""
     names = {name for setting in settings for name in setting}
     short = {name: name.split("__")[-1] for name in names}
     if len(set(short.values())) < len(names):

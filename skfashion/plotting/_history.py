@@ -1,4 +1,4 @@
-"""Curves over the epochs of a training."""
+"""The Display of training histories and searches over epochs."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 class HistoryDisplay:
     """Curves over the epochs of a training, of a search, or of the folds of a cross-validation.
 
-    Made by `from_estimator`, `from_cv_results`, `from_comparison` or `from_search`; all parameters
-    are stored as attributes.
+    Use `from_estimator`, `from_cv_results`, `from_comparison` or `from_search` to create a Display.
+    All parameters are stored as attributes.
 
     Parameters
     ----------
     panels : dict of str to list of Curve
-        For each panel its name, the label of its y-axis, and what is drawn in it.
+        The curves of each panel. The keys are the labels of the y-axes.
 
     Attributes
     ----------
@@ -85,11 +85,11 @@ class HistoryDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, array-like of Axes or None, default=None
-            One for each panel. None makes a figure.
+            Axes to draw on, one for each panel. If None, create a figure.
         line_kw : dict or None, default=None
-            Passed to ``Axes.plot``, before our own style. None changes nothing.
+            Passed to ``Axes.plot``. Overrides the default style.
         band_kw : dict or None, default=None
-            Passed to ``Axes.fill_between``, likewise.
+            Passed to ``Axes.fill_between``. Overrides the default style.
 
         Returns
         -------
@@ -99,9 +99,9 @@ class HistoryDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         ValueError
-            If the number of Axes is not that of the panels.
+            If there is not one Axes per panel.
         """
         plt = pyplot()
         from matplotlib.cbook import normalize_kwargs
@@ -109,7 +109,7 @@ class HistoryDisplay:
         from matplotlib.lines import Line2D
         from matplotlib.ticker import MaxNLocator
 
-        # "c" or "color", whichever the user writes.
+        # Users may write "c" or "color".
         line_kw = normalize_kwargs(dict(line_kw or {}), Line2D)
         band_kw = normalize_kwargs(dict(band_kw or {}), PolyCollection)
 
@@ -124,7 +124,7 @@ class HistoryDisplay:
                 f"ax holds {len(self.axes_)} Axes, but there are {len(self.panels)} panels to "
                 f"draw: {', '.join(self.panels)}."
             )
-        self.figure_ = self.axes_[0].figure.figure  # the whole, of a sub-figure too
+        self.figure_ = self.axes_[0].figure.figure  # the parent figure of a subfigure
         self.lines_ = []
         for axes, (name, curves) in zip(self.axes_, self.panels.items(), strict=True):
             self.lines_ += _draw(axes, curves, line_kw, band_kw)
@@ -132,7 +132,7 @@ class HistoryDisplay:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             if len(curves) > 1:
                 legend = axes.legend(fontsize="small", ncols=1 + len(curves) // 13)
-                for text in legend.get_texts():  # names are names, whatever they hold
+                for text in legend.get_texts():  # names may have a dollar sign
                     text.set_parse_math(False)
         return self
 
@@ -145,19 +145,19 @@ class HistoryDisplay:
         ax: Axes | Sequence[Axes] | AnyArray | None = None,
         **kwargs: Any,
     ) -> Self:
-        """Loss and accuracy of a training and, where there are validation rows, of these.
+        """Draw the loss and accuracy of a training, and of its validation data if there are any.
 
-        Training curves are means during an epoch, with dropout at work; validation curves are
-        measured after it.
+        Training curves show means during an epoch, with dropout. Validation curves are computed
+        after the epoch.
 
         Parameters
         ----------
         estimator : FashionCNN, Pipeline or search
-            Fitted. Of a Pipeline the last step is taken, of a search the best estimator.
+            Fitted estimator. Uses the last step of a Pipeline, and the best estimator of a search.
         metrics : {"loss", "accuracy"} or sequence of these, default=("loss", "accuracy")
-            A panel for each.
+            Metrics to draw, each in its own panel.
         ax : matplotlib Axes, array-like of Axes or None, default=None
-            One for each metric. None makes a figure.
+            Axes to draw on, one for each metric. If None, create a figure.
         **kwargs
             Passed to `plot`.
 
@@ -168,13 +168,13 @@ class HistoryDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         TypeError
-            If there is no FashionCNN in it.
+            If `estimator` does not contain a FashionCNN.
         sklearn.exceptions.NotFittedError
-            If it is not fitted.
+            If `estimator` is not fitted.
         ValueError
-            If a metric is not known, or there are more or fewer Axes than metrics.
+            If a metric is unknown, or there is not one Axes per metric.
         """
         network = find_network(estimator)
         panels = {
@@ -192,16 +192,16 @@ class HistoryDisplay:
         ax: Axes | Sequence[Axes] | AnyArray | None = None,
         **kwargs: Any,
     ) -> Self:
-        """The training of every fold.
+        """Draw the training of every fold.
 
         Parameters
         ----------
         cv_results : dict
-            What `cross_validate` returns with ``return_estimator=True``.
+            Result of `cross_validate` with ``return_estimator=True``.
         metrics : {"loss", "accuracy"} or sequence of these, default=("loss", "accuracy")
-            A panel for each.
+            Metrics to draw, each in its own panel.
         ax : matplotlib Axes, array-like of Axes or None, default=None
-            One for each metric. None makes a figure.
+            Axes to draw on, one for each metric. If None, create a figure.
         **kwargs
             Passed to `plot`.
 
@@ -212,12 +212,12 @@ class HistoryDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         TypeError
-            If there is no FashionCNN in it.
+            If an estimator does not contain a FashionCNN.
         ValueError
-            If the estimators are missing, a metric is not known, or there are more or fewer Axes
-            than metrics.
+            If the estimators are missing, if a metric is unknown, or if there is not one Axes per
+            metric.
         """
         if "estimator" not in cv_results:
             raise ValueError(
@@ -245,16 +245,16 @@ class HistoryDisplay:
         ax: Axes | Sequence[Axes] | AnyArray | None = None,
         **kwargs: Any,
     ) -> Self:
-        """The networks of a comparison: the mean over the folds of each.
+        """Draw the mean over the folds for each network of a comparison.
 
         Parameters
         ----------
         comparison : Comparison
-            What `compare` returned.
+            Result of `compare`.
         metrics : {"loss", "accuracy"} or sequence of these, default=("loss", "accuracy")
-            A panel for each.
+            Metrics to draw, each in its own panel.
         ax : matplotlib Axes, array-like of Axes or None, default=None
-            One for each metric. None makes a figure.
+            Axes to draw on, one for each metric. If None, create a figure.
         **kwargs
             Passed to `plot`.
 
@@ -265,10 +265,10 @@ class HistoryDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         ValueError
-            If no network was compared, a metric is not known, or there are more or fewer Axes than
-            metrics.
+            If the comparison has no trained network, if a metric is unknown, or if there is not one
+            Axes per metric.
         """
         if comparison.histories.empty:
             raise ValueError("The comparison has no network that was trained.")
@@ -288,20 +288,20 @@ class HistoryDisplay:
         ax: Axes | None = None,
         **kwargs: Any,
     ) -> Self:
-        """The scores of a search over `epochs`: a line for each setting of the other parameters.
+        """Draw the scores of a search over `epochs`, a line for each setting of other parameters.
 
         Parameters
         ----------
         search : GridSearchCV, RandomizedSearchCV or successive halving
-            Fitted, with `epochs` among its parameters or as its resource.
+            Fitted search with `epochs` among its parameters or as its resource.
         metric : str or None, default=None
-            Which score, of a search that has several. None takes that of its `refit`. Where the
-            score of a fold is missing, there is no point.
+            The metric to draw, if the search has several. If None, use that of `refit`. If the
+            score of a fold is missing, no point is drawn.
         score_type : {"test", "train"}, default="test"
-            Whether the rows left out are scored or those trained on, which needs
+            Whether to draw test or training scores. Training scores need
             ``return_train_score=True``.
         ax : matplotlib Axes or None, default=None
-            None makes a figure.
+            Axes to draw on. If None, create a figure.
         **kwargs
             Passed to `plot`.
 
@@ -312,11 +312,11 @@ class HistoryDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         sklearn.exceptions.NotFittedError
             If the search is not fitted.
         ValueError
-            If it was not over `epochs`, or the score is not there.
+            If the search was not over `epochs`, or the scores are missing.
         """
         if not hasattr(search, "cv_results_"):
             raise NotFittedError(

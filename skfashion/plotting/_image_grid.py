@@ -1,4 +1,4 @@
-"""Images with what they are and what they were taken for."""
+"""The Display of images with their true and predicted classes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted
 
 from skfashion._classifier import images as _images
+from skfashion._utils.label_checks import as_column
 from skfashion._utils.types import AnyArray, FloatArray, ImageShape
 from skfashion.datasets import ImageFileReader
 from skfashion.plotting._style import (
@@ -29,27 +30,27 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
-_LINE_HEIGHT, _GAP_HEIGHT = 0.17, 0.08  # of the text above an image, in heights of an image
+_LINE_HEIGHT, _GAP_HEIGHT = 0.17, 0.08  # text above an image, in image heights
 
 Select: TypeAlias = Literal["errors", "all"] | None
 
 
 class ImageGridDisplay:
-    """A grid of images, each with the class that was predicted and, where it is known, its class.
+    """A grid of images with their predicted classes and, if known, their true classes.
 
-    Made by `from_estimator` or `from_predictions`; all parameters are stored as attributes.
+    Use `from_estimator` or `from_predictions` to create a Display. All parameters are stored as
+    attributes.
 
     Parameters
     ----------
     images : ndarray of shape (n, rows, columns)
-        Their smallest value is drawn in the first colour of the colormap, their largest in the
-        last.
+        The images. The smallest value has the first colour of the colormap, the largest the last.
     true : list of str of length n or None
-        Names of the classes. None where nobody knows them.
+        Names of the true classes. None if they are unknown.
     predicted : list of str of length n
         Names of the predicted classes.
     confidence : ndarray of shape (n,) or None, default=None
-        Probability of the predicted class. None writes none.
+        Probabilities of the predicted classes. If None, they are not shown.
 
     Attributes
     ----------
@@ -100,31 +101,31 @@ class ImageGridDisplay:
         ax: Axes | None = None,
         **kwargs: Any,
     ) -> Self:
-        """Draw images and what an estimator takes them for.
+        """Draw images and the predictions of an estimator.
 
         Parameters
         ----------
         estimator : classifier
-            Fitted. Its `predict` decides what is an error. If it has `predict_proba`, the
-            probabilities of the predicted classes are shown and order the errors.
-            Of a Pipeline, or a search of one, that begins with an ImageFileReader the pictures are
-            shown as the reader makes them: what the classifier sees.
+            Fitted classifier. If it has `predict_proba`, the probabilities of the predicted classes
+            are shown, and errors are sorted by them. If a Pipeline begins with an ImageFileReader,
+            the output of the reader is shown.
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images; of two dimensions where the estimator is not a FashionCNN. What the
-            ImageFileReader takes where there is one.
-        y : array-like of shape (n,) or None, default=None
-            True labels. None where nobody knows them.
+            Images. They need two dimensions if the estimator is not a FashionCNN. If a Pipeline
+            begins with an ImageFileReader, the input of the reader.
+        y : array-like of shape (n,) or (n, 1), or None, default=None
+            True labels. None if they are unknown.
         select : {"errors", "all"} or None, default=None
             As in `from_predictions`.
         n_images : int, default=20
-            Images at the most, at least 1.
+            Maximum number of images, at least 1.
         display_labels : array-like of shape (n_classes,) or None, default=None
-            Names of the classes, in the order of the estimator's `classes_`. None takes the labels.
+            Names of the classes, in the order of the estimator's `classes_`. If None, use the
+            labels.
         image_shape : tuple of two int or None, default=None
-            Rows and columns, at least 1. None takes those of the ImageFileReader, or what the
-            layout tells, else the smallest square.
+            Rows and columns, at least 1. If None, use those of the ImageFileReader, or the shape of
+            X if it has rows and columns, else the smallest square.
         ax : matplotlib Axes or None, default=None
-            None makes a figure.
+            Axes to draw on. If None, create a figure.
         **kwargs
             Passed to `plot`.
 
@@ -135,11 +136,11 @@ class ImageGridDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         ValueError
-            As `from_predictions`.
+            If `from_predictions` raises it.
         """
         check_is_fitted(estimator)
         estimator = getattr(estimator, "best_estimator_", estimator)
@@ -148,8 +149,8 @@ class ImageGridDisplay:
             X = reader.transform(X)
             image_shape = reader.image_shape if image_shape is None else image_shape
         classes = np.asarray(estimator.classes_)
-        # Not the class of the highest probability: SVC and classifiers with a tuned threshold
-        # predict others.
+        # The predicted class may not have the highest probability: for example with SVC or a tuned
+        # threshold.
         y_pred, confidence = estimator.predict(X), None
         if hasattr(estimator, "predict_proba"):
             columns = np.searchsorted(classes, y_pred)
@@ -184,33 +185,34 @@ class ImageGridDisplay:
         ax: Axes | None = None,
         **kwargs: Any,
     ) -> Self:
-        """Draw images and what they were taken for.
+        """Draw images and given predictions.
 
         Parameters
         ----------
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
             Images.
-        y_true : array-like of shape (n,) or None
-            True labels. None where nobody knows them.
-        y_pred : array-like of shape (n,)
+        y_true : array-like of shape (n,) or (n, 1), or None
+            True labels. None if they are unknown.
+        y_pred : array-like of shape (n,) or (n, 1)
             Predicted labels.
-        confidence : array-like of shape (n,) or None, default=None
-            Probability of the predicted class. None writes none and orders nothing.
+        confidence : array-like of shape (n,) or (n, 1), or None, default=None
+            Probabilities of the predicted classes. If None, they are not shown, and errors are not
+            sorted.
         select : {"errors", "all"} or None, default=None
-            "errors" takes the images whose label was not found, with `confidence` the most
-            confident first; "all" takes the first images. None takes the errors where there are
-            true labels, else all.
+            "errors" draws the misclassified images, sorted by decreasing `confidence` if given.
+            "all" draws the first images. None means "errors" if there are true labels, else "all".
         n_images : int, default=20
-            Images at the most, at least 1.
+            Maximum number of images, at least 1.
         labels : array-like of shape (n_classes,) or None, default=None
-            The labels that `display_labels` names. None takes all that occur, sorted.
+            The labels in the order of `display_labels`. If None, use the sorted labels that occur
+            in `y_true` and `y_pred`.
         display_labels : array-like of shape (n_classes,) or None, default=None
-            Names of the classes. None takes the labels.
+            Names of the classes. If None, use the labels.
         image_shape : tuple of two int or None, default=None
-            Rows and columns, at least 1. None takes what the layout tells, else the smallest
-            square.
+            Rows and columns, at least 1. If None, use the shape of X if it has rows and columns,
+            else the smallest square.
         ax : matplotlib Axes or None, default=None
-            None makes a figure.
+            Axes to draw on. If None, create a figure.
         **kwargs
             Passed to `plot`.
 
@@ -221,48 +223,48 @@ class ImageGridDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         ValueError
-            If images, labels and confidence are not of one length, `display_labels` are not as
-            many as the labels, `n_images` is below 1, errors are asked for without true labels, or
-            there is no error to show.
+            If images, labels and confidence differ in length, if `display_labels` does not have one
+            name per label, if `n_images` is below 1, if `select` is "errors" without true labels,
+            or if there are no errors.
         """
         if select is None:
             select = "all" if y_true is None else "errors"
         check_choice("select", select, ["errors", "all"])
         check_at_least_one("n_images", n_images)
         check_consistent_length(X, y_true, y_pred, confidence)
-        y_pred = np.asarray(y_pred)
-        y_true = None if y_true is None else np.asarray(y_true)
+        y_pred = as_column(y_pred, "y_pred")
+        y_true = None if y_true is None else as_column(y_true, "y_true")
+        confidence = None if confidence is None else as_column(confidence, "confidence")
         rows = np.arange(len(y_pred))
         if select == "errors":
             if y_true is None:
                 raise ValueError(
-                    "select='errors' without true labels: nobody knows which are wrong. "
-                    "select='all' shows the first images."
+                    "select='errors' needs true labels. Use select='all' to show the first images."
                 )
             rows = np.flatnonzero(y_true != y_pred)
             if not len(rows):
                 raise ValueError(
-                    f"All {len(y_true)} predictions are right: there is no error to show. "
-                    "select='all' shows the first images."
+                    f"All {len(y_true)} predictions are correct. Use select='all' to show the "
+                    "first images."
                 )
             if confidence is not None:
-                rows = rows[np.argsort(-np.asarray(confidence)[rows], kind="stable")]
+                rows = rows[np.argsort(-confidence[rows], kind="stable")]
         rows = rows[:n_images]
         occurring = unique_labels(y_pred if y_true is None else y_true, y_pred)
         names = name_classes(
             occurring if labels is None else labels,
             display_labels,
-            hint=" labels= says which classes there are.",
+            hint=" Use the parameter labels to list all classes.",
         )
-        # A label that is not among them names itself.
+        # Labels that occur but are not in `labels` have no display name.
         names = {label: str(label) for label in occurring.tolist()} | names
         return cls(
             images=as_images(X, rows, image_shape),
             true=None if y_true is None else [names[label] for label in y_true[rows].tolist()],
             predicted=[names[label] for label in y_pred[rows].tolist()],
-            confidence=None if confidence is None else np.asarray(confidence)[rows],
+            confidence=None if confidence is None else confidence[rows],
         ).plot(ax, **kwargs)
 
     def plot(
@@ -278,13 +280,13 @@ class ImageGridDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            None makes a figure.
+            Axes to draw on. If None, create a figure.
         n_columns : int, default=5
-            Images side by side, at least 1.
+            Number of columns, at least 1.
         cmap : str or matplotlib Colormap, default="gray_r"
-            "gray_r" shows dark clothes on white.
+            Colormap of the images. "gray_r" shows dark clothes on white.
         text_kw : dict or None, default=None
-            Passed to ``Axes.text`` for what stands above the images. None changes nothing.
+            Passed to ``Axes.text`` for the text above the images.
 
         Returns
         -------
@@ -294,7 +296,7 @@ class ImageGridDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         ValueError
             If `n_columns` is below 1.
         """
@@ -334,7 +336,7 @@ class ImageGridDisplay:
         return self
 
     def _texts(self, number: int) -> list[tuple[str, dict[str, Any]]]:
-        """What stands above an image, line by line, and in which colour."""
+        """Return the lines of text above an image, each with its style."""
         predicted = self.predicted[number]
         if self.confidence is not None:
             predicted = f"{predicted} {self.confidence[number]:.2f}"
@@ -345,7 +347,7 @@ class ImageGridDisplay:
 
 
 def as_images(X: ArrayLike, rows: AnyArray, image_shape: ImageShape | None) -> AnyArray:
-    """Some rows of X as images to draw."""
+    """Return rows of X as two-dimensional images, padded with zeros if needed."""
     X, layout = _images.flatten(X)
     X = np.asarray(X)[rows]
     height, width = _images.choose_image_shape(image_shape, layout, X.shape[1])

@@ -1,4 +1,4 @@
-"""What all Displays share."""
+"""Colours, checks and helpers shared by all Displays."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skfashion._utils.label_checks import abbreviate
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito 2008, "Color universal design", without yellow, which is too light for a line. Line
-# styles and markers differ as well, so that nothing is lost in grey. Four and five styles share no
-# factor: the first twenty pairs differ.
+# styles and markers differ as well, for prints without colour. 4 and 5 have no common factor, so
+# the first 20 pairs of line style and marker differ.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 LINES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v")
 
 
 def pyplot() -> Any:
-    """Matplotlib's pyplot, imported late: nobody who does not draw needs it."""
+    """Import and return matplotlib.pyplot, which only plots need."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -32,7 +34,7 @@ def pyplot() -> Any:
 
 
 def check_choice(parameter: str, value: str, choices: Sequence[str]) -> str:
-    """Return the value, which has to be one of the choices."""
+    """Return the value, or raise an error if it is not one of the choices."""
     if value not in choices:
         expected = " or ".join(map(repr, choices))
         raise ValueError(f"{parameter}={value!r}: expected {expected}.")
@@ -40,26 +42,26 @@ def check_choice(parameter: str, value: str, choices: Sequence[str]) -> str:
 
 
 def check_at_least_one(parameter: str, value: int) -> None:
-    """Refuse a number of images or columns below 1."""
+    """Raise an error if a number of images or columns is below 1."""
     if value < 1:
         raise ValueError(f"{parameter}={value}: expected at least 1.")
 
 
 def make_axes(ax: Axes | None, figsize: tuple[float, float]) -> tuple[Axes, Figure]:
-    """Return the axes that were given, or those of a new figure, and their figure."""
+    """Return the given Axes, or the Axes of a new figure, and their figure."""
     if ax is None:
         _, ax = pyplot().subplots(figsize=figsize, layout="constrained")
-    return ax, ax.figure.figure  # the whole, of a sub-figure too
+    return ax, ax.figure.figure  # the parent figure of a subfigure
 
 
 def name_classes(classes: ArrayLike, display_labels: Any, hint: str = "") -> dict[Any, str]:
-    """Return the name of each class; without names, the class itself."""
+    """Return the name of each class. Without `display_labels` the name is the class itself."""
     labels = np.asarray(classes).tolist()
     if display_labels is None:
         display_labels = labels
     if len(display_labels) != len(labels):
         raise ValueError(
             f"display_labels has {len(display_labels)} names for {len(labels)} classes, "
-            f"{labels}: expected one for each.{hint}"
+            f"{abbreviate(labels)}: expected one name per class.{hint}"
         )
     return dict(zip(labels, map(str, display_labels), strict=True))

@@ -43,7 +43,7 @@ REFUSED_CONTENTS = [
         (
             "filters",
             ((), (0,), (-1,), (1.5,), ("4",), (4, np.nan), (None,), ((4, 6),)),
-            "expected a positive integer for each convolution, and at least one",
+            "expected a non-empty sequence of positive integers, one for each convolution",
         ),
         (
             "image_shape",
@@ -212,10 +212,10 @@ NO_LABELS = {
     "none": (None, "requires y"),
     "continuous": (np.linspace(0, 1, 120), "Unknown label type: continuous"),
     "nan": (np.where(np.arange(120) % 2, np.nan, 1.0), "y contains NaN"),
-    "mixed": (np.array(40 * [1, "bag", 2.5], dtype=object), "float and int and str: expected"),
+    "mixed": (np.array(40 * [1, "bag", 2.5], dtype=object), "types float and int and str. Expected"),
     "None": (np.array(40 * ["bag", None, "hat"], dtype=object), r"y .* missing labels \(None\)"),
     "missing": (pd.Series(40 * ["bag", "hat", pd.NA], dtype="string"), r"labels \(<NA>\)"),
-    "bytes": (np.array(40 * [b"bag", b"hat", b"shoe"]), "of the type bytes: expected strings"),
+    "bytes": (np.array(40 * [b"bag", b"hat", b"shoe"]), "of the type bytes. Expected only"),
     "no time": (np.array(40 * ["2020", "2021", "NaT"], dtype="M8[D]"), r"missing.*\(NaT\)"),
     "pairs": (120 * [["bag", 1]], r"1d array.*\(120, 2\)"),
     "one class of numbers": (np.full(120, 2.0), r"at least 2 classes.* one class only: 2\.0\."),

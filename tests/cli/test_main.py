@@ -135,11 +135,11 @@ def test_a_failed_estimator_is_told_below_the_table_and_by_the_exit_code(csv):
     ("arguments", "message"),
     [
         ([], "required"),
-        (["compare", "--cv", "1"], "'1' is not a whole number of at least 2"),
-        (["compare", "--n-jobs", "0"], "--n-jobs: '0' is not a whole number other than 0"),
+        (["compare", "--cv", "1"], "'1' is not an integer of at least 2"),
+        (["compare", "--n-jobs", "0"], "--n-jobs: '0' is not an integer other than 0"),
         (["compare", "--timeout", "-1"], "--timeout: '-1' is not a positive number of seconds"),
         (["reproduce", "v3"], "invalid choice: 'v3'"),
-        (["reproduce", "v1", "--epochs", "many"], "'many' is not a whole number of at least 1"),
+        (["reproduce", "v1", "--epochs", "many"], "'many' is not an integer of at least 1"),
     ],
 )
 def test_wrong_arguments_are_told_with_the_usage(arguments, message, capsys):
@@ -201,4 +201,4 @@ class TestCache:
 
     def test_a_path_that_is_no_directory_is_an_error(self, tmp_path, capsys):
         assert main(["cache", str(tmp_path / "none")]) == 1
-        assert "none is no directory" in capsys.readouterr().err
+        assert "none is not a directory" in capsys.readouterr().err

@@ -354,4 +354,4 @@ class TestTrain:
         tmp_path.chmod(0o500)
         assert main(["train", "--data", csv, "--output", str(tmp_path / "model")]) == 1
         tmp_path.chmod(0o700)
-        assert "nothing may be written" in capsys.readouterr().err
+        assert "cannot write to the folder" in capsys.readouterr().err

@@ -100,7 +100,7 @@ def test_escapes_what_is_not_its_own(page):
 def test_draws_scores_cost_confusion_errors_and_epochs_of_the_best_network(page):
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page)
     assert len(captions) == 5
-    assert captions[2].startswith("network: what images of each class were taken for")
+    assert captions[2].startswith("network: confusion matrix")
     assert "Ankle boot" in page
     assert page.count("data:image/png;base64,") >= 16
 

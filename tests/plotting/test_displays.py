@@ -228,7 +228,7 @@ class TestImageGrid:
         assert_array_equal(plain.images, X[:20])
 
     def test_errors_without_truth_cannot_be_shown(self, images):
-        with pytest.raises(ValueError, match="select='errors' without true labels"):
+        with pytest.raises(ValueError, match="select='errors' needs true labels"):
             ImageGridDisplay.from_predictions(images[0], None, images[1], select="errors")
 
     def test_of_a_pipeline_of_pictures_shows_what_the_classifier_sees(self, images, fitted):
@@ -280,5 +280,5 @@ class TestImageGrid:
 
     def test_without_an_error_says_so(self, images):
         X, y = images
-        with pytest.raises(ValueError, match="All 120 predictions are right"):
+        with pytest.raises(ValueError, match="All 120 predictions are correct"):
             ImageGridDisplay.from_predictions(X, y, y)

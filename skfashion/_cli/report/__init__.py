@@ -1,6 +1,6 @@
-"""Writes a comparison as two tables and one self-contained HTML page.
+"""The report of a comparison: two tables and one self-contained HTML page.
 
-It must not know how anything was trained.
+The report must not depend on how the estimators were trained.
 """
 
 from .page import check_libraries, write

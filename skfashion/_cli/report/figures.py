@@ -1,4 +1,4 @@
-"""The pictures of the page, as SVG in the page's own colours."""
+"""The figures of the report, as SVG in the page's text colour."""
 
 import io
 import re
@@ -17,9 +17,9 @@ from skfashion.plotting import ComparisonDisplay, HistoryDisplay, ImageGridDispl
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# What matplotlib is told to write text and lines in, for the page's own colour to take its place.
-_INK = "#010203"
-_INK_PARTS = (
+# A placeholder colour for text and lines, which is replaced by the page's text colour.
+_PLACEHOLDER_COLOR = "#010203"
+_COLOR_SETTINGS = (
     "text.color",
     "axes.labelcolor",
     "axes.edgecolor",
@@ -29,21 +29,21 @@ _INK_PARTS = (
 
 
 class Figure(NamedTuple):
-    """A picture of the page and the words below it."""
+    """A figure and its caption."""
 
     svg: str
     caption: str
 
 
 def best_network(comparison: Comparison) -> str | None:
-    """Name of the best of the networks that did not fail; None where there is none."""
+    """Return the name of the best network that did not fail, or None."""
     return next((name for name in comparison.table.index if name in comparison.out_of_fold), None)
 
 
 def figures(
     comparison: Comparison, X: AnyArray, y: AnyArray, display_labels: Sequence[str]
 ) -> Iterator[Figure]:
-    """Draw what there is to see of a comparison.
+    """Draw the figures of a comparison.
 
     Parameters
     ----------
@@ -63,14 +63,14 @@ def figures(
         return
     metric = metric.replace("_", " ")
     yield _draw(
-        f"Mean {metric} over the folds with its 95 % interval; networks are diamonds. What is far "
-        "below the rest stands at the edge.",
+        f"Mean {metric} over the folds with its 95 % interval; networks are diamonds. Scores "
+        "far below the rest are shown at the edge.",
         (5.2, 1 + 0.32 * len(comparison.table)),
         lambda ax: ComparisonDisplay.from_comparison(comparison, ax=ax),
     )
     yield _draw(
-        f"Mean {metric} against the seconds of a fit. The line joins those that no other beats in "
-        "both.",
+        f"Mean {metric} against fit time in seconds. The line is the Pareto front: "
+        "no other estimator is both faster and better than one on it.",
         (5.2, 4.2),
         lambda ax: ComparisonDisplay.from_comparison(comparison, kind="fit_time", ax=ax),
     )
@@ -81,15 +81,15 @@ def figures(
     classes = np.unique(y)
     y_pred = classes[probabilities[rows].argmax(axis=1)]
     yield _draw(
-        f"{network}: what images of each class were taken for, in hundredths of the class, each "
-        "image by the network that had not seen it.",
+        f"{network}: confusion matrix of the out-of-fold predictions, in percent of the true "
+        "class.",
         (5.2, 5.2),
         lambda ax: _draw_confusion(ax, y[rows], y_pred, classes, display_labels),
     )
     if np.any(y_pred != y[rows]):
         yield _draw(
-            f"{network}: its most confident errors, each with the label, what it was taken for, "
-            "and with which probability. Some labels are doubtful.",
+            f"{network}: the most confident errors, with the true class, the predicted class and "
+            "its probability. Some labels are doubtful.",
             (5.2, 7.2),
             lambda ax: ImageGridDisplay.from_predictions(
                 X[rows],
@@ -128,14 +128,14 @@ def _draw_confusion(
 
 
 def _draw(caption: str, size: tuple[float, float], draw: Callable[["Axes"], object]) -> Figure:
-    """What `draw` draws, in the page's own colour."""
+    """Call `draw` on new Axes and return the figure in the page's text colour."""
     import matplotlib as mpl
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    settings: Any = dict.fromkeys(_INK_PARTS, _INK)
+    settings: Any = dict.fromkeys(_COLOR_SETTINGS, _PLACEHOLDER_COLOR)
     settings |= {"svg.fonttype": "none", "svg.hashsalt": caption, "font.size": 9}
     settings |= {"legend.facecolor": "none", "legend.edgecolor": "none"}
-    settings |= {"image.composite_image": False}  # one by one, images stay sharp
+    settings |= {"image.composite_image": False}  # separate images stay sharp
     with mpl.rc_context(settings):
         figure = MatplotlibFigure(figsize=size, layout="constrained")
         draw(figure.add_subplot())
@@ -143,9 +143,9 @@ def _draw(caption: str, size: tuple[float, float], draw: Callable[["Axes"], obje
         metadata = dict.fromkeys(["Creator", "Date", "Format", "Type"])
         figure.savefig(file, format="svg", dpi=200, transparent=True, metadata=metadata)
     svg = file.getvalue()
-    svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
+    svg = svg[svg.index("<svg") :].replace(_PLACEHOLDER_COLOR, "currentColor")
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(caption)}"', 1)
-    # Names are the same in all of matplotlib's pictures, but a page may have each only once.
+    # Matplotlib uses the same ids in all figures, but ids must be unique in a page.
     prefix = f"f{zlib.crc32(caption.encode())}-"
     for name in ('id="', 'href="#', "url(#"):
         svg = re.sub(rf"(?<=[\s:\"]){re.escape(name)}", f"{name}{prefix}", svg)

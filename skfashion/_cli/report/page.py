@@ -1,4 +1,4 @@
-"""A comparison as files: two tables and one page that needs nothing else."""
+"""The files of a report: two tables and one self-contained HTML page."""
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -16,7 +16,7 @@ from skfashion.comparison._statistics import SIGNIFICANCE_LEVEL
 
 
 def check_libraries() -> None:
-    """Raise an ImportError without matplotlib or Jinja2, before any long work."""
+    """Raise an ImportError if matplotlib or Jinja2 is missing, before any long work."""
     for library in ("jinja2", "matplotlib"):
         try:
             import_module(library)
@@ -45,7 +45,7 @@ def write(
         The images that were cross-validated.
     y : ndarray of shape (n,)
     directory : Path
-        It exists.
+        An existing folder.
     title : str
     display_labels : list of str
         Names of the classes, in the order of the sorted labels.
@@ -55,7 +55,7 @@ def write(
     Returns
     -------
     Path
-        Of the page.
+        The path of the page.
     """
     table = comparison.table.to_csv(lineterminator="\n")
     scores = comparison.scores.to_csv(index=False, lineterminator="\n")
@@ -97,7 +97,7 @@ def _page(
 
 
 def _summary(comparison: Comparison) -> str:
-    """The result in one sentence."""
+    """Summarize the result in a few sentences."""
     metric = comparison.metrics[0]
     table = comparison.table.dropna(subset=[f"{metric}_mean"])
     if table.empty:
