@@ -387,7 +387,7 @@ FORGED = [
     ("architecture.dense_units", 13, "/4 is .*: expected"),
     ("architecture.dense_units", 10**12, "more than 1,000,000,000"),
     ("architecture.filters", [1] * 80_000, "more convolutions than"),
-    ("architecture.filters", [4.0, 6.0], "expected a positive integer"),
+    ("architecture.filters", [4.0, 6.0], "sequence of positive integers"),
     ("architecture.n_classes", 1, "n_classes is 1: expected int"),
     ("classes", labels("<i8", 2, 1, 0), "not sorted"),
     ("classes", labels("<U1000000", *"abcdefghijklmnopqrstuvw"), "holds 23 labels .* expected 3"),

@@ -77,7 +77,7 @@ def parse_path(text: str) -> Path:
 
 
 def escape(text: object) -> str:
-    """As one line that standard output can take, without what a terminal would obey."""
+    """Escape line breaks, control characters and what the output encoding lacks."""
     shown = "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii")
         for c in name_in_unicode(str(text))
@@ -88,7 +88,7 @@ def escape(text: object) -> str:
 
 def name_in_unicode(name: str) -> str:
     r"""Replace the bytes of a file's name that are not UTF-8 by ``\xff`` and the like."""
-    # Python stands for them by half characters, which no encoding has.
+    # Python represents these bytes by lone surrogates, which no encoding has.
     return re.sub("[\udc80-\udcff]", lambda match: f"\\x{ord(match[0]) - 0xDC00:x}", name)
 
 
