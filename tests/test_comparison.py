@@ -479,6 +479,7 @@ def test_a_line_for_each_fit_goes_to_standard_error_if_asked(mini, test_set, cap
         ({"memory": 3}, ValueError, "memory=3: expected the path"),
         ({"memory": b"fits"}, ValueError, "memory=b'fits': expected the path"),
         ({"memory": ""}, ValueError, "memory='': expected the path"),
+        ({"memory": "a\0b"}, ValueError, r"memory='a\\x00b': expected the path"),
         ({"timeout": 0}, ValueError, "timeout=0: expected a positive number"),
         ({"timeout": np.inf}, ValueError, "timeout=inf: expected a positive number"),
         ({"estimators": {"text": "NB"}}, ValueError, r"estimators\['text'\] is not a classifier"),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import types
 import warnings
 
 import joblib
@@ -169,9 +170,41 @@ class TestParameter:
         assert cnn(epochs=1, memory=memory).fit(*images).n_epochs_trained_ == 0
         assert cnn(epochs=1, memory=joblib.Memory(None)).fit(*images).n_epochs_trained_ == 1
 
-    def test_an_empty_path_is_refused(self, images, cnn):
-        with pytest.raises(ValueError, match="memory='': expected the path of a directory"):
-            cnn(memory="").fit(*images)
+    def test_a_joblib_memory_that_stores_nothing_hinders_nothing(self, images, cnn):
+        keras = pytest.importorskip("keras")
+        schedule = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3)
+        memory = joblib.Memory(None)
+        cnn(epochs=1, memory=memory, random_state=None, callbacks=[schedule]).fit(*images)
+
+    @pytest.mark.parametrize(
+        ("memory", "message"),
+        [
+            ("", "memory='': expected the path of a directory"),
+            ("a\0b", r"memory='a\\x00b': expected the path of a directory"),
+            (types.SimpleNamespace(cache=print), r"memory=namespace\(.* has no location"),
+        ],
+    )
+    def test_what_is_no_directory_is_refused(self, images, cnn, memory, message):
+        with pytest.raises(ValueError, match=message):
+            cnn(memory=memory).fit(*images)
+
+    def test_the_home_of_an_unknown_user_is_a_folders_name(
+        self, images, cnn, tmp_path, monkeypatch
+    ):
+        monkeypatch.chdir(tmp_path)
+        clf = cnn(epochs=1, memory="~nobody_of_this_name/stored").fit(*images)
+        assert clf._checkpoints["directory"] == str(tmp_path / "~nobody_of_this_name" / "stored")
+
+    def test_its_folder_is_marked_as_a_cache_and_not_listed_by_git(
+        self, images, cnn, tmp_path, capsys
+    ):
+        cnn(epochs=1).fit(*images)
+        home = tmp_path / ".skfashion-cache"
+        assert (home / ".gitignore").read_text() == "*\n"
+        signature = "Signature: 8a477f597d28d172789f06886806bc55\n"
+        assert (home / "CACHEDIR.TAG").read_text().startswith(signature)
+        assert main(["cache", str(tmp_path), "--clear"]) == 0
+        assert list(tmp_path.iterdir()) == []
 
     def test_everything_lies_in_one_hidden_folder(self, images, cnn, tmp_path, monkeypatch):
         monkeypatch.setenv("HOME", str(tmp_path))
@@ -183,7 +216,7 @@ class TestSizeLimit:
     def test_the_least_recently_used_trainings_go_first(self, images, cnn, tmp_path):
         for seed in range(3):
             cnn(epochs=2, random_state=seed).fit(*images)
-        folders = sorted((tmp_path / ".skfashion-cache").iterdir(), key=lambda f: f.stat().st_mtime)
+        folders = sorted(tmp_path.glob(".skfashion-cache/*/"), key=lambda f: f.stat().st_mtime)
         for age, folder in enumerate(reversed(folders)):
             os.utime(folder, (0, 1e9 - age))
         assert cnn(epochs=1, random_state=0).fit(*images).n_epochs_trained_ == 0  # uses the oldest
@@ -193,11 +226,23 @@ class TestSizeLimit:
         fits = (cnn(epochs=2, random_state=seed).fit(*images) for seed in range(3))
         assert [clf.n_epochs_trained_ for clf in fits] == [0, 2, 2]
 
+    def test_a_staged_prediction_is_a_use(self, images, cnn, tmp_path):
+        clfs = [cnn(epochs=2, random_state=seed).fit(*images) for seed in range(2)]
+        for age, clf in enumerate(reversed(clfs)):
+            os.utime(tmp_path / ".skfashion-cache" / clf._checkpoints["key"], (0, 1e9 - age))
+        next(clfs[0].staged_predict_proba(images[0]))
+        usage = cache_directory.measure_usage(tmp_path)
+        assert cache_directory.limit_size(tmp_path, usage.bytes * 0.6)[:2] == (1, 2)
+        assert len(list(clfs[0].staged_predict_proba(images[0]))) == 2
+
     def test_the_command_takes_sizes_with_units(self, images, cnn, tmp_path, capsys):
         cnn(epochs=2).fit(*images)
-        for size, removed in (("1.5 GB", ": 0 trainings, 0 epochs"), ("10", ": 1 trainings, 2 ep")):
+        n_bytes = cache_directory.measure_usage(tmp_path).bytes
+        sizes = ["1.5 GB", "1e9", f"{n_bytes / 1020}KiB", f"{n_bytes / 1020}kB"]
+        removed = [": 0 trainings, 0 epochs"] * 3 + [": 1 trainings, 2 epochs"]
+        for size, told in zip(sizes, removed, strict=True):
             assert main(["cache", str(tmp_path), "--max-size", size]) == 0
-            assert removed in capsys.readouterr().out
+            assert told in capsys.readouterr().out
         with pytest.raises(SystemExit):
             main(["cache", str(tmp_path), "--max-size", "much"])
 

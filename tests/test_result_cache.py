@@ -9,6 +9,7 @@ import uuid
 import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -78,6 +79,12 @@ def assert_same(one, other):
     assert one.out_of_fold.keys() == other.out_of_fold.keys()
     for name, probabilities in one.out_of_fold.items():
         np.testing.assert_array_equal(probabilities, other.out_of_fold[name])
+
+
+def test_a_joblib_memory_stands_for_its_location(cached, counted, tmp_path):
+    assert cached()[1] == 3
+    assert cached(memory=joblib.Memory(tmp_path / "memory", verbose=0))[1] == 0
+    assert cached(memory=joblib.Memory(None))[1] == 3
 
 
 class TestAnEqualCall:
@@ -287,7 +294,7 @@ class TestWhatCannotBeKept:
             found, _ = cached(memory=folder)
         expected, _ = cached(memory=None)
         assert found.scores["score"].tolist() == expected.scores["score"].tolist()
-        files = [path for path in folder.rglob("*") if path.is_file()]
+        files = [*folder.glob(".skfashion-cache/fits/*")]
         assert {path.suffix for path in files} == {".fit"}
         with warnings.catch_warnings(record=True, action="always") as told:
             assert 0 < cached(memory=folder)[1] == 3 - len(files) < 3

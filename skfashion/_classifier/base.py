@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,7 @@ from skfashion._network.forks import check_not_forked
 from skfashion._network.numpy_model import log_softmax, softmax
 from skfashion._network.prediction import predict_logits
 from skfashion._training.checkpoints import Checkpoints
+from skfashion._utils.cache_directory import mark_used
 from skfashion._utils.types import (
     AnyArray,
     FloatArray,
@@ -182,6 +183,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
                 "stores."
             )
         X = validation.check_images(self, X)
+        mark_used(checkpoints.folder)
         for epoch in range(1, self.n_iter_ + 1):
             state = checkpoints.load(epoch)
             if state is None:
@@ -191,7 +193,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
                 )
             yield softmax(self._logits_of(X, state.weights))
 
-    def save(self, path: StrPath, *, include_optimizer: bool = False) -> None:
+    def save(self, path: StrPath | BinaryIO, *, include_optimizer: bool = False) -> None:
         """Write the fitted network into one file, which `load` reads without TensorFlow.
 
         A safetensors file: weights and history are its tensors; parameters, labels, versions and
@@ -202,10 +204,11 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        path : str or path-like
+        path : str, path-like or binary file object
             Of the file; a leading ``~`` is the home directory. A file that is there is replaced as
             a whole or not at all; its other names (hard links) keep the old one. Where a symbolic
-            link leads is written, and the link stays.
+            link leads is written, and the link stays. A file object, such as ``io.BytesIO()``, is
+            written into from where it stands, by one call of its ``write``, and stays open.
         include_optimizer : bool, default=False
             Whether to keep the optimizer's state, which makes the file three times as large. Only
             with it `partial_fit` and `warm_start` go on from what was loaded, bit for bit.
@@ -219,13 +222,15 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
             and feature names take more than 1 MiB, or there is no optimizer's state to include;
             then nothing has changed.
         OSError
-            If it cannot be written; then nothing has changed.
+            If it cannot be written; then nothing has changed, unless `path` is a file object.
+        TypeError
+            If `path` is neither a path nor a binary file object.
         """
         check_is_fitted(self)
         model_file.save(self, path, include_optimizer=include_optimizer)
 
     @classmethod
-    def load(cls, path: StrPath) -> Self:
+    def load(cls, path: StrPath | BinaryIO) -> Self:
         """Read a fitted network from a file that `save` wrote.
 
         Nothing in the file is run, and nothing is taken from it unseen: names, shapes, dtypes,
@@ -236,21 +241,26 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        path : str or path-like
-            Of the file; a leading ``~`` is the home directory.
+        path : str, path-like or binary file object
+            Of the file; a leading ``~`` is the home directory. A file object is read from where it
+            stands to its end, and stays open; it need not be seekable.
 
         Returns
         -------
         FashionCNN
-            Fitted, with equal weights. `staged_predict_proba` is not to be had from it.
+            Fitted, with equal weights, of the class that `load` was called on: that of the file or
+            a subclass of it. Only a subclass and its heirs read what the subclass saved.
+            `staged_predict_proba` is not to be had from it.
 
         Raises
         ------
         ValueError
-            If it is no such file, is damaged, was changed without its SHA-256, or is of a newer
-            version.
+            If it is no such file, is damaged, was changed without its SHA-256, is of a newer
+            version, or holds an estimator of another class.
         OSError
             If it cannot be read.
+        TypeError
+            If `path` is neither a path nor a binary file object.
         """
         return model_file.load(cls, path)
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from numbers import Integral, Real
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -31,6 +32,7 @@ from skfashion._training.callbacks import (
 from skfashion._training.checkpoints import locate_checkpoints
 from skfashion._training.data import FitResult, TrainingSettings
 from skfashion._training.progress import EarlyStopping, Progress
+from skfashion._utils.cache_directory import resolve_memory
 from skfashion._utils.types import (
     AnyArray,
     FloatName,
@@ -99,8 +101,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         ``.skfashion-cache``. Then `fit` with equal data, parameters and seed trains no stored
         epoch again, whatever its `epochs`: it reads what is stored and resumes from there. Results
         are equal to those without, bit for bit. Needs an integer `random_state`. `partial_fit` and
-        `warm_start` do not use it. Of a `joblib.Memory` the location is taken. None stores
-        nothing.
+        `warm_start` do not use it. Of a `joblib.Memory` the location is taken. None and
+        ``joblib.Memory(None)`` store nothing.
     warm_start : bool, default=False
         Whether `fit` resumes from the state it finds, by `epochs` more epochs.
     callbacks : list of keras.callbacks.Callback or None, default=None
@@ -387,13 +389,15 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             If Keras runs on another backend than TensorFlow, or in a process forked from one where
             TensorFlow runs.
         """
-        stores_epochs = self.memory is not None and not self.warm_start
-        if stores_epochs and not isinstance(self.random_state, Integral):
+        directory = resolve_memory(self.memory)
+        if self.warm_start:
+            directory = None
+        if directory is not None and not isinstance(self.random_state, Integral):
             raise ValueError(
                 f"memory={self.memory!r} needs an integer random_state, by which a training is "
                 f"found again, but random_state is {self.random_state!r}."
             )
-        check_keras_callbacks(self.callbacks, with_memory=stores_epochs)
+        check_keras_callbacks(self.callbacks, with_memory=directory is not None)
         # Before what a failure undoes: its callbacks are torn down then, too.
         reports = SklearnCallbacks(self, X, y, sample_weight, _fitted_attributes)
         with self._unchanged_on_failure() as failure:
@@ -424,7 +428,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
                 epochs=self.epochs,
                 failure=failure,
                 reports=reports,
-                stores_epochs=stores_epochs,
+                directory=directory,
             )
         reports.end()
         return self
@@ -513,7 +517,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         epochs: int,
         failure: ExitStack,
         reports: SklearnCallbacks | None = None,
-        stores_epochs: bool = False,
+        directory: Path | None = None,
     ) -> None:
         """Train for some epochs from the state at hand, and set the fitted attributes.
 
@@ -540,8 +544,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         )
         self._architecture, self._dropout = asdict(architecture), settings.dropout
         self._checkpoints = None
-        if stores_epochs:
-            self._checkpoints = locate_checkpoints(self.memory, architecture, settings, data)
+        if directory is not None:
+            self._checkpoints = locate_checkpoints(directory, architecture, settings, data)
         progress = Progress(
             state,
             self.history_,

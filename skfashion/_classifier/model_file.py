@@ -16,7 +16,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
@@ -24,7 +23,8 @@ import safetensors.numpy
 
 from skfashion._network.architecture import Architecture
 from skfashion._utils import environment
-from skfashion._utils.files import write_atomically
+from skfashion._utils.cache_directory import locate_memory
+from skfashion._utils.files import expand_user, write_atomically
 from skfashion._utils.types import AnyArray, ImageShape, StrPath
 
 # The fitted numbers: the type of each, its least and its largest value.
@@ -53,7 +53,7 @@ _Description: TypeAlias = tuple[str, list[int]]  # of a tensor: dtype and shape
 _LABEL_DTYPE = re.compile(r"[<>|](b1|[iu][1248]|f[248]|U\d{1,7}|[mM]8(\[\w{1,9}\])?|O)")
 
 
-def save(clf: Any, path: StrPath, *, include_optimizer: bool) -> None:
+def save(clf: Any, file: StrPath | BinaryIO, *, include_optimizer: bool) -> None:
     """Write a fitted network into a model file, unless `load` would refuse the file."""
     if include_optimizer and clf._optimizer_state["iterations"] is None:
         raise ValueError(
@@ -63,21 +63,45 @@ def save(clf: Any, path: StrPath, *, include_optimizer: bool) -> None:
     with _wrap_errors(f"This {type(clf).__name__} cannot be saved"):
         content = _serialize(clf, include_optimizer=include_optimizer)
         _deserialize(type(clf), io.BytesIO(content))
-    write_atomically(_expand_user(path), content)
+    if isinstance(file, str | os.PathLike):
+        write_atomically(expand_user(file), content)
+        return
+    if not hasattr(file, "write"):
+        raise TypeError(f"path={file!r}: expected a path, or a binary file object to write into.")
+    _refuse_text(file)
+    file.write(content)
 
 
-def load(cls: type[Any], path: StrPath) -> Any:
+def load(cls: type[Any], file: StrPath | BinaryIO) -> Any:
     """Read a fitted network from a model file."""
-    path = _expand_user(path)
+    if not isinstance(file, str | os.PathLike):
+        return _load_object(cls, file)
+    path = expand_user(file)
     if path.exists() and not (path.is_file() or path.is_dir()):
         # Opening a pipe would wait for a writer forever.
         raise ValueError(f"{path} cannot be loaded: it is not a regular file.")
-    with path.open("rb") as file, _wrap_errors(f"{path} cannot be loaded"):
-        return _deserialize(cls, file)
+    with path.open("rb") as opened, _wrap_errors(f"{path} cannot be loaded"):
+        return _deserialize(cls, opened)
 
 
-def _expand_user(path: StrPath) -> Path:
-    return Path(os.path.expanduser(path))  # noqa: PTH111 (Path's raises for unknown users)
+def _load_object(cls: type[Any], file: BinaryIO) -> Any:
+    """Read a network from the rest of a file object, which need not be seekable."""
+    if not hasattr(file, "read"):
+        raise TypeError(f"path={file!r}: expected a path, or a binary file object to read from.")
+    _refuse_text(file)
+    content = file.read()
+    with _wrap_errors(f"{getattr(file, 'name', None) or file!r} cannot be loaded"):
+        _require(len(content) > 0, "nothing is left in it to read. Its seek(0) goes to its start.")
+        return _deserialize(cls, io.BytesIO(content))
+
+
+def _refuse_text(file: Any) -> None:
+    if isinstance(file, io.TextIOBase):
+        raise TypeError(f"path={file!r} is a file of text: open it in binary mode, 'rb' or 'wb'.")
+
+
+class _RefusedError(ValueError):
+    """Says in words what is wrong with a file or a network."""
 
 
 @contextmanager
@@ -89,18 +113,25 @@ def _wrap_errors(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         message = str(error)
-        # The errors of the parsers are ValueErrors, but tell a user nothing.
-        if not isinstance(error, ValueError) or isinstance(
-            error, json.JSONDecodeError | UnicodeError
-        ):
+        # Many errors of the parsers and of Python are ValueErrors, but tell a user nothing.
+        if not isinstance(error, _RefusedError):
             message = f"it is damaged, or not a model file of skfashion ({error!r})."
         dots = "…" * (len(message) > _MAX_MESSAGE)
         raise ValueError(f"{what}: {message[:_MAX_MESSAGE]}{dots}") from error
 
 
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Pass on a ValueError whose message is written for users."""
+    try:
+        yield
+    except ValueError as error:
+        raise _RefusedError(str(error)) from error
+
+
 def _require(condition: bool | np.bool_, problem: str) -> None:
     if not condition:
-        raise ValueError(problem)
+        raise _RefusedError(problem)
 
 
 def _serialize(clf: Any, *, include_optimizer: bool) -> bytes:
@@ -112,6 +143,9 @@ def _serialize(clf: Any, *, include_optimizer: bool) -> bytes:
         tensors[f"history/{name}"] = np.array(values, dtype=np.float64)
     parameters = clf.get_params(deep=False)
     parameters.pop("callbacks", None)  # they are the user's own objects
+    if "memory" in parameters:  # of a subclass, perhaps not
+        with _in_words():
+            parameters["memory"] = locate_memory(parameters["memory"])
     names = getattr(clf, "feature_names_in_", None)
     document = {
         "format_version": _FORMAT_VERSION,
@@ -169,7 +203,9 @@ def _deserialize(cls: type[Any], file: BinaryIO) -> Any:
     dtype = architecture.dtype.replace("float", "F")  # as safetensors calls it
     layers = [(dtype, list(shape)) for shape in architecture.parameter_shapes]
     groups = ("weights", *(_MOMENTS if iterations is not None else ()))
-    [epochs] = header["history/loss"]["shape"]
+    shape = header["history/loss"]["shape"]
+    _require(len(shape) == 1, f"history/loss is of shape {shape}: expected one number an epoch.")
+    [epochs] = shape
     least = max(clf.n_iter_, clf.n_epochs_trained_)
     _check_number("the length of the history", epochs, int, least, _LARGEST_INT)
     series = [name for name in _HISTORY if f"history/{name}" in header]
@@ -231,11 +267,17 @@ def _read_tensors(
 
 
 def _build_estimator(cls: type[Any], document: Mapping[str, Any]) -> Any:
-    parameters, name = document["parameters"], cls.__name__
+    parameters, name, stored = document["parameters"], cls.__name__, document["class"]
+    # What a subclass does in another way, its base class would do wrong without a word.
+    _require(
+        stored in {base.__name__ for base in cls.__mro__},
+        f"it holds a {stored}: load it by {stored}.load, not by {name}.load.",
+    )
     unknown = ", ".join(sorted(parameters.keys() - cls._get_param_names()))
-    _require(not unknown, f"it holds a {document['class']}, but {name} has no parameter {unknown}.")
+    _require(not unknown, f"it holds a {stored}, but {name} has no parameter {unknown}.")
     clf = cls(**{name: _decode(value) for name, value in parameters.items()})
-    clf._validate_params()
+    with _in_words():
+        clf._validate_params()
     return clf
 
 
@@ -247,6 +289,7 @@ def _check_number(name: str, value: Any, kind: type, least: Any, largest: Any) -
 
 
 def _check_image_shape(stored: Any, n_features: int) -> ImageShape:
+    _require(len(stored) == 2, f"image_shape is {stored}: expected rows and columns.")
     rows, columns = (_check_number("image_shape", n, int, 1, _LARGEST_INT) for n in stored)
     side = math.isqrt(n_features - 1) + 1  # of the smallest square that holds them
     is_right = rows * columns == n_features or rows == columns == side
@@ -261,7 +304,8 @@ def _build_architecture(stored: Mapping[str, Any], image_shape: ImageShape) -> A
     _require(dtype in ("float32", "float64"), f"its weights are of dtype {dtype!r}.")
     # The shape of the padded images follows from the rest.
     layers = {name: value for name, value in stored.items() if name != "image_shape"}
-    return Architecture.for_images(image_shape, **layers)
+    with _in_words():
+        return Architecture.for_images(image_shape, **layers)
 
 
 def _encode_labels(labels: AnyArray) -> dict[str, Any]:
@@ -297,7 +341,6 @@ def _encode(name: str, value: Any) -> Any:
         return None  # fits after loading draw anew, as they would after any other fit
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
-    value = getattr(value, "location", value)  # a joblib.Memory has one
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     match value:
@@ -311,7 +354,7 @@ def _encode(name: str, value: Any) -> Any:
             return {"tuple": _encode(name, list(value))}
         case dict():
             return {"dict": _encode(name, [list(value), list(value.values())])}
-    raise ValueError(f"{name}={value!r} is not a plain, finite value: replace it by set_params.")
+    raise _RefusedError(f"{name}={value!r} is not a plain, finite value: replace it by set_params.")
 
 
 def _decode(value: Any) -> Any:

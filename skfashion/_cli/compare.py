@@ -5,7 +5,6 @@ import shlex
 import sys
 import warnings
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
@@ -13,8 +12,11 @@ from skfashion._cli.options import (
     add_data,
     add_seed,
     at_least,
+    escape,
     load_data,
+    name_in_unicode,
     number_of_jobs,
+    parse_path,
     positive_seconds,
     prepare_folder,
 )
@@ -41,13 +43,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--memory",
-        type=Path,
+        type=parse_path,
         metavar="DIR",
         help="store finished fits here; the same command then continues where it was stopped",
     )
     command.add_argument(
         "--output",
-        type=Path,
+        type=parse_path,
         metavar="DIR",
         help="write table.csv, scores.csv and report.html into this folder",
     )
@@ -97,8 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(comparison, flush=True)  # before the report, which may fail
     if arguments.output:
         facts = {
-            "command": shlex.join(["skfashion", *arguments.argv]),
-            "data": f"{arguments.data}: {len(X)} images",
+            "command": name_in_unicode(shlex.join(["skfashion", *arguments.argv])),
+            "data": name_in_unicode(f"{arguments.data}: {len(X)} images"),
             "folds": f"{arguments.cv}, stratified",
             "seed": str(seed),
             "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
@@ -113,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
             display_labels=[CLASS_NAMES[label] for label in np.unique(y)],
             facts=facts,
         )
-        print(f"Report: {page}")
+        print(f"Report: {escape(page)}")
     if comparison.interrupted:
         return 130
     return 1 if len(comparison.failures) else 0

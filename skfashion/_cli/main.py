@@ -58,19 +58,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     SystemExit
         With exit code 2 after wrong arguments, 143 after SIGTERM, and 129 after SIGHUP.
     """
+    if sys.stdout is None:  # it is closed; else the next file to be opened would stand for it
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     arguments = build_parser().parse_args(argv)
     arguments.argv = sys.argv[1:] if argv is None else argv
     try:
         with _tidy_end():
-            return arguments.run(arguments)
+            status = arguments.run(arguments)
+            if status == 0:
+                sys.stdout.flush()  # what fails here is told below
+            return status
     except BrokenPipeError:  # the reader of our output, such as `head`, has ended
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (OSError, ValueError, RuntimeError, ImportError) as error:  # DatasetError is an OSError
         print(f"skfashion: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    finally:
+        _drop_output_that_fails()
 
 
 @contextmanager
@@ -93,6 +99,14 @@ def _tidy_end() -> Iterator[None]:
     finally:
         for number in unhandled:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _drop_output_that_fails() -> None:
+    """Drop what standard output does not take: Python would write it as it ends, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit(number: int, _: object) -> None:

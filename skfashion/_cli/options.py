@@ -2,11 +2,13 @@
 
 import argparse
 import math
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, overload
 
-from skfashion._utils.files import make_folder
+from skfashion._utils.files import expand_user, make_folder
 from skfashion.datasets import fetch_fashion_mnist, load_fashion_csv, load_fashion_mini
 from skfashion.datasets._bunch import Arrays
 from skfashion.datasets._fetch import read_folder
@@ -67,6 +69,29 @@ def number_of_jobs(text: str) -> int:
     return value
 
 
+def parse_path(text: str) -> Path:
+    """Parse the path of a file or a folder, for argparse; ``~`` is the home folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, found nothing")
+    return expand_user(text)
+
+
+def escape(text: object) -> str:
+    """Escape line breaks, control characters and what the output encoding lacks."""
+    shown = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii")
+        for c in name_in_unicode(str(text))
+    )
+    encoding = sys.stdout.encoding or "utf-8"
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def name_in_unicode(name: str) -> str:
+    r"""Replace the bytes of a file's name that are not UTF-8 by ``\xff`` and the like."""
+    # Python represents these bytes by lone surrogates, which no encoding has.
+    return re.sub("[\udc80-\udcff]", lambda match: f"\\x{ord(match[0]) - 0xDC00:x}", name)
+
+
 def prepare_folder(option: str, folder: Path) -> None:
     """Create the folder given by an option, before any long work.
 
@@ -95,6 +120,6 @@ def load_data(data: str, subset: Literal["train", "test"]) -> Arrays | None:
         return load_fashion_mini(subset=subset, return_X_y=True)
     if data == "full":
         return fetch_fashion_mnist(subset=subset, return_X_y=True, progress=True)
-    if Path(data).is_dir():
+    if expand_user(data).is_dir():
         return read_folder(data, subset=subset)
     return load_fashion_csv(data, return_X_y=True) if subset == "train" else None

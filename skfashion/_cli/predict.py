@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Any, Literal
 
 from skfashion import FashionCNN
+from skfashion._cli.options import escape, name_in_unicode
 from skfashion.datasets import DatasetError, ImageFileReader
 
 HELP = "classify photos with a model file from `train` or FashionCNN.save"
@@ -65,22 +66,22 @@ def run(arguments: argparse.Namespace) -> int:
     ).fit(arguments.images)
     failed = False
     for name in arguments.images:
-        answer: dict[str, Any] = {"image": name}
+        answer: dict[str, Any] = {"image": name_in_unicode(name)}
         try:
             answer |= _predict(clf, reader, name)
         except (DatasetError, ValueError) as error:
             failed = True
-            answer["error"] = str(error)
+            answer["error"] = name_in_unicode(str(error))
         if arguments.json:
             print(json.dumps(answer), flush=True)
         elif "error" in answer:
-            print(f"skfashion: {_escape(answer['error'])}", file=sys.stderr)
+            print(f"skfashion: {escape(answer['error'])}", file=sys.stderr)
         else:
             best, second = (
                 f"{part['label']} {part['probability']:.3f}"
                 for part in (answer, answer["runner_up"])
             )
-            print(_escape(f"{name}: {best}, or {second}"), flush=True)
+            print(escape(f"{name}: {best}, or {second}"), flush=True)
     return 1 if failed else 0
 
 
@@ -106,12 +107,3 @@ def _json_labels(clf: FashionCNN) -> list[Any]:
     """Return the labels as JSON types: datetimes and timedeltas become strings."""
     labels = clf.classes_
     return list(map(str, labels)) if labels.dtype.kind in "mM" else labels.tolist()
-
-
-def _escape(text: str) -> str:
-    """Escape line breaks, control characters and what the output encoding lacks."""
-    shown = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
-    )
-    encoding = sys.stdout.encoding or "utf-8"
-    return shown.encode(encoding, "backslashreplace").decode(encoding)

@@ -1,12 +1,24 @@
 """The command ``skfashion train``."""
 
 import argparse
+import contextlib
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from skfashion import FashionCNN
-from skfashion._cli.options import add_data, add_seed, at_least, load_data
+from skfashion._cli.options import (
+    add_data,
+    add_seed,
+    at_least,
+    escape,
+    load_data,
+    parse_path,
+    prepare_folder,
+)
 from skfashion._utils.files import make_folder
 from skfashion.datasets import CLASS_NAMES
 
@@ -18,21 +30,68 @@ _EPOCHS = {"v1": 5, "v2": 20}
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     add_data(command, default="full")
-    command.add_argument("--output", type=Path, required=True, metavar="MODEL", help="model file")
+    command.add_argument(
+        "--output", type=parse_path, required=True, metavar="MODEL", help="model file"
+    )
     command.add_argument("--network", choices=sorted(_EPOCHS), default="v1", help="default: v1")
     command.add_argument("--epochs", type=at_least(1), help="default: 5 for v1, 20 for v2")
     command.add_argument(
-        "--memory", metavar="DIR", help="store every epoch here; the same command then continues"
+        "--memory",
+        type=parse_path,
+        metavar="DIR",
+        help="store every epoch here; the same command then continues",
     )
     add_seed(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train a network, print a line for each epoch, and save the model."""
+    """Train, print a line for each epoch, and save the model, even if printing fails."""
     # Without TensorFlow this raises an error before anything is downloaded.
     from skfashion._network import tensorflow  # noqa: F401
 
     _prepare(arguments.output)
+    if arguments.memory:
+        prepare_folder("--memory", arguments.memory)
+    output = _Output(sys.stdout)
+    with contextlib.redirect_stdout(output):
+        _train(arguments)
+    if output.error is None:
+        return 0
+    print(
+        f"skfashion: standard output cannot be written ({output.error}). The model was written "
+        f"into {arguments.output}.",
+        file=sys.stderr,
+    )
+    return 1
+
+
+class _Output:
+    """Standard output until it fails: then what is printed is dropped and the error is kept."""
+
+    error: OSError | None = None
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        self._try(self._stream.write, text)
+        return len(text)
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def _try(self, function: Callable[..., Any], *arguments: str) -> None:
+        if self.error is None:
+            try:
+                function(*arguments)
+            except OSError as error:
+                self.error = error
+
+
+def _train(arguments: argparse.Namespace) -> None:
     names = np.array(CLASS_NAMES)
     X, y = load_data(arguments.data, "train")
     configure = getattr(FashionCNN, arguments.network)
@@ -48,8 +107,8 @@ def run(arguments: argparse.Namespace) -> int:
     if test := load_data(arguments.data, "test"):
         X, y = test
         print(f"test accuracy on {len(X)} images: {clf.score(X, names[y]):.4f}")
-    print(f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.2f} MB")
-    return 0
+    size = arguments.output.stat().st_size / 1e6
+    print(f"{escape(arguments.output)}: {size:.2f} MB", flush=True)
 
 
 def _prepare(path: Path) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -26,33 +25,23 @@ _ROWS_HASHED_AT_ONCE = 1000  # as floats they take 3 MB
 
 
 def locate_checkpoints(
-    memory: Any, architecture: Architecture, settings: TrainingSettings, data: TrainingData
-) -> dict[str, str] | None:
+    directory: Path, architecture: Architecture, settings: TrainingSettings, data: TrainingData
+) -> dict[str, str]:
     """Find the place of a training's checkpoints, by all that shapes its weights.
 
     Parameters
     ----------
-    memory : str, path-like or joblib.Memory
-        The user's directory.
+    directory : Path
+        That of `memory`, absolute.
     architecture : Architecture
     settings : TrainingSettings
     data : TrainingData
 
     Returns
     -------
-    dict or None
-        Arguments of `Checkpoints`, as plain values. None for a joblib.Memory that stores nothing.
-
-    Raises
-    ------
-    ValueError
-        If `memory` is an empty path.
+    dict
+        Arguments of `Checkpoints`, as plain values.
     """
-    directory = getattr(memory, "location", memory)
-    if directory is None:
-        return None
-    if not os.fspath(directory):
-        raise ValueError("memory='': expected the path of a directory, or None.")
     shaping = asdict(settings)
     pixel_max = shaping.pop("pixel_max")  # the images are divided by it
     digest = hashlib.sha256()
@@ -66,7 +55,7 @@ def locate_checkpoints(
             "environment": environment.fingerprint(),
         }
     )
-    return {"directory": str(Path(directory).expanduser().absolute()), "key": key}
+    return {"directory": str(directory), "key": key}
 
 
 def _hash_rows(digest: Any, rows: TrainingData, pixel_max: float, dtype: FloatName) -> None:
@@ -143,8 +132,7 @@ class Checkpoints:
             if epoch == last or self._path(epoch, "optimizer").exists():
                 state = self.load(epoch)
                 if state is not None and (epoch == last or state.iterations is not None):
-                    with contextlib.suppress(OSError):
-                        os.utime(self.folder)  # `skfashion cache` drops the least recently used
+                    cache_directory.mark_used(self.folder)
                     if state.iterations is not None:
                         self._keep_optimizer(epoch)
                     return state, measured[: epoch - after]
@@ -231,6 +219,7 @@ class Checkpoints:
             return
         path = self._path(epoch, kind)
         try:
+            cache_directory.make_entry_folder(self.folder)
             own = {"format": _FORMAT, "key": self._key, "epoch": epoch, "kind": kind}
             write_sealed(path, _pack({**header, **own}, arrays), sweep=not self._swept)
             self._swept = True

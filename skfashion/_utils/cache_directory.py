@@ -8,17 +8,67 @@ concurrent writers write the same, and files are written atomically.
 import contextlib
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from skfashion._utils.files import is_temporary
+from skfashion._utils.files import expand_user, is_temporary
 from skfashion._utils.types import StrPath
 
 _KEY = re.compile(r"[0-9a-f]{40}")
 _EPOCH_FILE = re.compile(r"\d{5,}\.(figures|weights|optimizer)")
 _FIT_FILE = re.compile(r"[0-9a-f]{40}\.fit")
+
+# Git does not list the folder, and programs for backups may leave it out.
+_MARKS = {
+    ".gitignore": "*\n",
+    "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# This folder holds what skfashion can compute again, see https://bford.info/cachedir/\n",
+}
+
+
+def locate_memory(memory: Any) -> str | None:
+    """Return the directory that a parameter `memory` names, as it is written there.
+
+    Parameters
+    ----------
+    memory : str, path-like, joblib.Memory or None
+
+    Returns
+    -------
+    str or None
+        None if nothing is to be stored, as for ``joblib.Memory(None)``.
+
+    Raises
+    ------
+    ValueError
+        If it is something else, or no path of a directory can be so.
+    """
+    place = memory
+    if hasattr(memory, "cache") and not isinstance(memory, os.PathLike):  # as Pipeline tells
+        if not hasattr(memory, "location"):
+            raise ValueError(
+                f"memory={memory!r} has no location: expected the path of a directory, a "
+                "joblib.Memory, or None."
+            )
+        place = memory.location
+    if place is None:
+        return None
+    path = os.fspath(place) if isinstance(place, os.PathLike) else place
+    if not (isinstance(path, str) and path and "\0" not in path):
+        raise ValueError(f"memory={memory!r}: expected the path of a directory, or None.")
+    return path
+
+
+def resolve_memory(memory: Any) -> Path | None:
+    """Return the absolute path of the directory that a parameter `memory` names.
+
+    Parameters, errors and None are those of `locate_memory`. ``~`` is the home folder.
+    """
+    path = locate_memory(memory)
+    return None if path is None else expand_user(path).absolute()
 
 
 def hash_settings(settings: Mapping[str, Any]) -> str:
@@ -34,6 +84,24 @@ def training_folder(directory: StrPath, key: str) -> Path:
 def fit_file(directory: StrPath, key: str) -> Path:
     """Return the path of the file for one fit of a comparison."""
     return _cache_folder(directory) / "fits" / f"{key}.fit"
+
+
+def make_entry_folder(folder: Path) -> None:
+    """Make the folder of a training or of fits; where the cache is new, mark it as one."""
+    if folder.is_dir():
+        return
+    is_new = not folder.parent.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    if is_new:
+        for name, text in _MARKS.items():
+            with contextlib.suppress(OSError):  # the cache works without
+                (folder.parent / name).write_text(text, encoding="utf-8")
+
+
+def mark_used(entry: Path) -> None:
+    """Note that a training's folder or a fit's file is used: `limit_size` drops it later."""
+    with contextlib.suppress(OSError):
+        os.utime(entry)
 
 
 class Usage(NamedTuple):
@@ -148,7 +216,12 @@ def _remove(directory: StrPath, entries: Mapping[Path, Iterable[Path]]) -> Usage
     for file in files:
         file.unlink(missing_ok=True)
     cache_folder = _cache_folder(directory)
-    for folder in (*entries, cache_folder / "fits", cache_folder):
+    for folder in (*entries, cache_folder / "fits"):
         with contextlib.suppress(OSError):  # it is not empty, or is a file
             folder.rmdir()
+    if not _entries(directory):
+        with contextlib.suppress(OSError):
+            for name in _MARKS:
+                (cache_folder / name).unlink(missing_ok=True)
+            cache_folder.rmdir()
     return removed

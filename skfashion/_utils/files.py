@@ -9,6 +9,8 @@ import tempfile
 import uuid
 from pathlib import Path
 
+from skfashion._utils.types import StrPath
+
 # Temporary files of killed processes are removed after this time.
 _STALE_SECONDS = 3600
 _TEMPORARY = re.compile(r"\.skfashion-[0-9a-f]{32}\.part")
@@ -124,6 +126,14 @@ def read_sealed(path: Path) -> memoryview:
     if hashlib.sha256(content).digest() != digest:
         raise ValueError("its checksum does not match")
     return content
+
+
+def expand_user(path: StrPath) -> Path:
+    """Replace a leading ``~`` by the home folder.
+
+    Where there is no such folder the path stays as it is; `Path.expanduser` would raise.
+    """
+    return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def is_temporary(name: str) -> bool:

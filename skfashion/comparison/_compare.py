@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from skfashion._utils.cache_directory import resolve_memory
 from skfashion._utils.types import StrPath
 from skfashion._utils.warnings import warn
 from skfashion.comparison import _validation
@@ -34,7 +35,7 @@ def compare(
     y_test: ArrayLike | None = None,
     params: Mapping[str, Any] | None = None,
     timeout: float | None = None,
-    memory: StrPath | None = None,
+    memory: StrPath | Any | None = None,
     verbose: int = 0,
 ) -> Comparison:
     """Cross-validate estimators on the same folds.
@@ -75,10 +76,10 @@ def compare(
     timeout : float or None, default=None
         Seconds for one fit and its scores, above 0; None sets no limit. With a timeout fits run in
         processes that are ended when time is over; then the estimator has failed.
-    memory : path-like or None, default=None
+    memory : str, path-like, joblib.Memory or None, default=None
         A directory, which is made if need be, where finished fits are stored: an equal call takes
         them from there, with the times that they took then, and goes on where an interrupted one
-        ended. See the notes. None stores nothing.
+        ended. Of a `joblib.Memory` the location is taken. See the notes. None stores nothing.
     verbose : int, default=0
         1 prints a line to standard error as each fit ends. 0 is silent.
 
@@ -93,7 +94,7 @@ def compare(
         If there is no estimator, a name occurs twice, one is not a classifier, a metric is not
         known, cannot be computed for the labels, or needs a method that an estimator does not have,
         `cv` makes fewer than two splits, rows and labels do not match, `timeout` is not positive,
-        or `memory` is not a path. All errors are raised before the first fit.
+        or `memory` is no directory's path. All errors are raised before the first fit.
     TypeError
         If `estimators` is neither a dict nor a list of pairs, a name is not a string, or `params`
         is not a dict.
@@ -157,7 +158,7 @@ def compare(
     y, y_test = _validation.check_rows(X, y, X_test, y_test)
     metrics = _validation.check_scoring(scoring, estimators, X, y)
     _validation.check_timeout(timeout)
-    _validation.check_memory(memory)
+    directory = resolve_memory(memory)
     groups, metadata = route(estimators, metrics, cv, y, groups, params)
     folds: list[Any] = [*enumerate(_validation.make_folds(cv, X, y, groups))]
     if X_test is not None:
@@ -168,7 +169,7 @@ def compare(
         for number, rows in folds
     ]
     data = Data(X, y, X_test, y_test, metrics, any(map(contains_network, estimators.values())))
-    fit = fit_and_score if memory is None else ResultCache(memory, jobs, data)
+    fit = fit_and_score if directory is None else ResultCache(directory, jobs, data)
     runs: list[Run] = []
     interrupted = False
     try:

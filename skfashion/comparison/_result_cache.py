@@ -25,8 +25,8 @@ from sklearn.metrics import get_scorer
 from sklearn.preprocessing import LabelEncoder
 
 from skfashion._utils import cache_directory, environment
-from skfashion._utils.files import read_sealed, write_sealed
-from skfashion._utils.types import AnyArray, StrPath
+from skfashion._utils.files import expand_user, read_sealed, write_sealed
+from skfashion._utils.types import AnyArray
 from skfashion._utils.warnings import warn
 from skfashion.comparison._networks import contains_network
 from skfashion.comparison._runs import (
@@ -54,8 +54,9 @@ class ResultCache:
 
     Parameters
     ----------
-    memory : path-like
-        The user's directory. It is made if need be.
+    directory : Path
+        That of `memory`, absolute: workers may have another working directory. It is made if need
+        be.
     jobs : list of Job
     data : Data
 
@@ -65,9 +66,8 @@ class ResultCache:
         If the directory cannot be made.
     """
 
-    def __init__(self, memory: StrPath, jobs: Sequence[Job], data: Data) -> None:
-        # Workers may have another working directory.
-        self._directory = Path(memory).expanduser().absolute()
+    def __init__(self, directory: Path, jobs: Sequence[Job], data: Data) -> None:
+        self._directory = directory
         self._directory.mkdir(parents=True, exist_ok=True)
         self._settings: dict[str, dict[str, Any]] = {}
         # Scores by these are stored with the fit, since they may depend on all of the estimator.
@@ -107,8 +107,7 @@ class ResultCache:
         if (stored := _read(path, key, data.y)) is not None:
             with suppress(Exception):  # the fit tells why a metric fails
                 run = replace(score(job, data, stored), from_memory=True)
-                with suppress(OSError):
-                    os.utime(path)  # `skfashion cache` drops the least recently used
+                cache_directory.mark_used(path)
                 return run
         fit = fit_estimator(job, data)
         for method in RESPONSES:
@@ -117,6 +116,7 @@ class ResultCache:
                     fit.respond(method)
         run = score(job, data, fit)
         try:
+            cache_directory.make_entry_folder(path.parent)
             write_sealed(path, _pack(fit, key, data.y))
         except Exception as error:  # of the disk, or of labels that y has not
             told = getattr(error, "strerror", None) or error
@@ -250,7 +250,7 @@ def _hash_rows(X: Any, y: Any) -> str:
     files = []
     for value in sorted({os.fsdecode(v) for v in values if isinstance(v, (str, os.PathLike))}):
         with suppress(OSError, ValueError):  # any text may come
-            path = Path(value).expanduser()
+            path = expand_user(value)
             if path.is_file():
                 files.append((value, path.stat().st_size, path.stat().st_mtime_ns))
     return joblib.hash((X, y, files), coerce_mmap=True)

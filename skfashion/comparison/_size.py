@@ -1,12 +1,12 @@
 """The size of a fitted estimator as a file for prediction."""
 
+import io
 import pickle
 from typing import Any
 
 import numpy as np
 
 from skfashion._classifier import FashionCNN
-from skfashion._classifier.model_file import _serialize
 
 
 def measure_size(estimator: Any) -> float:
@@ -26,7 +26,9 @@ def measure_size(estimator: Any) -> float:
 class _Pickler(pickle.Pickler):
     def reducer_override(self, part: Any) -> Any:
         if isinstance(part, FashionCNN) and hasattr(part, "weights_"):
-            return bytes, (_serialize(part, include_optimizer=False),)
+            file = io.BytesIO()
+            part.save(file)
+            return bytes, (file.getvalue(),)
         return NotImplemented
 
 

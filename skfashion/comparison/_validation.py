@@ -3,7 +3,6 @@
 import difflib
 import inspect
 import math
-import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -35,13 +34,6 @@ def check_timeout(timeout: Any) -> None:
     """Raise an error if `timeout` is not None and no positive number of seconds."""
     if timeout is not None and not (isinstance(timeout, Real) and 0 < float(timeout) < math.inf):
         raise ValueError(f"timeout={timeout!r}: expected a positive number of seconds, or None.")
-
-
-def check_memory(memory: Any) -> None:
-    """Raise an error if `memory` is not None and no path."""
-    path = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
-    if memory is not None and not (isinstance(path, str) and path):
-        raise ValueError(f"memory={memory!r}: expected the path of a directory, or None.")
 
 
 def check_estimators(estimators: Any) -> dict[str, Any]:

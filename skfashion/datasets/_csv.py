@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
+from skfashion._utils.files import expand_user
 from skfashion._utils.types import StrPath
 
 from ._bunch import PARTS, Bytes, Subset, check_parameters, feature_names, make_bunch
-from ._errors import DatasetError, expand_user, make_error, open_regular_file
+from ._errors import DatasetError, make_error, open_regular_file
 
 _PIXELS = feature_names()
 _GRID = [f"{row}x{column}" for row in range(1, 29) for column in range(1, 29)]
@@ -134,12 +135,7 @@ def _open(path: Path) -> Iterator[Mapping[Path, Callable[[], io.BufferedIOBase]]
             start = file.peek(4)
             if start.startswith(b"PK"):
                 with zipfile.ZipFile(file) as archive:
-                    yield {
-                        path / base[-100:]: partial(_open_member, path, archive, name)
-                        for name in archive.namelist()
-                        if (base := PureWindowsPath(name).name).lower().endswith(".csv")
-                        and not base.startswith("._")  # macOS adds those
-                    }
+                    yield _list_members(path, archive)
             elif start.startswith(b"\x1f\x8b"):
                 yield {path: lambda: gzip.GzipFile(fileobj=file)}
             else:
@@ -150,6 +146,21 @@ def _open(path: Path) -> Iterator[Mapping[Path, Callable[[], io.BufferedIOBase]]
         # zipfile raises RuntimeError for encryption. The error may quote half the file.
         finding = f"is damaged or cannot be read ({str(error)[:200]})"
         raise make_error(path, finding, _REMEDY) from error
+
+
+def _list_members(
+    path: Path, archive: zipfile.ZipFile
+) -> dict[Path, Callable[[], io.BufferedIOBase]]:
+    members: dict[Path, list[str]] = {}
+    for name in archive.namelist():
+        base = PureWindowsPath(name).name
+        if base.lower().endswith(".csv") and not base.startswith("._"):  # macOS adds those
+            members.setdefault(path / base[-100:], []).append(name)
+    for names in members.values():
+        if len(names) > 1:
+            listed = _abbreviate(names)
+            raise make_error(path, f"holds CSV files of the same name: {listed}", _REMEDY)
+    return {file: partial(_open_member, path, archive, name) for file, [name] in members.items()}
 
 
 def _open_member(path: Path, archive: zipfile.ZipFile, name: str) -> io.BufferedIOBase:

@@ -27,7 +27,7 @@ PACKED = {
 }
 _MAX_BYTES = 1 << 25  # the largest file has 26,421,880
 _TIMEOUT = (5, 30)  # seconds to connect, and between two chunks
-_DEADLINE = 1200  # seconds for a whole file
+_DEADLINE = 1200  # seconds for a whole file, over all mirrors and retries
 _CHUNK_BYTES = 1 << 16
 
 
@@ -66,10 +66,11 @@ def download(
     mirrors = list(MIRRORS)
     for name in names:
         failures: dict[str, str] = {}
-        for mirror in _attempts(mirrors, n_retries, delay):
+        end = time.monotonic() + _DEADLINE
+        for mirror in _attempts(mirrors, n_retries, delay, end):
             url = f"{mirror}{name}.gz"
             try:
-                content = _download_content(url, name, progress)
+                content = _download_content(url, name, progress, end)
             except (OSError, ValueError) as error:
                 failures[url] = f"{type(error).__name__}: {error}"
                 continue
@@ -80,18 +81,24 @@ def download(
             break
         else:
             listed = "".join(f"\n  - {url}: {failure}" for url, failure in failures.items())
-            raise DatasetError(f"no mirror gave {name}.gz after {1 + n_retries} attempts:{listed}")
+            tried = f"after {1 + n_retries} attempts"
+            if time.monotonic() >= end:
+                tried = f"within {_DEADLINE} seconds"
+            raise DatasetError(f"no mirror gave {name}.gz {tried}:{listed}")
     return {name: folder / f"{name}.gz" for name in names}
 
 
-def _attempts(mirrors: list[str], n_retries: int, delay: float) -> Iterator[str]:
+def _attempts(mirrors: list[str], n_retries: int, delay: float, end: float) -> Iterator[str]:
     for attempt in range(1 + n_retries):
         if attempt:
-            time.sleep(delay)
-        yield from mirrors
+            time.sleep(max(0.0, min(delay, end - time.monotonic())))
+        for mirror in mirrors:
+            if time.monotonic() >= end:
+                return
+            yield mirror
 
 
-def _download_content(url: str, name: str, progress: bool) -> bytes:
+def _download_content(url: str, name: str, progress: bool, end: float) -> bytes:
     """Return the verified content, or raise `ValueError` or `OSError` if the mirror is at fault.
 
     `pooch.retrieve` would not do: only the owner can read its files, it bounds neither what a
@@ -118,7 +125,7 @@ def _download_content(url: str, name: str, progress: bool) -> bytes:
         # the sink is closed, the thread ends with what it receives next.
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
-        thread.join(_DEADLINE)
+        thread.join(max(0.0, end - time.monotonic()))
         if thread.is_alive():
             raise TimeoutError(f"not complete after {_DEADLINE} seconds")
         if errors:

@@ -3,7 +3,6 @@
 import io
 import os
 import stat
-from pathlib import Path
 
 from skfashion._utils.types import StrPath
 
@@ -28,11 +27,6 @@ class DatasetError(OSError):
 def make_error(path: StrPath, finding: str | None, remedy: str) -> DatasetError:
     """Return the `DatasetError` that names the file, what was found, and what to do."""
     return DatasetError(f"{path}: {finding}. {remedy}")
-
-
-def expand_user(path: StrPath) -> Path:
-    """Replace ``~`` by the home folder; where there is none, `Path.expanduser` would raise."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def open_regular_file(path: StrPath, remedy: str) -> io.BufferedReader:

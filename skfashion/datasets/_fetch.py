@@ -11,12 +11,13 @@ from typing import Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skfashion._utils.files import expand_user
 from skfashion._utils.types import StrPath
 from skfashion._utils.warnings import warn
 
 from ._bunch import PARTS, Arrays, Bytes, Subset, check_parameters, make_bunch, read_subset
 from ._download import download
-from ._errors import DatasetError, expand_user, make_error
+from ._errors import DatasetError, make_error
 from ._idx import FASHION_MNIST, read_idx
 
 _SUBFOLDER = "fashion-mnist"

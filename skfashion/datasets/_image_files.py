@@ -13,6 +13,7 @@ from typing import IO, Any, cast
 import numpy as np
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
+from skfashion._utils.files import expand_user
 from skfashion._utils.types import AnyArray
 
 from ._bunch import Bytes
@@ -103,7 +104,8 @@ def load_image(item: Any, index: int, max_pixels: int) -> Image.Image:
 
 
 def _path(item: str | os.PathLike[str]) -> str:
-    return os.path.expanduser(os.fsdecode(item))  # noqa: PTH111 (does not fail without a home)
+    name = os.fsdecode(item)
+    return str(expand_user(name)) if name.startswith("~") else name  # Path would normalise it
 
 
 def _check_bytes(size: int, max_pixels: int) -> None:

@@ -191,6 +191,14 @@ class TestCache:
         assert main(["cache", str(tmp_path)]) == 0
         assert " 0 trainings, 0 epochs, 0 fits of comparisons, 0.0 MB" in capsys.readouterr().out
 
+    def test_expands_the_home_folder_as_memory_does(self, tmp_path, monkeypatch, capsys):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        (tmp_path / "stored").mkdir()
+        assert main(["cache", "~/stored"]) == 0
+        assert capsys.readouterr().out.startswith(f"{tmp_path / 'stored'}: 0 trainings")
+        with pytest.raises(SystemExit):
+            main(["cache", ""])
+
     def test_a_path_that_is_no_directory_is_an_error(self, tmp_path, capsys):
         assert main(["cache", str(tmp_path / "none")]) == 1
         assert "none is not a directory" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import warnings
@@ -49,6 +50,19 @@ def photos(fashion, tmp_path):
         Image.fromarray(255 - row.reshape(28, 28)).save(path)
         paths.append(str(path))
     return paths
+
+
+def run_shell(command, redirection):
+    """Run a command of skfashion in a shell; its status counts, not that of what it is piped to."""
+    words = shlex.join([sys.executable, "-m", "skfashion", *command])
+    script = f"set -o pipefail; {words} {redirection}"
+    return subprocess.run(
+        ["bash", "-c", script],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def expected(clf, rows):
@@ -186,10 +200,32 @@ class TestPredict:
             )
             assert done.returncode == 1
             first, second = done.stdout.splitlines()
-            assert first.startswith(rb"\udcff\n\x1b[31m.png: ")
+            assert first.startswith(rb"\xff\n\x1b[31m.png: ")
             assert second.startswith(photos[0].encode())
             assert len(done.stderr.splitlines()) == 1
             assert b"\x1b" not in done.stdout + done.stderr
+
+    def test_names_in_json_are_unicode_whatever_their_bytes_are(
+        self, model, photos, tmp_path, capsys
+    ):
+        odd = tmp_path / os.fsdecode(b"\xff.png")
+        odd.write_bytes(Path(photos[0]).read_bytes())
+        missing = os.fsdecode(b"\xfe.png")
+        assert main(["predict", "--json", model, str(odd), missing]) == 1
+        found, lacking = map(json.loads, capsys.readouterr().out.splitlines())
+        assert found["image"] == rf"{tmp_path}/\xff.png"
+        assert lacking["image"] == r"\xfe.png"
+        assert lacking["error"].startswith(r"\xfe.png: does not exist")
+
+    @pytest.mark.parametrize(
+        ("redirection", "status", "told"), [(">&-", 0, 0), ("> /dev/full", 1, 1)]
+    )
+    def test_without_an_output_there_is_no_traceback(
+        self, model, photos, redirection, status, told
+    ):
+        done = run_shell(["predict", model, photos[0]], redirection)
+        assert done.returncode == status, done.stderr
+        assert len(done.stderr.splitlines()) == told
 
     @pytest.mark.parametrize("piped", [b"", None])
     def test_says_what_standard_input_lacks(self, model, photos, piped):
@@ -275,6 +311,35 @@ class TestTrain:
         assert (clf.n_iter_, clf.n_epochs_trained_, clf.memory) == (2, 1, None)
         X, y = load_fashion_mini(subset="test", return_X_y=True)
         assert f"test accuracy on 1000 images: {clf.score(X, NAMES[y]):.4f}\n" in out
+
+    @pytest.mark.parametrize(
+        ("redirection", "status"), [("| true", 1), ("> /dev/full", 1), (">&-", 0)]
+    )
+    def test_writes_the_model_whatever_becomes_of_its_output(
+        self, clf, csv, fashion, tmp_path, redirection, status
+    ):
+        path = tmp_path / "model"
+        command = ["train", "--data", csv, "--network", "v2", "--epochs", "3"]
+        done = run_shell([*command, "--output", str(path)], redirection)
+        assert done.returncode == status, done.stderr
+        X, _ = fashion
+        np.testing.assert_array_equal(FashionCNN.load(path).predict(X), clf.predict(X))
+        assert len(done.stderr.splitlines()) == status
+        if status:
+            assert f"The model was written into {path}." in done.stderr
+
+    def test_tells_before_data_are_read_that_memory_is_a_file(self, csv, tmp_path, capsys):
+        command = ["train", "--data", "missing.csv", "--output", str(tmp_path / "model")]
+        assert main([*command, "--memory", csv]) == 1
+        told = f"skfashion: --memory {csv}: this is a file. Give the path of a folder.\n"
+        assert capsys.readouterr() == ("", told)
+
+    def test_takes_names_that_are_not_utf_8(self, csv, tmp_path, capsys):
+        path = tmp_path / os.fsdecode(b"\xff")
+        command = ["train", "--data", csv, "--network", "v2", "--epochs", "1"]
+        assert main([*command, "--output", str(path)]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == rf"{tmp_path}/\xff: 0.36 MB"
+        assert path.exists()
 
     def test_tells_before_training_where_nothing_can_be_written(self, csv, tmp_path, capsys):
         for path in (tmp_path, Path(csv) / "model"):

@@ -152,6 +152,10 @@ def test_a_single_file_has_the_subset_of_its_name(tmp_path):
 
 BAD_ZIPS = {
     "several": ({"a.csv": GOOD, "b.csv": GOOD}, "holds the CSV files 'a.csv', 'b.csv'; expected"),
+    "twice": (
+        {"a/f.csv": GOOD, "b/f.csv": GOOD},
+        "holds CSV files of the same name: 'a/f.csv', 'b/f.csv'",
+    ),
     "no CSV": ({"f.txt": GOOD}, "holds no CSV file"),
     "bad CSV": ({"f.csv": f"{HEADER}\n9"}, "f.csv: line 2 has 1 fields"),
 }

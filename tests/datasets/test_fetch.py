@@ -319,28 +319,38 @@ def test_failed_mirrors_are_tried_again(mirrors, tmp_path, real_test_part):
 
 def test_every_fault_of_a_mirror_is_told(mirrors, tmp_path, monkeypatch):
     monkeypatch.setattr(_download, "_TIMEOUT", (0.5, 1))
-    monkeypatch.setattr(_download, "_DEADLINE", 2)
+    monkeypatch.setattr(_download, "_DEADLINE", 6)
     faults = {
+        "nowhere": "Connection refused",
         "dying": "IncompleteRead",
         "wrong": "wrong content",
         "endless": "larger than any of the files",
         "missing": "404",
         "stalling": "Read timed out",
         "flaky": "500 Server Error",
-        "dripping": "TimeoutError: not complete after 2 seconds",
-        "nowhere": "Connection refused",
+        "dripping": "TimeoutError: not complete after 6 seconds",
     }
     mirrors(*faults)
-    _download.MIRRORS = (*_download.MIRRORS[:-1], "http://127.0.0.1:9/")  # where nobody listens
+    _download.MIRRORS = ("http://127.0.0.1:9/", *_download.MIRRORS[1:])  # where nobody listens
     with pytest.raises(DatasetError) as caught:
         fetch_fashion_mnist(subset="test", data_home=tmp_path / "home", n_retries=0)
     lines = [line for line in str(caught.value).splitlines() if line.startswith("  - ")]
     for line, mirror, finding in zip(lines, _download.MIRRORS, faults.values(), strict=True):
         assert line.startswith(f"  - {mirror}{NAMES[0]}: ")
         assert finding in line
-    for shown in ("after 1 attempts", "- data_home: ", "- Keras: ", "dataset-fashion-mnist"):
+    for shown in ("within 6 seconds", "- data_home: ", "- Keras: ", "dataset-fashion-mnist"):
         assert shown in str(caught.value)
     assert contents(tmp_path / "home" / "fashion-mnist") == {}
+
+
+def test_the_deadline_of_a_file_counts_over_all_mirrors_and_retries(mirrors, tmp_path, monkeypatch):
+    monkeypatch.setattr(_download, "_DEADLINE", 1)
+    requests = mirrors("dripping", "dripping", "good")
+    start = time.monotonic()
+    with pytest.raises(DatasetError, match="within 1 seconds"):
+        fetch_fashion_mnist(subset="test", data_home=tmp_path / "home", n_retries=9, delay=60)
+    assert time.monotonic() - start < 10
+    assert [kind for kind, _ in requests] == ["dripping"]
 
 
 def test_interrupted_download_goes_on_where_it_stood(mirrors, tmp_path, upstream, real_test_part):
