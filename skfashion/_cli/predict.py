@@ -42,7 +42,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--invert",
         choices=_INVERT,
         default="auto",
-        help="whether light means no cloth; default: auto, where the background is light",
+        help="whether light means no cloth; default: auto, where the object is darker than the background",
     )
 
 
