@@ -87,7 +87,7 @@ def preprocess(image: Image.Image, options: Options) -> tuple[Bytes, str | None]
     level = _grey_level(background)
     darkness = level - np.asarray(small.convert("L"), dtype=int)
     if np.abs(darkness).max() <= 255 * options.tolerance:
-        raise _blank(background, options)
+        raise _blank(background, options, "in grey ")
     is_darker = bool(darkness.sum() > 0)
     if options.background == "auto" and not transparent and options.invert == "auto":
         lost = np.maximum(0, -darkness if is_darker else darkness).sum()
@@ -225,10 +225,10 @@ def _find_object(mask: NDArray[np.bool_]) -> tuple[Box | None, str | None]:
     return box, None
 
 
-def _blank(background: Color, options: Options) -> ImageError:
+def _blank(background: Color, options: Options, where: str = "") -> ImageError:
     shown = "#" + "".join(f"{value:02x}" for value in background)
     return ImageError(
-        f"shows nothing but its background: nothing differs from {shown} by more than "
-        f"tolerance={options.tolerance:g}",
+        f"shows nothing but its background: nothing differs {where}from {shown} by "
+        f"more than tolerance={options.tolerance:g}",
         "Give the colour behind as background, or a smaller tolerance.",
     )

@@ -199,11 +199,14 @@ def test_a_row_without_content_is_an_error():
     speck = np.full((2000, 2000), 255, np.uint8)
     speck[50, 50] = 0
     white = np.full((60, 60), 255, np.uint8)
+    yellow = np.full((60, 60, 3), 255, np.uint8)
+    yellow[20:40, 20:40] = 255, 255, 220  # as white, in grey
     for item, background in (
         (np.zeros((28, 28), np.uint8), "auto"),
         (speck, "auto"),
         (speck, None),  # is skipped with its row
         (white, None),
+        (yellow, "auto"),
     ):
         with pytest.raises(ValueError, match=r"X\[0\]: shows nothing but its background"):
             read(item, background=background)
