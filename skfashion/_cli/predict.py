@@ -42,7 +42,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--invert",
         choices=_INVERT,
         default="auto",
-        help="whether light means no cloth; default: auto, where the object is darker than the background",
+        help="whether light means no cloth; default: auto, where the object is darker than what is "
+        "behind it",
     )
 
 

@@ -52,8 +52,8 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
           Transparent pictures are laid on white or black as with "auto".
     invert : "auto" or bool, default="auto"
         Whether images are negated. "auto" negates where the object is darker than the background.
-        If you choose otherwise (False for a darker object, True for a lighter one), grey values stay
-        as they are or are fully negated, and the padding has the grey of the background.
+        If you choose otherwise (False for a darker object, True for a lighter one), grey values
+        stay as they are or are fully negated, and the padding has the grey of the background.
     tolerance : float, default=0.05
         A pixel counts as background if it differs from the background by no more than this, in
         [0, 1). The difference is the root of the mean square over red, green and blue, as a share
@@ -80,9 +80,10 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
     or real numbers from 0 to 1.
 
     Files may be AVIF, BMP, GIF, JPEG, MPO, PNG, PPM, TIFF or WEBP, as far as Pillow was built with
-    them; HEIC, JPEG 2000 and SVG are not read. Only the first of several frames or pages is read. Pictures are turned as their EXIF data
-    say. Colour profiles are not applied. ``~`` is the home folder. File objects are read from their
-    current position, set back to there if they can be, and not closed.
+    them; HEIC, JPEG 2000 and SVG are not read. Only the first of several frames or pages is read.
+    Pictures are turned as their EXIF data say. Colour profiles are not applied. ``~`` is the home
+    folder. File objects are read from their current position, set back to there if they can be, and
+    not closed.
 
     Nothing is learned: `transform` needs no `fit`. Only one decoded picture is in memory at a time.
     The `memory` of a Pipeline knows files only by their paths: clear it when they have changed.
@@ -90,10 +91,11 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
     The steps differ from the paper:
 
     - The background was #fdfdfd in the paper. Here it may be any colour, and grey values are
-      measured from it, so that it becomes 0, as in the data: a grey g becomes
-      ``(b - g) * 255 / b`` where the object is darker than the background b, and
-      ``(g - b) * 255 / (255 - b)`` where it is lighter, cut off at 0. With "auto" for both, an
-      object of which more than a tenth would be cut off is cut out and laid on white. On white this is the paper's negation; on black nothing changes.
+      measured from it, so that it becomes 0, as in the data: a grey g becomes ``(b - g) * 255 / b``
+      where the object is darker than the background b, and ``(g - b) * 255 / (255 - b)`` where it
+      is lighter, cut off at 0. With "auto" for both, an object of which more than a tenth would be
+      cut off is cut out and laid on white. On white this is the paper's negation; on black nothing
+      changes.
     - The paper sharpens "with increasing effect near outlines" and does not say how. Here it is
       ``PIL.ImageFilter.UnsharpMask(radius=1, percent=100, threshold=0)``.
     - Small pictures are enlarged, by repeating rows and columns.
@@ -105,12 +107,12 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
     With "auto", a UserWarning names a picture whose object may not have been found: what differs
     from the background fills the picture, is in many small parts, or is very small.
 
-    Measured on the 1,000 test images of `load_fashion_mini`, enlarged to photos of 224 x 224 pixels,
-    with ``FashionCNN.v1(epochs=3, random_state=0)``: .821 on white, and the same with a black frame
-    of 1, 2 or 4 pixels, a dark pixel or small print outside. A frame of 8 pixels gives .083, and
-    the warning every time. Wholly white cut-outs, of which only the outline is left, give .715. On
-    grey 120 clothes of all greys give .734. On a dark background dark clothes are not negated:
-    cut them out, so that the background is transparent.
+    Measured on the 1,000 test images of `load_fashion_mini`, enlarged to photos of 224 x 224
+    pixels, with ``FashionCNN.v1(epochs=3, random_state=0)``: .821 on white, and the same with a
+    black frame of 1, 2 or 4 pixels, a dark pixel or small print outside. A frame of 8 pixels gives
+    .083, and the warning every time. Wholly white cut-outs, of which only the outline is left, give
+    .715. On grey 120 clothes of all greys give .734. On a dark background dark clothes are not
+    negated: cut them out, so that the background is transparent.
 
     White clothes on white are lost, and Fashion-MNIST leaves them out: cut them out, or lay them on
     a darker background. A busy background is not trimmed, and no network trained on Fashion-MNIST
