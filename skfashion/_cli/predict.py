@@ -46,7 +46,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--invert",
         choices=_INVERT,
         default="auto",
-        help="whether light pixels are background; default: auto, if the background is light",
+        help="whether light pixels are background; default: auto, if the object is darker than its "
+        "background",
     )
 
 

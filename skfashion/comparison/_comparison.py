@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -71,7 +72,7 @@ class Comparison:
     predictions : DataFrame or None, default=None
         With a test set, the labels that each estimator predicts for it, a column for each.
         None without one.
-    networks : list of str
+    networks : sequence of str, default=()
         Names of the estimators that are or contain a FashionCNN, such as Pipelines and searches.
     interrupted : bool, default=False
         Whether Ctrl-C ended the comparison before all fits were finished.
@@ -107,7 +108,7 @@ class Comparison:
     out_of_fold: dict[str, FloatArray]
     out_of_fold_predictions: pd.DataFrame
     predictions: pd.DataFrame | None = None
-    networks: list[str] = field(default_factory=list)
+    networks: Sequence[str] = ()
     interrupted: bool = False
 
     @property

@@ -166,12 +166,9 @@ def run(job: Job, data: Data, fit: Callable[[Job, Data], Run]) -> Run:
         if data.with_networks:
             # At the first task of a worker. joblib stops a worker that grows by 300 MB later.
             start_tensorflow()
-        with _record_warnings() as recorded:
-            result = fit(job, data)
+        return fit(job, data)
     except Exception as error:
         return failed_run(job, error)
-    result.warnings += recorded
-    return result
 
 
 @contextmanager
@@ -247,17 +244,18 @@ def score(job: Job, data: Data, fit: Fit) -> Run:
     # Its class has the estimator's name, for the error messages of scorers.
     stand_in = type(type(job.estimator).__name__, (_StoredPredictions,), {})(fit)
     scores = {}
-    for name, metric in data.scoring.items():
-        scorer, metadata = get_scorer(metric), {}
-        if job.rows is not None:  # the test set has no metadata
-            metadata = take_rows(job.metadata.score.get(name, {}), len(data.y), job.rows[1])
-        if is_sklearn_scorer(scorer):
-            scores[name] = _check_score(name, scorer(stand_in, None, y_test, **metadata))
-            continue
-        if name not in fit.scores:
-            found = scorer(fit.estimator, fit.X, y_test, **metadata)
-            fit.scores[name] = _check_score(name, found)
-        scores[name] = fit.scores[name]
+    with _record_warnings() as recorded:
+        for name, metric in data.scoring.items():
+            scorer, metadata = get_scorer(metric), {}
+            if job.rows is not None:  # the test set has no metadata
+                metadata = take_rows(job.metadata.score.get(name, {}), len(data.y), job.rows[1])
+            if is_sklearn_scorer(scorer):
+                scores[name] = _check_score(name, scorer(stand_in, None, y_test, **metadata))
+                continue
+            if name not in fit.scores:
+                found = scorer(fit.estimator, fit.X, y_test, **metadata)
+                fit.scores[name] = _check_score(name, found)
+            scores[name] = fit.scores[name]
     result = Run(
         job.name,
         job.fold,
@@ -270,7 +268,7 @@ def score(job: Job, data: Data, fit: Fit) -> Run:
         predictions=fit.responses["predict"],
         is_network=contains_network(job.estimator),
         history=fit.history,
-        warnings=fit.warnings,
+        warnings=[*fit.warnings, *recorded],
     )
     if job.rows is None:
         result.scores |= {"accuracy": float(np.mean(result.predictions == y_test))}

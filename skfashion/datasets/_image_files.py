@@ -6,6 +6,7 @@ the header is checked before a pixel is decoded. Whatever a decoder raises becom
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, cast
@@ -24,6 +25,12 @@ _OPENED = tuple(name for name in FORMATS if name != "MPO")  # Pillow opens MPO a
 _KINDS = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 _REMEDY = f"Give a picture in one of the formats {_KINDS}."
 _SAVE_AGAIN = "Save it again from a program that can show it, e.g. as PNG."
+_CONVERT = "Convert it to PNG or JPEG."
+_NOT_READ = {  # by their first bytes
+    "HEIC": rb"....ftyp(hei|hev|mif1|msf1)",
+    "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
+    "SVG": rb"(\xef\xbb\xbf)?\s*<(.*<)?svg\b",
+}
 _SHAPES = "(rows, columns), (rows, columns, 1), (rows, columns, 3) or (rows, columns, 4)"
 
 
@@ -45,14 +52,18 @@ def add_name_to_errors(item: Any, index: int) -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        name, (finding, remedy) = f"X[{index}]", error.args
+        name, (finding, remedy) = name_picture(item, index), error.args
         if isinstance(item, (Image.Image, np.ndarray)):
             raise ValueError(f"{name}: {finding}. {remedy}") from error.__cause__
-        if isinstance(item, (str, os.PathLike)):
-            name = _path(item)
-        elif isinstance(file_name := getattr(item, "name", None), str):
-            name = f"{name} ({file_name})"
         raise make_error(name, finding, remedy) from error.__cause__
+
+
+def name_picture(item: Any, index: int) -> str:
+    """Return what messages call a picture: its path, or its place in X."""
+    if isinstance(item, (str, os.PathLike)):
+        return _path(item)
+    name = None if isinstance(item, Image.Image) else getattr(item, "name", None)
+    return f"X[{index}] ({name})" if isinstance(name, str) else f"X[{index}]"
 
 
 def load_image(item: Any, index: int, max_pixels: int) -> Image.Image:
@@ -148,12 +159,17 @@ def _buffer(file: Any, index: int, max_pixels: int) -> io.BytesIO:
 
 
 def _decode(file: IO[bytes], max_pixels: int) -> Image.Image:
-    start = file.read(12)
+    start = file.read(1000)
     with _wrap_errors():
         try:
             image = Image.open(file, formats=_OPENED)
         except UnidentifiedImageError:
-            found = f"is no picture, or damaged from the start: it begins with {start!r}"
+            for kind, pattern in _NOT_READ.items():
+                if re.match(pattern, start, re.DOTALL):
+                    raise ImageError(
+                        f"is in the format {kind}, which is not read", _CONVERT
+                    ) from None
+            found = f"is no picture, or damaged from the start: it begins with {start[:12]!r}"
             raise ImageError(found if start else "is empty", _REMEDY) from None
         _check_size(image.size, max_pixels)
         return _convert(image)

@@ -16,9 +16,10 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skfashion._utils.types import AnyArray, ImageShape, StrPath, preserve_signature
+from skfashion._utils.warnings import warn
 
 from ._bunch import Bytes, feature_names
-from ._image_files import add_name_to_errors, load_image
+from ._image_files import add_name_to_errors, load_image, name_picture
 from ._preprocessing import Color, Options, preprocess
 
 Picture: TypeAlias = StrPath | IO[bytes] | Image.Image | AnyArray
@@ -30,28 +31,29 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
     ``make_pipeline(ImageFileReader(), clf)`` classifies photos. Every picture goes through the
     steps that made Fashion-MNIST ([1]_, section 2). Edges in the colour of the background are
     trimmed. Rows and columns are skipped until the picture fits. It is sharpened, padded so that it
-    stands in the middle, negated where the background is light, and made grey.
+    stands in the middle, negated where it is darker than the background, and made grey.
 
     Parameters
     ----------
     image_shape : tuple of two int, default=(28, 28)
         Rows and columns of the images to make, at least 1. A trimmed picture keeps its proportions.
         A picture of exactly this shape is an image already: it is only made grey and, where its
-        background is light, negated.
+        background is lighter than mid-grey, negated.
     background : str, tuple of three int or None, default="auto"
         The colour behind the object. Edges of this colour are trimmed, it shows where a picture is
         transparent, and it becomes 0.
 
-        - "auto" takes the median of the four corners. A picture with transparent pixels is laid on
-          white, and its transparent edges are trimmed.
+        - "auto" takes the median of the four corners, or of the whole edge where the corners
+          differ. A picture with transparent pixels is laid on white, or on black if it is nearly
+          white itself, and its transparent edges are trimmed.
         - A colour is anything that ``PIL.ImageColor.getrgb`` reads, as "#fdfdfd" or "navy", or red,
           green and blue in [0, 255].
         - None trims nothing. White or black, whichever is closer to the corners, becomes 0.
-          Transparent pictures are laid on white.
+          Transparent pictures are laid on white or black as with "auto".
     invert : "auto" or bool, default="auto"
-        Whether images are negated. "auto" negates where the background is lighter than mid-grey.
-        If you choose otherwise (False on a light background, True on a dark one), grey values stay
-        as they are or are fully negated, and the padding has the grey of the background.
+        Whether images are negated. "auto" negates where the object is darker than the background.
+        If you choose otherwise (False for a darker object, True for a lighter one), grey values
+        stay as they are or are fully negated, and the padding has the grey of the background.
     tolerance : float, default=0.05
         A pixel counts as background if it differs from the background by no more than this, in
         [0, 1). The difference is the root of the mean square over red, green and blue, as a share
@@ -78,9 +80,10 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
     or real numbers from 0 to 1.
 
     Files may be AVIF, BMP, GIF, JPEG, MPO, PNG, PPM, TIFF or WEBP, as far as Pillow was built with
-    them. Only the first of several frames or pages is read. Pictures are turned as their EXIF data
-    say. Colour profiles are not applied. ``~`` is the home folder. File objects are read from their
-    current position, set back to there if they can be, and not closed.
+    them; HEIC, JPEG 2000 and SVG are not read. Only the first of several frames or pages is read.
+    Pictures are turned as their EXIF data say. Colour profiles are not applied. ``~`` is the home
+    folder. File objects are read from their current position, set back to there if they can be, and
+    not closed.
 
     Nothing is learned: `transform` needs no `fit`. Only one decoded picture is in memory at a time.
     The `memory` of a Pipeline knows files only by their paths: clear it when they have changed.
@@ -88,16 +91,32 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
     The steps differ from the paper:
 
     - The background was #fdfdfd in the paper. Here it may be any colour, and grey values are
-      measured from it, so that it becomes 0, as in the data: a grey g becomes
-      ``(b - g) * 255 / b`` on a light background b and ``(g - b) * 255 / (255 - b)`` on a dark one,
-      cut off at 0. On white this is the paper's negation; on black nothing changes.
+      measured from it, so that it becomes 0, as in the data: a grey g becomes ``(b - g) * 255 / b``
+      where the object is darker than the background b, and ``(g - b) * 255 / (255 - b)`` where it
+      is lighter, cut off at 0. With "auto" for both, an object of which more than a tenth would be
+      cut off is cut out and laid on white. On white this is the paper's negation; on black nothing
+      changes.
     - The paper sharpens "with increasing effect near outlines" and does not say how. Here it is
       ``PIL.ImageFilter.UnsharpMask(radius=1, percent=100, threshold=0)``.
     - Small pictures are enlarged, by repeating rows and columns.
 
-    White clothes on white are lost, and Fashion-MNIST leaves them out: lay them on a darker
-    background. A busy background is not trimmed, and no network trained on Fashion-MNIST has seen
-    one.
+    - A frame of one colour, up to 2 % of the shorter side, is cut off. Parts outside the object of
+      less than a tenth of its size are trimmed, as dust and small print, unless they lie close to
+      it: the distance is measured in cells of about 1/28 of the longer side.
+
+    With "auto", a UserWarning names a picture whose object may not have been found: what differs
+    from the background fills the picture, is in many small parts, or is very small.
+
+    Measured on the 1,000 test images of `load_fashion_mini`, enlarged to photos of 224 x 224
+    pixels, with ``FashionCNN.v1(epochs=3, random_state=0)``: .821 on white, and the same with a
+    black frame of 1, 2 or 4 pixels, a dark pixel or small print outside. A frame of 8 pixels gives
+    .083, and the warning every time. Wholly white cut-outs, of which only the outline is left, give
+    .715. On grey 120 clothes of all greys give .734. On a dark background dark clothes are not
+    negated: cut them out, so that the background is transparent.
+
+    White clothes on white are lost, and Fashion-MNIST leaves them out: cut them out, or lay them on
+    a darker background. A busy background is not trimmed, and no network trained on Fashion-MNIST
+    has seen one.
 
     The 7,000 images of `load_fashion_mini` stay unchanged, as arrays of shape (28, 28) and as PNG.
 
@@ -187,7 +206,7 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         Raises
         ------
         DatasetError
-            If a file cannot be read, or shows nothing but background.
+            If a file cannot be read, or its row would show nothing but background.
         TypeError
             If an item of X is not a picture.
         ValueError
@@ -202,7 +221,13 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         for index, item in enumerate(pictures):
             with add_name_to_errors(item, index):
                 image = load_image(item, index, self.max_pixels)
-                rows[index] = preprocess(image, options).ravel()
+                pixels, doubt = preprocess(image, options)
+            rows[index] = pixels.ravel()
+            if doubt:
+                warn(
+                    f"{name_picture(item, index)}: the object may not have been found: {doubt}. "
+                    "Give the colour behind as background, or cut the object out."
+                )
             del image  # before the next is read
         return rows
 

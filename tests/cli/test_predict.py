@@ -159,7 +159,7 @@ class TestPredict:
         frame = pd.DataFrame(X, columns=[f"column {number}" for number in range(784)])
         FashionCNN.v2(epochs=1, random_state=0).fit(frame, y).save(tmp_path / "frame")
         faint = Image.new("RGB", (60, 60), "white")
-        faint.paste((255, 255, 230), (20, 20, 40, 40))  # all but white, in grey
+        faint.paste((240, 240, 240), (20, 20, 40, 40))  # all but white
         faint.save(tmp_path / "faint.png")
         with warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -105,9 +105,9 @@ def test_trims_what_differs_from_the_corners_by_five_percent_and_no_more():
     pixels[20:40, 20:40] = 100
     expected = read(pixels)
     assert (expected > 0).all()
-    pixels[5, 5] = 253 - 12  # 4.7 %
+    pixels[5:19, 30] = 253 - 12  # 4.7 %
     assert_array_equal(read(pixels), expected)
-    pixels[5, 5] = 253 - 13  # 5.1 %
+    pixels[5:20, 30] = 253 - 13  # 5.1 %
     assert (read(pixels) == 0).any()
     assert_array_equal(read(pixels, tolerance=0.052), expected)
 
@@ -166,7 +166,6 @@ def test_without_background_nothing_is_trimmed():
     tall = read(pixels[:, :28], background=None, sharpen=False)
     assert not tall[:, [0, 6, 21, 27]].any()  # padded with black
     assert (tall[0, 7:21] == 5).all()
-    assert not read(np.full((9, 9), 255, np.uint8), background=None).any()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (2, 3), (28, 27), (1, 20_000), (20_000, 1)])
@@ -184,6 +183,113 @@ def test_a_picture_of_nothing_but_background_says_so(background, grey):
         read(blank, background=background)
     with pytest.raises(DatasetError, match=r"X\[0\]: shows nothing but its background"):
         read(io.BytesIO(encoded(blank)), background=background)
+
+
+@pytest.mark.parametrize("alpha", [255, 128])
+def test_white_clothes_on_a_transparent_ground_are_seen(alpha):
+    pixels = np.full((60, 60, 4), 255, np.uint8)
+    pixels[..., 3] = 0
+    pixels[10:50, 20:40, 3] = alpha
+    for background in ("auto", None):
+        assert (read(pixels, background=background) == alpha).any()
+    assert (read(pixels)[:, 7:21] == alpha).all()
+
+
+def test_a_row_without_content_is_an_error():
+    speck = np.full((2000, 2000), 255, np.uint8)
+    speck[50, 50] = 0
+    white = np.full((60, 60), 255, np.uint8)
+    yellow = np.full((60, 60, 3), 255, np.uint8)
+    yellow[20:40, 20:40] = 255, 255, 220  # as white, in grey
+    for item, background in (
+        (np.zeros((28, 28), np.uint8), "auto"),
+        (speck, "auto"),
+        (speck, None),  # is skipped with its row
+        (white, None),
+        (yellow, "auto"),
+    ):
+        with pytest.raises(ValueError, match=r"X\[0\]: shows nothing but its background"):
+            read(item, background=background)
+
+
+def garment():
+    """A thing with a hole, lighter and darker parts, on white."""
+    pixels = np.full((200, 160), 255, np.uint8)
+    pixels[40:160, 50:110] = np.linspace(20, 160, 60).astype(np.uint8)
+    pixels[60:80, 70:90] = 255
+    return pixels
+
+
+def with_frame(pixels, width, color):
+    return np.pad(pixels, width, constant_values=color)
+
+
+@pytest.mark.parametrize("background", ["auto", "white"])
+@pytest.mark.parametrize("width", [1, 2, 4])
+def test_a_thin_frame_changes_nothing(width, background):
+    expected = read(garment())
+    for color in (0, 120):
+        framed = with_frame(garment(), width, color)
+        assert_array_equal(read(framed, background=background), expected)
+
+
+def test_specks_lines_and_small_print_outside_the_object_change_nothing():
+    expected = read(garment())
+    for place in (np.s_[8, 8], np.s_[190:196, 100:140:2], np.s_[:, :2], np.s_[5::60, 5::60]):
+        pixels = garment()
+        pixels[place] = np.where(pixels[place] == 255, 0, pixels[place])
+        assert_array_equal(read(pixels), expected)
+
+
+def test_parts_of_one_object_stay_together():
+    pixels = garment()
+    pixels[98:102] = 255
+    pixels[170:180, 60:100] = 50  # a sixth of the rest, and further away
+    assert read(pixels)[-1].any()
+    assert not read(pixels)[:, 0].any()
+
+
+@pytest.mark.parametrize("ground", [120, 160, 200])
+def test_a_middle_grey_ground_is_measured_from_as_the_object_is_darker_or_lighter(ground):
+    pixels = np.full((60, 60), ground, np.uint8)
+    for ink in (20, 250):
+        pixels[10:50, 20:40] = ink
+        image = read(pixels, sharpen=False)
+        assert (image[:, 7:21] > 180).all()
+        assert not image[:, :7].any()
+
+
+def test_what_is_lighter_and_darker_than_its_ground_is_cut_out_and_laid_on_white():
+    ground = np.full((200, 160), 100, np.uint8)
+    ground[40:160, 50:80], ground[40:160, 80:110] = 20, 200
+    cut_out = np.dstack([ground] * 4)
+    cut_out[..., 3] = 0
+    cut_out[40:160, 50:110, 3] = 255
+    assert_array_equal(read(ground), read(cut_out))
+
+
+def test_a_doubtful_crop_warns_and_names_the_picture_and_the_remedy(tmp_path, recwarn):
+    path = tmp_path / "photo.png"
+    path.write_bytes(encoded(with_frame(garment(), 9, 0)))
+    speck = np.full((100, 100), 255, np.uint8)
+    speck[50, 50] = 0
+    spots = np.full((1000, 1000), 255, np.uint8)
+    for top, left in np.ndindex(5, 5):
+        spots[200 * top + 50 :, 200 * left + 50 :][:20, :20] = 0
+    spots[400:480, 400:480] = 0
+    for item, name, why in (
+        (path, r".*photo\.png", "fills the picture"),
+        (speck, r"X\[0\]", "very small"),
+        (spots, r"X\[0\]", "many small parts"),
+    ):
+        message = f"{name}: the object may not have been found: .*{why}.*background"
+        with pytest.warns(UserWarning, match=message) as caught:
+            read(item)
+        assert caught[0].filename == __file__
+        assert len(caught) == 1
+    read(garment())
+    read(speck, background="white")  # was chosen
+    assert not recwarn
 
 
 # Images of the data set
@@ -443,6 +549,22 @@ def test_a_hostile_file_is_an_error_that_names_it(name, tmp_path):
         read(path)
     with pytest.raises(DatasetError, match=r"^X\[1\]: \w"):
         ImageFileReader().transform([picture(), io.BytesIO(HOSTILE[name])])
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"\xff\x4f\xff\x51\0\x2f", "JPEG 2000"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg">', "SVG"),
+        (b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- a shoe --><svg>', "SVG"),
+    ],
+)
+def test_pictures_of_formats_that_are_not_read_are_told_to_be_converted(start, kind):
+    with pytest.raises(DatasetError, match=f"is in the format {kind}, which is not read.*to PNG"):
+        read(io.BytesIO(start + bytes(100)))
 
 
 UNHARMED = {
