@@ -289,7 +289,7 @@ class TestWhatCannotBeKept:
         assert fits == expected
 
     def test_is_what_finds_no_room_and_leaves_no_half_file(self, cached, full):
-        folder = full("memory", size="8k")
+        folder = full("memory", size="16k")
         with pytest.warns(UserWarning, match="fits cannot be kept in .*No space left on device"):
             found, _ = cached(memory=folder)
         expected, _ = cached(memory=None)
