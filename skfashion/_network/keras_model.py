@@ -1,4 +1,4 @@
-"""The network as a Keras model that trains on data which stay on the device, and its cache."""
+"""A trainable Keras model that keeps its data on the device, and a cache of compiled models."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,12 +19,12 @@ from skfashion._network.keras_layers import (
 from skfashion._network.tensorflow import keras, tf
 from skfashion._utils.types import AnyArray
 
-# Training steps in one call of TensorFlow, at most: as Keras' `steps_per_execution`. More gain
-# nothing, and callbacks see a batch only at the end of a call.
+# Maximum number of training steps per TensorFlow call, like Keras' `steps_per_execution`. More is
+# not faster, and callbacks run only between calls.
 _STEPS_PER_CALL = 16
 
-# Multiply-adds in one call, at most: half a second on two cores. Python handles Ctrl-C between
-# two calls.
+# Maximum number of multiply-adds per call: about half a second on two cores. Python handles Ctrl-C
+# only between calls.
 _MULTIPLY_ADDS_PER_CALL = 30e9
 
 # Settings that callbacks may change.
@@ -95,12 +95,12 @@ class Network(keras.Sequential):
             (*state.weights, *state.momentums, *state.velocities),
             strict=True,
         ):
-            variable.value.assign(value)  # of TensorFlow: Keras' own takes twice as long
+            variable.value.assign(value)  # keras.Variable.assign takes twice as long
         self.optimizer.iterations.assign(state.iterations)
         self.epoch = epoch
 
     def get_state(self) -> TrainingState:
-        """Copy weights and optimizer."""
+        """Return a copy of the weights and the optimizer's state."""
         arrays = [
             variable.value.numpy().copy()
             for variable in (*self.trainable_variables, *self._moments())
@@ -294,15 +294,15 @@ class Network(keras.Sequential):
         images, labels, weights = data
         with tf.GradientTape() as tape:
             probabilities = self(images, training=True)
-            # The sum of the weighted losses over the rows of the batch, as Keras has it. Not by
-            # `compute_loss`, which rounds it to the user's global `floatx`.
+            # The sum of the weighted losses divided by the number of rows, as in Keras.
+            # `compute_loss` would round it to the user's global `floatx`.
             loss = self.loss(labels, probabilities, weights)
         gradients = tape.gradient(loss, self.trainable_variables)
         self.optimizer.apply(gradients, self.trainable_variables)
         return self._sums(loss, labels, probabilities, weights)
 
     def _score_batch(self, data: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Score a batch: the sums of `_train_batch`."""
+        """Evaluate a batch. Return the same sums as `_train_batch`."""
         images, labels, weights = data
         probabilities = self(images, training=False)
         loss = self.loss(labels, probabilities, weights)
@@ -397,15 +397,15 @@ def hears_batches(callback: keras.callbacks.Callback) -> bool:
 
 
 class NetworkCache:
-    """Keeps compiled networks for trainings to come.
+    """Cache of compiled networks for later fits.
 
-    Compiling costs seconds, and memory that TensorFlow never frees. Overwriting a state costs
-    neither. A network belongs to whoever acquired it, so threads get different ones.
+    Compiling takes seconds, and memory that TensorFlow never frees. Setting the state of a compiled
+    network takes neither. `acquire` removes the network from the cache, so threads never share one.
 
     Parameters
     ----------
     capacity : int, default=16
-        Networks that are kept. The least recently used one goes first.
+        Maximum number of networks. The least recently used one is dropped first.
     """
 
     def __init__(self, capacity: int = 16) -> None:

@@ -1,4 +1,4 @@
-"""Training: the loop over epochs through SciKeras, early stopping, callbacks and checkpoints.
+"""Training through SciKeras: progress, early stopping, callbacks and checkpoints.
 
-It takes checked arrays and returns arrays. It must not know the classifier or its labels.
+It takes validated arrays and returns arrays. It must not import `_classifier`.
 """

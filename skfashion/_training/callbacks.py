@@ -1,4 +1,4 @@
-"""Reports each epoch: to scikit-learn's callbacks, and as a line where `verbose` asks for it."""
+"""Checks the user's Keras callbacks, calls scikit-learn's callbacks, and prints epochs."""
 
 import sys
 import time
@@ -22,8 +22,8 @@ try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # scikit-learn before 1.9 has no callbacks, and no `set_callbacks`
 
-    class CallbackSupportMixin:  # type: ignore[no-redef]  # there is but one of them
-        """Stands for scikit-learn's."""
+    class CallbackSupportMixin:  # type: ignore[no-redef]  # defined only if scikit-learn has none
+        """Stand-in for scikit-learn's class."""
 
     def with_callbacks(method: Any) -> Any:
         """Return the method as it is."""
@@ -41,7 +41,7 @@ _CHANGE_TRAINING = ("EarlyStopping", "LearningRateScheduler", "ReduceLROnPlateau
 
 
 def check_keras_callbacks(callbacks: Any, *, with_memory: bool) -> None:
-    """Refuse what is no Keras callback, and what cannot work here.
+    """Raise an error for objects that are not Keras callbacks, and for those that cannot work here.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def check_keras_callbacks(callbacks: Any, *, with_memory: bool) -> None:
     ValueError
         If a callback cannot work here, or changes the training where epochs are stored.
     """
-    # Whoever made a Keras callback has imported Keras.
+    # If there is a Keras callback, Keras is already imported.
     of_keras = getattr(sys.modules.get("keras"), "callbacks", None)
     base = getattr(of_keras, "Callback", ())
     for callback in callbacks or ():
@@ -79,17 +79,18 @@ def check_keras_callbacks(callbacks: Any, *, with_memory: bool) -> None:
 
 
 class SklearnCallbacks:
-    """A fit and its epochs as tasks of scikit-learn's callbacks.
+    """Calls scikit-learn's callbacks for a fit and for each of its epochs.
 
     Parameters
     ----------
     estimator : FashionCNN
-        Which is being fitted.
+        The estimator being fitted.
     X, y : array-like
         Training rows as the user gave them, so that a scorer may take them.
     sample_weight : array-like or None
     attributes_of : callable
-        Fitted attributes of a `FitResult`: they make the estimator that callbacks predict with.
+        Turns a `FitResult` into fitted attributes, from which scikit-learn builds the estimator
+        for its callbacks.
     """
 
     def __init__(
@@ -110,13 +111,13 @@ class SklearnCallbacks:
             self._fit.call_on_fit_task_begin(**self._arguments)
 
     def begin_epoch(self) -> None:
-        """Call the callbacks at the begin of an epoch."""
+        """Call the callbacks at the start of an epoch."""
         if self._fit is not None:
             self._epoch = self._fit.subcontext(task_name="epoch")
             self._epoch.call_on_fit_task_begin(**self._arguments)
 
     def end_epoch(self, result: Callable[[], FitResult | None]) -> bool:
-        """Call them at its end.
+        """Call the callbacks at the end of an epoch.
 
         Parameters
         ----------
@@ -157,7 +158,7 @@ class Reporter:
     def __init__(self, verbose: int = 0, callbacks: SklearnCallbacks | None = None) -> None:
         self._verbose, self._callbacks = verbose, callbacks
         self._began = 0.0
-        # Seconds of the latest epochs alone: the first one is slower.
+        # Durations of the last 5 epochs, to estimate the time left; the first epoch is slower.
         self._seconds: deque[float] = deque(maxlen=5)
 
     def begin(self) -> None:
@@ -175,12 +176,12 @@ class Reporter:
         *,
         stored: bool = False,
     ) -> bool:
-        """Report that it ended.
+        """Report that an epoch ended.
 
         Parameters
         ----------
         epoch, last : int
-            Its number, and that of the last one to come.
+            Number of this epoch and of the last one.
         measured : dict of str to float
         result : callable
             As in `SklearnCallbacks.end_epoch`.

@@ -27,7 +27,9 @@ _ROWS_HASHED_AT_ONCE = 1000  # as floats they take 3 MB
 def locate_checkpoints(
     directory: Path, architecture: Architecture, settings: TrainingSettings, data: TrainingData
 ) -> dict[str, str]:
-    """Find the place of a training's checkpoints, by all that shapes its weights.
+    """Return the directory and key of a training's checkpoints.
+
+    The key hashes everything that affects the weights.
 
     Parameters
     ----------
@@ -59,7 +61,7 @@ def locate_checkpoints(
 
 
 def _hash_rows(digest: Any, rows: TrainingData, pixel_max: float, dtype: FloatName) -> None:
-    """Hash what the network computes with: bytes and floats of the same values are equal."""
+    """Hash the arrays as the network uses them: equal scaled values have equal hashes."""
     for array in rows.arrays:
         digest.update(f"|{array.shape}|".encode())
         for first in range(0, len(array), _ROWS_HASHED_AT_ONCE):
@@ -83,9 +85,9 @@ class Checkpoints:
     directory : path-like
         The user's `memory`. It is made at the first writing.
     key : str
-        Of this training, see `locate_checkpoints`.
+        Key of this training, see `locate_checkpoints`.
     shapes : list of tuple of int
-        Of the weights.
+        Shapes of the weights.
     """
 
     def __init__(self, directory: StrPath, key: str, shapes: Iterable[Iterable[int]]) -> None:

@@ -38,7 +38,7 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What shapes every epoch, beside the architecture and the data.
+    """Hyperparameters of the training, without those of the architecture.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Trains a network through SciKeras. This is the only module that names SciKeras."""
+"""Trains a network through SciKeras. This is the only module that imports SciKeras."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,11 +19,11 @@ from skfashion._utils.types import AnyArray
 
 
 @contextmanager
-def _for_this_module_alone() -> Iterator[None]:
-    """Import SciKeras as if nobody had, unless the user did before.
+def _undo_patches() -> Iterator[None]:
+    """Undo what the import of SciKeras changes in Keras, unless the user had imported it before.
 
-    Its import changes how all of Keras' objects are pickled and copied: models with a Lambda no
-    longer are, and pickles cannot be read without SciKeras. Who imports it later gets that then.
+    SciKeras changes how all Keras objects are pickled and copied: models with a Lambda no longer
+    can be, and pickles cannot be read without SciKeras. A later import by the user does it again.
     """
     if "scikeras" in sys.modules:
         yield
@@ -43,7 +43,7 @@ def _for_this_module_alone() -> Iterator[None]:
             del sys.modules[name]
 
 
-with _for_this_module_alone():
+with _undo_patches():
     from scikeras.wrappers import KerasClassifier
 
 _MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
@@ -60,10 +60,12 @@ def train(
     progress: Progress,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
-    """Train until the end that `progress` sees.
+    """Train until `progress.ended`.
 
-    Each epoch depends on the state before it, the seed and its number alone, so ten epochs are
-    five epochs and then five more.
+    An epoch depends only on the state before it, the seed and its number. So training 5 epochs and
+    then 5 more equals training 10.
+
+    A KeyboardInterrupt passes through: `FashionCNN` keeps the completed epochs.
 
     Parameters
     ----------
@@ -71,9 +73,9 @@ def train(
     settings : TrainingSettings
     data : TrainingData
     progress : Progress
-        Where the training stands; it is moved on.
+        Progress so far; updated in place.
     callbacks : list of keras.callbacks.Callback
-        The user's.
+        Keras callbacks of the user.
 
     Raises
     ------
@@ -92,7 +94,7 @@ def train(
         optimizer=Adam,
         optimizer__learning_rate=settings.learning_rate,
         optimizer__dtype=architecture.dtype,
-        optimizer__name="adam",  # a default name would count up Keras' global counters
+        optimizer__name="adam",  # a default name would advance Keras' global name counters
         loss=keras.losses.SparseCategoricalCrossentropy,
         loss__dtype=architecture.dtype,
         metrics=["accuracy"],
@@ -109,9 +111,9 @@ def train(
             data.labels,
             sample_weight=data.weights,
             initial_epoch=progress.epoch,
-            epochs=progress.last - progress.epoch,
+            epochs=progress.last - progress.epoch,  # SciKeras adds initial_epoch
         )
-    cache.release(classifier.model_)  # not one whose use failed
+    cache.release(classifier.model_)  # reuse the network only if the fit succeeded
     if recorder.diverged:
         raise ValueError(
             f"Training diverged in epoch {progress.epoch + 1}: the loss or the weights are no "
@@ -156,7 +158,7 @@ def build_network(
 
 
 class _Classifier(KerasClassifier):
-    """SciKeras' classifier for data that are checked and labels that are encoded already."""
+    """SciKeras' classifier without its checks: data are validated and labels encoded already."""
 
     @property
     def target_encoder(self) -> FunctionTransformer:
@@ -176,18 +178,18 @@ class _Classifier(KerasClassifier):
 
 
 class _Recorder(keras.callbacks.Callback):
-    """Calls the user's callbacks, records each epoch, and ends or advances the training.
+    """Calls the user's callbacks, records each epoch, stops, or jumps to a newer checkpoint.
 
     Parameters
     ----------
     progress : Progress
     others : list of keras.callbacks.Callback
-        The user's.
+        Keras callbacks of the user.
 
     Attributes
     ----------
     diverged : bool
-        Whether an epoch ended in what is not finite.
+        Whether the loss or the weights became non-finite.
     """
 
     def __init__(self, progress: Progress, others: Sequence[keras.callbacks.Callback]) -> None:
@@ -219,7 +221,7 @@ class _Recorder(keras.callbacks.Callback):
         self._call_others("on_epoch_end", epoch, {**logs})  # what they add is not in the history
         state = self.model.get_state()
         if not (np.isfinite(logs["loss"]) and all(np.isfinite(w).all() for w in state.weights)):
-            # The user of a TerminateOnNaN takes the epochs before it, if there are any.
+            # With TerminateOnNaN the user expects no error, but the earlier epochs, if any.
             expected = any(isinstance(o, keras.callbacks.TerminateOnNaN) for o in self.others)
             self.diverged = not (expected and self.progress.started)
             self.model.stop_training = True
@@ -234,7 +236,7 @@ class _Recorder(keras.callbacks.Callback):
                 self._restorable[number] = state, self.progress.epoch
         if self.progress.resume():
             state = self.progress.state
-            if not self.progress.ended:  # at its end, perhaps only the weights are stored
+            if not self.progress.ended:  # the last checkpoint may hold only the weights
                 self.model.set_state(state, self.progress.epoch)
         if self.progress.ended:
             self.model.stop_training = True
@@ -252,7 +254,7 @@ class _Recorder(keras.callbacks.Callback):
             self.progress.replace_state(state, self.progress.epoch)
 
     def _call_others(self, hook: str, *arguments: Any) -> None:
-        """Call a hook of the user's callbacks, and refuse what they may not change."""
+        """Call a hook of the user's callbacks. Raise an error if they changed too much."""
         if not self.others:
             return
         before = self._changeable() if self.progress.is_stored else []
@@ -277,7 +279,7 @@ class _Recorder(keras.callbacks.Callback):
 
 
 class _BatchRecorder(_Recorder):
-    """Calls hooks of batches too, which costs time where nobody hears them."""
+    """Calls batch hooks too, which cost time and are rarely overridden."""
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._call_others("on_train_batch_begin", batch, logs)

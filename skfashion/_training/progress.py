@@ -1,4 +1,4 @@
-"""Where a training stands: its state and history, early stopping, and what checkpoints spare it."""
+"""Progress of a training: state and history, early stopping, and resuming from checkpoints."""
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,12 +14,12 @@ from skfashion._utils.types import History
 
 
 class EarlyStopping(NamedTuple):
-    """When to stop, judged by the validation accuracy.
+    """Early stopping on the validation accuracy.
 
     Parameters
     ----------
     patience : int
-        Epochs without a rise by `tol` that end the training.
+        Stop after this many consecutive epochs that do not improve the best score by `tol`.
     tol : float
     """
 
@@ -29,7 +29,7 @@ class EarlyStopping(NamedTuple):
     def judge(self, scores: Sequence[float]) -> tuple[int, int | None]:
         """Find the best epoch, and the one to stop after.
 
-        MLPClassifier's rule as its documentation words it. Its code waits for one epoch more.
+        The rule documented for MLPClassifier, whose code waits one epoch longer.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class EarlyStopping(NamedTuple):
 
 
 class _Position(NamedTuple):
-    """Replaced as a whole, so that an interruption finds it consistent."""
+    """Current progress. It is replaced as a whole, so an interruption finds it consistent."""
 
     state: TrainingState
     history: History
@@ -65,14 +65,14 @@ class _Position(NamedTuple):
 
 
 class Progress:
-    """The epochs of a training: those behind it and those to come.
+    """Tracks completed and remaining epochs of a training.
 
     Parameters
     ----------
     state : TrainingState
         To start from.
     history : dict of str to list of float
-        Of the epochs before; it is not changed. Epochs are numbered on from them.
+        History of earlier epochs; not modified. Epoch numbers continue from it.
     epochs : int
         How many to train at most.
     early_stopping : EarlyStopping or None, default=None
@@ -80,7 +80,7 @@ class Progress:
     checkpoints : Checkpoints or None, default=None
         Epochs that are stored there are not trained again.
     reporter : Reporter or None, default=None
-        Is told about every epoch, and may stop the training.
+        Called at the start and end of each epoch; it may stop the training.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Progress:
 
     @property
     def state(self) -> TrainingState:
-        """After the newest epoch."""
+        """State after the newest epoch."""
         return self._now.state
 
     @property
@@ -112,12 +112,12 @@ class Progress:
 
     @property
     def started(self) -> bool:
-        """Whether an epoch of this training is behind it."""
+        """Whether an epoch of this training is complete."""
         return self.epoch > self._first
 
     @property
     def ended(self) -> bool:
-        """Whether no epoch is to come."""
+        """Whether the training has ended."""
         return self._now.stopped or self.epoch >= self.last
 
     @property
@@ -130,7 +130,7 @@ class Progress:
         self._reporter.begin()
 
     def record(self, measured: Mapping[str, float], state: TrainingState) -> None:
-        """Note an epoch that was trained, and store it.
+        """Record a trained epoch and store its checkpoint.
 
         Parameters
         ----------
@@ -161,7 +161,7 @@ class Progress:
             self._now = self._now._replace(state=state, best=epoch, best_state=state)
 
     def resume(self) -> bool:
-        """Go on from the newest checkpoint, if there is one ahead.
+        """Jump to the newest checkpoint, if it is ahead.
 
         Returns
         -------
