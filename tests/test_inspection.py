@@ -138,7 +138,7 @@ class TestOcclusionMap:
         X, y = data
         clf = FashionCNN(filters=(2,), dense_units=4, epochs=1, image_shape=(4, 16)).fit(X, y)
         assert occlusion_map(clf, X[0]).shape == (4, 16)
-        with pytest.raises(ValueError, match=r"image comes in \(16, 4\), .* fitted to \(4, 16\)"):
+        with pytest.raises(ValueError, match=r"image is \(16, 4\), .* fitted on \(4, 16\)"):
             occlusion_map(clf, X[0].reshape(16, 4))
 
     def test_of_pixels_that_no_square_holds_is_zero_beyond_them(self, data):
@@ -322,7 +322,7 @@ class TestOcclusionDisplay:
             ({"label": [0]}, "inconsistent numbers of samples"),
             ({"patch_size": 0}, "'patch_size'"),
             ({"estimator": {}}, "at least one classifier"),
-            ({"X": np.zeros((0, 64))}, "X holds no image"),
+            ({"X": np.zeros((0, 64))}, "X has no images"),
             ({"X": np.zeros(64)}, r"X has shape \(64,\): expected several images"),
         ],
     )

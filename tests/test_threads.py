@@ -7,6 +7,7 @@ import joblib
 import pytest
 from helpers import make_images, run_python
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 
 from skfashion import FashionCNN
 from skfashion._utils.environment import fingerprint, omp_num_threads, threads
@@ -90,6 +91,7 @@ def test_a_tensorflow_that_the_user_started_is_left_alone():
 
 def test_workers_share_the_cores_without_a_word_from_the_user(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    get_reusable_executor().shutdown()  # workers of other tests may have started TensorFlow
     each = max(joblib.cpu_count() // 2, 1)
     assert Parallel(n_jobs=2)(delayed(threads_after_a_fit)() for _ in range(2)) == [each] * 2
 
