@@ -203,16 +203,23 @@ def main():
         found = study(design)
         cover, *shares = (f"{share:.1%}" for share in found[0.0])
         levels.append(
-            (design, design.n_comparisons, *shares[0::4], *shares[1::4], *shares[2::4], cover)
+            (
+                str(design),
+                str(design.n_comparisons),
+                *shares[0::4],
+                *shares[1::4],
+                *shares[2::4],
+                cover,
+            )
         )
         shares = [[f"{share:.1%}" for share in found[drop][4::4]] for drop in (0.02, 0.05)]
-        powers.append((design, *shares[0], *shares[1]))
-    tests = ("corrected t", "McNemar", "ours")
+        powers.append((str(design), *shares[0], *shares[1]))
+    tests = ("t", "McNemar", "ours")
     print("\nNo difference: a given pair, any pair with the best, and the same after Holm")
-    columns = [f"{kind}: {test}" for kind in ("pair", "any", "adjusted") for test in tests]
-    print_table(("design", "comparisons", *columns, "95 % interval holds"), levels)
+    columns = [f"{kind} {test}" for kind in ("pair", "any", "adjusted") for test in tests]
+    print_table(("design", "comparisons", *columns, "interval holds"), levels)
     print("\nOne is worse by .02 or .05: how often its adjusted p is below .05")
-    columns = [f"{drop}: {test}" for drop in (".02", ".05") for test in tests]
+    columns = [f"{drop} {test}" for drop in (".02", ".05") for test in tests]
     print_table(("design", *columns), powers)
 
 
