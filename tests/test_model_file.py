@@ -291,7 +291,7 @@ UNSAVED = [
     (lambda clf: clf._optimizer_state["momentums"][0].fill(np.inf), "momentums/0 holds values"),
     (lambda clf: clf.weights_.pop(), r"weights/7 is missing: expected \('F32', \[3\]\)"),
     (lambda clf: clf.history_.update(f1=[0.0] * 8), "history/f1 is .*: expected no such tensor"),
-    (lambda clf: clf.history_.update(loss=[0], accuracy=[0]), "length of the history is 1: expec"),
+    (lambda clf: clf.history_.update(loss=[0], accuracy=[0]), "length of the history is 1"),
     (lambda clf: setattr(clf, "classes_", np.array([2, 1, 0])), "labels are not sorted"),
     (lambda clf: setattr(clf, "classes_", np.array([print, 1, 2])), "such as <built-in function"),
     (lambda clf: setattr(clf, "classes_", np.array([b"a", b"b", b"c"])), "of dtype .S1, such as"),
