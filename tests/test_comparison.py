@@ -172,6 +172,10 @@ class TestTable:
         assert np.isnan(found.table.loc[best, "accuracy_p_value"])
         assert found.table.loc[best, "accuracy_difference"] == 0
 
+    def test_a_score_may_be_an_array_without_a_dimension(self, mini):
+        found = compare(PAIR, *mini, cv=2, scoring=lambda clf, X, y: np.array(0.5))
+        assert (found.scores["score"] == 0.5).all()
+
     def test_several_metrics_have_columns_and_rows_of_their_own_and_the_first_decides(self, mini):
         X, y = mini
         macro = make_scorer(f1_score, average="macro")

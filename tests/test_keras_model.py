@@ -9,7 +9,9 @@ from skfashion import FashionCNN
 from skfashion._network import numpy_model
 from skfashion._network.architecture import Architecture
 from skfashion._network.keras_layers import Dropout
-from skfashion._network.keras_model import Network, NetworkCache, cache
+from skfashion._network.keras_model import Network
+from skfashion._network.network_cache import NetworkCache
+from skfashion._network.network_cache import network_cache as cache
 from skfashion._network.tensorflow import keras, tf
 from skfashion.datasets import load_fashion_mini
 

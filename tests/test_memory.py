@@ -25,7 +25,8 @@ from skfashion import FashionCNN
 from skfashion._cli.main import main
 from skfashion._network.architecture import TrainingState
 from skfashion._training.checkpoints import Checkpoints
-from skfashion._training.progress import EarlyStopping, Progress
+from skfashion._training.early_stopping import EarlyStopping
+from skfashion._training.progress import Progress
 from skfashion._utils import cache_directory
 
 # For each parameter that shapes a training, another value than that of `cnn`.

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skfashion import FashionCNN
 from skfashion._network import prediction
-from skfashion._network.keras_model import cache
+from skfashion._network.network_cache import network_cache as cache
 from skfashion._network.tensorflow import tf
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # a TensorFlow that the user started says what it likes

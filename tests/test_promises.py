@@ -108,7 +108,7 @@ class TestPromise3EqualInputsGiveEqualBits:
         assert train(X, y) == first
 
     def test_whatever_the_cache_holds(self, images, monkeypatch):
-        from skfashion._network.keras_model import cache
+        from skfashion._network.network_cache import network_cache as cache
 
         monkeypatch.setattr(cache, "capacity", 3)  # each network takes a second to compile
         first = train(*images)

@@ -154,7 +154,7 @@ def test_one_error_in_each_fold_against_none_is_not_much_evidence():
 @pytest.mark.slow
 @pytest.mark.parametrize(("learners", "n_rows"), [("different", 300), ("unstable", 1000)])
 def test_equally_good_classifiers_are_rarely_told_apart(monkeypatch, learners, n_rows):
-    """Less often than the level of .05 says, with some room for the luck of 60 comparisons."""
+    """No more often than the level of .05 says. The seeds are fixed: it is no matter of luck."""
     try:
         fetch_fashion_mnist(download_if_missing=False)
     except DatasetError:
@@ -165,5 +165,6 @@ def test_equally_good_classifiers_are_rarely_told_apart(monkeypatch, learners, n
     design = calibration.Design(getattr(calibration, learners), n_rows, 3, n_comparisons=60)
     rates = calibration.study(design, drops=(0.0,))[0.0]
     holds, *_, any_pair, adjusted, _ = rates
-    assert holds > 0.85
-    assert adjusted <= 0.12 < any_pair  # which is what looking for the best does
+    assert holds >= 0.9
+    assert adjusted <= 0.05
+    assert any_pair > 0.2  # looking for the best without an adjustment misleads

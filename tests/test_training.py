@@ -8,7 +8,7 @@ from helpers import weights_equal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfashion import FashionCNN
-from skfashion._training.progress import EarlyStopping
+from skfashion._training.early_stopping import EarlyStopping
 
 
 def test_history_has_an_entry_for_each_epoch(images, small):

@@ -31,7 +31,8 @@ from skfashion._training.callbacks import (
 )
 from skfashion._training.checkpoints import locate_checkpoints
 from skfashion._training.data import FitResult, TrainingSettings
-from skfashion._training.progress import EarlyStopping, Progress
+from skfashion._training.early_stopping import EarlyStopping
+from skfashion._training.progress import Progress
 from skfashion._utils.cache_directory import resolve_memory
 from skfashion._utils.types import (
     AnyArray,

@@ -5,13 +5,16 @@ import math
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal, TypeVar, overload
 
 from skfashion._utils.files import expand_user, make_folder
 from skfashion.datasets import fetch_fashion_mnist, load_fashion_csv, load_fashion_mini
 from skfashion.datasets._bunch import Arrays
 from skfashion.datasets._fetch import read_folder
+
+_Number = TypeVar("_Number", int, float)
 
 
 def add_data(command: argparse.ArgumentParser, *, default: str) -> None:
@@ -30,43 +33,27 @@ def add_seed(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=at_least(0), default=0, help="random_state; default: 0")
 
 
-def at_least(minimum: int) -> Callable[[str], int]:
-    """Return an argparse type for integers of at least `minimum`."""
+def _number(
+    convert: Callable[[str], _Number], is_right: Callable[[_Number], bool], expected: str
+) -> Callable[[str], _Number]:
+    """Return an argparse type for numbers of a kind."""
 
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = minimum - 1
-        if value < minimum:
-            raise argparse.ArgumentTypeError(f"{text!r} is not an integer of at least {minimum}")
-        return value
+    def parse(text: str) -> _Number:
+        with suppress(ValueError):
+            if is_right(value := convert(text)):
+                return value
+        raise argparse.ArgumentTypeError(f"{text!r} is not {expected}")
 
     return parse
 
 
-def positive_seconds(text: str) -> float:
-    """Parse a positive number of seconds, for argparse."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
-    return value
+def at_least(minimum: int) -> Callable[[str], int]:
+    """Return an argparse type for integers of at least `minimum`."""
+    return _number(int, lambda n: n >= minimum, f"an integer of at least {minimum}")
 
 
-def number_of_jobs(text: str) -> int:
-    """Parse joblib's `n_jobs`, for argparse."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value == 0:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not an integer other than 0 (-1 uses all cores)"
-        )
-    return value
+positive_seconds = _number(float, lambda n: 0 < n < math.inf, "a positive number of seconds")
+number_of_jobs = _number(int, bool, "an integer other than 0 (-1 uses all cores)")
 
 
 def parse_path(text: str) -> Path:

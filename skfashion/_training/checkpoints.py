@@ -2,8 +2,6 @@
 
 import contextlib
 import hashlib
-import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +12,7 @@ import numpy as np
 from skfashion._network.architecture import Architecture, TrainingState
 from skfashion._training.data import TrainingData, TrainingSettings
 from skfashion._utils import cache_directory, environment
-from skfashion._utils.files import read_sealed, write_sealed
+from skfashion._utils.array_files import read_arrays, write_arrays
 from skfashion._utils.types import AnyArray, FloatName, StrPath
 from skfashion._utils.warnings import warn
 
@@ -163,7 +161,8 @@ class Checkpoints:
         path = self._path(epoch, kind)
         shapes = self._shapes * {"figures": 0, "weights": 1, "optimizer": 2}[kind]
         try:
-            header, arrays = _unpack(read_sealed(path))
+            header, named = read_arrays(path)
+            arrays = [named[str(number)] for number in range(len(named))]
             expected = (_FORMAT, self._key, epoch, kind)
             if tuple(header[name] for name in ("format", "key", "epoch", "kind")) != expected:
                 raise ValueError("it belongs to another training")
@@ -223,7 +222,8 @@ class Checkpoints:
         try:
             cache_directory.make_entry_folder(self.folder)
             own = {"format": _FORMAT, "key": self._key, "epoch": epoch, "kind": kind}
-            write_sealed(path, _pack({**header, **own}, arrays), sweep=not self._swept)
+            named = {str(number): array for number, array in enumerate(arrays)}
+            write_arrays(path, {**header, **own}, named, sweep=not self._swept)
             self._swept = True
         except OSError as error:
             self._writable = False
@@ -236,16 +236,3 @@ class Checkpoints:
         if message not in self._warned:
             self._warned.add(message)
             warn(message)
-
-
-def _pack(header: Mapping[str, Any], arrays: Sequence[AnyArray]) -> memoryview:
-    buffer = io.BytesIO()
-    encoded = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    np.savez(buffer, encoded, *arrays)
-    return buffer.getbuffer()
-
-
-def _unpack(content: memoryview) -> tuple[dict[str, Any], list[AnyArray]]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        header, *arrays = (file[f"arr_{number}"] for number in range(len(file.files)))
-    return json.loads(header.tobytes()), arrays

@@ -11,7 +11,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skfashion._network.architecture import Architecture, TrainingState
 from skfashion._network.keras_layers import Adam
-from skfashion._network.keras_model import Network, cache, hears_batches
+from skfashion._network.keras_model import Network, hears_batches
+from skfashion._network.network_cache import network_cache
 from skfashion._network.tensorflow import computing_eagerly, keras
 from skfashion._training.data import TrainingData, TrainingSettings
 from skfashion._training.progress import Progress
@@ -113,7 +114,7 @@ def train(
             initial_epoch=progress.epoch,
             epochs=progress.last - progress.epoch,  # SciKeras adds initial_epoch
         )
-    cache.release(classifier.model_)  # reuse the network only if the fit succeeded
+    network_cache.release(classifier.model_)  # reuse the network only if the fit succeeded
     if recorder.diverged:
         raise ValueError(
             f"Training diverged in epoch {progress.epoch + 1}: the loss or the weights are no "
@@ -148,7 +149,7 @@ def build_network(
     architecture = Architecture(
         image_shape, tuple(filters), kernel_size, strides, dropout, dense_units, n_classes, dtype
     )
-    network = cache.acquire(architecture)
+    network = network_cache.acquire(architecture)
     if network is None:
         network = Network(architecture)
     else:

@@ -1,7 +1,7 @@
-"""Progress of a training: state and history, early stopping, and resuming from checkpoints."""
+"""Progress of a training: its state and history, and resuming from checkpoints."""
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,47 +10,8 @@ from skfashion._network.architecture import TrainingState
 from skfashion._training.callbacks import Reporter
 from skfashion._training.checkpoints import Checkpoints
 from skfashion._training.data import FitResult
+from skfashion._training.early_stopping import EarlyStopping
 from skfashion._utils.types import History
-
-
-class EarlyStopping(NamedTuple):
-    """Early stopping on the validation accuracy.
-
-    Parameters
-    ----------
-    patience : int
-        Stop after this many consecutive epochs that do not improve the best score by `tol`.
-    tol : float
-    """
-
-    patience: int
-    tol: float
-
-    def judge(self, scores: Sequence[float]) -> tuple[int, int | None]:
-        """Find the best epoch, and the one to stop after.
-
-        The rule documented for MLPClassifier, whose code waits one epoch longer.
-
-        Parameters
-        ----------
-        scores : list of float
-            Validation accuracy after each epoch.
-
-        Returns
-        -------
-        best : int
-            The epoch with the best score, counted from 1. 0 if there is no epoch.
-        stop : int or None
-            The epoch that ends the training, None if it goes on.
-        """
-        best_score, best, idle = -np.inf, 0, 0
-        for epoch, score in enumerate(scores, start=1):
-            idle = 0 if score >= best_score + self.tol else idle + 1
-            if score > best_score:
-                best_score, best = score, epoch
-            if idle >= self.patience:
-                return best, epoch
-        return best, None
 
 
 class _Position(NamedTuple):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import ArrayLike
+from sklearn.model_selection import check_cv
 
 from skfashion._utils.cache_directory import resolve_memory
 from skfashion._utils.types import StrPath
@@ -116,8 +117,8 @@ def compare(
 
     Notes
     -----
-    If a network is among the estimators, TensorFlow is started before the first fit of each
-    process. The start is not part of any fit's time.
+    If a network is among the estimators, each process starts TensorFlow before its first fit. The
+    start is not part of any fit's time.
 
     Ctrl-C ends the comparison: what is finished is returned, and estimators without all their fits
     have rows that say so. Before the first fit is finished it raises KeyboardInterrupt as usual.
@@ -159,8 +160,9 @@ def compare(
     metrics = _validation.check_scoring(scoring, estimators, X, y)
     _validation.check_timeout(timeout)
     directory = resolve_memory(memory)
-    groups, metadata = route(estimators, metrics, cv, y, groups, params)
-    folds: list[Any] = [*enumerate(_validation.make_folds(cv, X, y, groups))]
+    splitter = check_cv(cv, y, classifier=True)
+    groups, metadata = route(estimators, metrics, splitter, y, groups, params)
+    folds: list[Any] = [*enumerate(_validation.make_folds(splitter, X, y, groups))]
     if X_test is not None:
         folds.append((None, None))
     jobs = [
@@ -168,7 +170,8 @@ def compare(
         for name, estimator in estimators.items()
         for number, rows in folds
     ]
-    data = Data(X, y, X_test, y_test, metrics, any(map(contains_network, estimators.values())))
+    networks = [name for name, estimator in estimators.items() if contains_network(estimator)]
+    data = Data(X, y, X_test, y_test, metrics, networks)
     fit = fit_and_score if directory is None else ResultCache(directory, jobs, data)
     runs: list[Run] = []
     interrupted = False

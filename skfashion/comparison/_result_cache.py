@@ -4,7 +4,6 @@ A file holds what the estimator predicted, not its scores: another metric costs 
 """
 
 import io
-import json
 import os
 import pickle
 import sys
@@ -25,10 +24,10 @@ from sklearn.metrics import get_scorer
 from sklearn.preprocessing import LabelEncoder
 
 from skfashion._utils import cache_directory, environment
-from skfashion._utils.files import expand_user, read_sealed, write_sealed
+from skfashion._utils.array_files import read_arrays, write_arrays
+from skfashion._utils.files import expand_user
 from skfashion._utils.types import AnyArray
 from skfashion._utils.warnings import warn
-from skfashion.comparison._networks import contains_network
 from skfashion.comparison._runs import (
     RESPONSES,
     Data,
@@ -70,6 +69,7 @@ class ResultCache:
         self._directory = directory
         self._directory.mkdir(parents=True, exist_ok=True)
         self._settings: dict[str, dict[str, Any]] = {}
+        self._networks = data.networks
         # Scores by these are stored with the fit, since they may depend on all of the estimator.
         metrics = {
             name: metric
@@ -117,7 +117,7 @@ class ResultCache:
         run = score(job, data, fit)
         try:
             cache_directory.make_entry_folder(path.parent)
-            write_sealed(path, _pack(fit, key, data.y))
+            _write(path, fit, key, data.y)
         except Exception as error:  # of the disk, or of labels that y has not
             told = getattr(error, "strerror", None) or error
             warn(f"memory: fits cannot be kept in {path.parent} ({told}). They are done anew.")
@@ -127,14 +127,14 @@ class ResultCache:
         settings = {**self._settings[job.name], "fold": joblib.hash(job.rows)}
         if job.rows is not None:  # whoever adds a test set finds the folds again
             del settings["test_rows"]
-        if contains_network(job.estimator):
+        if job.name in self._networks:
             # Asked of the process that fits: it may have been given fewer threads.
             settings["environment"] = environment.fingerprint()
         return cache_directory.hash_settings(settings)
 
 
-def _pack(fit: Fit, key: str, y: AnyArray) -> bytes:
-    """A fit as an .npz file of numbers alone: labels become positions among those of y."""
+def _write(path: Path, fit: Fit, key: str, y: AnyArray) -> None:
+    """Write a fit as arrays of numbers: labels become positions among those of y."""
     labels = LabelEncoder().fit(y)
     kept = ("fit_seconds", "predict_ms_per_1000", "size_mb", "history", "scores", "warnings")
     header = {"key": key} | {name: getattr(fit, name) for name in kept}
@@ -142,17 +142,13 @@ def _pack(fit: Fit, key: str, y: AnyArray) -> bytes:
         "classes": labels.transform(fit.classes),
         "predict": labels.transform(fit.responses["predict"]),
     }
-    file = io.BytesIO()
-    np.savez(file, header=np.array(json.dumps(header)), **arrays)
-    return file.getvalue()
+    write_arrays(path, header, arrays)
 
 
 def _read(path: Path, key: str, y: AnyArray) -> Fit | None:
-    """A stored fit, None if there is none or it is damaged."""
+    """Read a fit; None if there is none or it is damaged."""
     try:
-        with np.load(io.BytesIO(read_sealed(path)), allow_pickle=False) as archive:
-            arrays = dict(archive)
-        header = json.loads(str(arrays.pop("header")))
+        header, arrays = read_arrays(path)
         if header.pop("key") != key:
             raise ValueError("it holds another fit")
         labels = LabelEncoder().fit(y)

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn import get_config
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import check_cv
 from sklearn.utils import check_consistent_length
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
@@ -31,7 +30,7 @@ class Routed(NamedTuple):
 def route(
     estimators: Mapping[str, Any],
     metrics: Mapping[str, Any],
-    cv: Any,
+    splitter: Any,
     y: AnyArray,
     groups: Any,
     params: Mapping[str, Any] | None,
@@ -41,8 +40,7 @@ def route(
     Parameters
     ----------
     estimators, metrics : dict
-    cv : object
-        The parameter of `compare`.
+    splitter : cross-validation generator
     y : ndarray
     groups : array-like or None
     params : dict or None
@@ -66,7 +64,6 @@ def route(
         return groups, {name: Routed(params, {}) for name in estimators}
     if groups is not None:
         raise ValueError("groups: with metadata routing enabled, pass params={'groups': ...}.")
-    splitter = check_cv(cv, y, classifier=True)
     to_score = MethodMapping().add(caller="fit", callee="score")
     routed = {}
     for name, estimator in estimators.items():

@@ -3,7 +3,7 @@
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.metaestimators import _safe_split
 
 from skfashion._utils.types import AnyArray, FloatArray, History
-from skfashion.comparison._networks import contains_network, get_history, start_tensorflow
+from skfashion.comparison._networks import get_history, start_tensorflow
 from skfashion.comparison._routing import Routed, take_rows
 from skfashion.comparison._size import measure_size
 
@@ -35,7 +35,7 @@ class Data(NamedTuple):
     X_test: Any
     y_test: Any
     scoring: Mapping[str, str | Callable[..., Any]]
-    with_networks: bool = False  # whether any estimator needs TensorFlow
+    networks: Sequence[str] = ()  # names of the estimators that need TensorFlow
 
 
 class Job(NamedTuple):
@@ -113,7 +113,6 @@ class Run:
         Positions of the rows that were scored, None for the test set.
     predictions : ndarray or None
         Labels predicted for them.
-    is_network : bool
     history : dict or None
         Loss and metrics of each epoch of a network.
     probabilities : ndarray or None
@@ -133,7 +132,6 @@ class Run:
     n_test: float = np.nan
     rows: AnyArray | None = None
     predictions: AnyArray | None = None
-    is_network: bool = False
     history: History | None = None
     probabilities: FloatArray | None = None
     warnings: list[str] = field(default_factory=list)
@@ -163,9 +161,6 @@ def failed_run(job: Job, error: BaseException) -> Run:
 def run(job: Job, data: Data, fit: Callable[[Job, Data], Run]) -> Run:
     """Do a job by `fit_and_score` or the like, and turn an exception into a failed run."""
     try:
-        if data.with_networks:
-            # At the first task of a worker. joblib stops a worker that grows by 300 MB later.
-            start_tensorflow()
         return fit(job, data)
     except Exception as error:
         return failed_run(job, error)
@@ -192,6 +187,10 @@ def fit_and_score(job: Job, data: Data) -> Run:
 
 def fit_estimator(job: Job, data: Data) -> Fit:
     """Fit a clone of the estimator and let it predict the rows to score."""
+    if data.networks:
+        # Before the first fit of a worker, whatever it is: joblib stops a worker that grows by
+        # 300 MB after its first task.
+        start_tensorflow()
     train = None
     if job.rows is None:
         X_train, y_train, X_test = data.X, data.y, data.X_test
@@ -266,7 +265,6 @@ def score(job: Job, data: Data, fit: Fit) -> Run:
         n_train=len(data.y if job.rows is None else job.rows[0]),
         n_test=len(y_test),
         predictions=fit.responses["predict"],
-        is_network=contains_network(job.estimator),
         history=fit.history,
         warnings=[*fit.warnings, *recorded],
     )
@@ -274,7 +272,7 @@ def score(job: Job, data: Data, fit: Fit) -> Run:
         result.scores |= {"accuracy": float(np.mean(result.predictions == y_test))}
     else:
         result.rows = job.rows[1]
-        if result.is_network and fit.has("predict_proba"):
+        if job.name in data.networks and fit.has("predict_proba"):
             result.probabilities = _probabilities(fit, data.y)
     return result
 

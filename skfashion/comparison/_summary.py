@@ -78,7 +78,7 @@ def from_runs(runs: Sequence[Run], data: Data, names: Sequence[str]) -> Comparis
         )
         if tested
         else None,
-        networks=[name for name in names if any(run.is_network for run in folds[name])],
+        networks=data.networks,
     )
 
 
@@ -107,6 +107,13 @@ class _Scores:
         for run in runs:
             self._n_scored[run.rows] += 1
         self._n_rows = int(np.count_nonzero(self._n_scored))
+        self._design_effects = {
+            metric: _statistics.score_design_effect(
+                np.array([self.of(name, metric) for name in self.names]), self.n_test
+            )
+            for metric, scorer in data.scoring.items()
+            if scorer == "accuracy"
+        }
 
     def of(self, name: str, metric: str) -> FloatArray:
         """Return the scores of the folds."""
@@ -115,10 +122,9 @@ class _Scores:
     def interval(self, name: str, metric: str) -> tuple[float, float]:
         """Return the 95 % interval of the expected score."""
         values, scorer = self.of(name, metric), self._data.scoring[metric]
-        if scorer == "accuracy":
-            everyone = np.array([self.of(name, metric) for name in self.names])
-            effect = _statistics.score_design_effect(everyone, self.n_test)
-            return _statistics.proportion_interval(float(values.mean()), self._n_rows / effect)
+        if metric in self._design_effects:
+            n_rows = self._n_rows / self._design_effects[metric]
+            return _statistics.proportion_interval(float(values.mean()), n_rows)
         bounded = isinstance(scorer, str) and scorer.startswith(_BOUNDED)
         return _statistics.mean_interval(values, self.n_train, self.n_test, bounded=bounded)
 
@@ -128,7 +134,7 @@ class _Scores:
             frozenset(pair): self.of(pair[0], metric) - self.of(pair[1], metric)
             for pair in combinations(self.names, 2)
         }
-        if self._data.scoring[metric] == "accuracy":
+        if metric in self._design_effects:
             counts = {pair: self._count_rows(*pair) for pair in differences}
             return _statistics.mcnemar_tests(counts, differences, self._n_rows, self.n_test)
         return {

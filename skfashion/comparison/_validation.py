@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import get_scorer, get_scorer_names
-from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit, check_cv
+from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
 from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
@@ -99,22 +99,21 @@ def _count_features(X: Any) -> int | None:
     return math.prod(array.shape[1:]) if array.dtype.kind in "biufc" else None
 
 
-def make_folds(cv: Splits, X: Any, y: AnyArray, groups: Any) -> list[tuple[AnyArray, AnyArray]]:
+def make_folds(splitter: Any, X: Any, y: AnyArray, groups: Any) -> list[tuple[AnyArray, AnyArray]]:
     """Return the folds as pairs of index arrays."""
     folds: list[Any] = [
         tuple(np.flatnonzero(rows) if np.asarray(rows).dtype == bool else rows for rows in fold)
-        for fold in check_cv(cv, y, classifier=True).split(X, y, groups)
+        for fold in splitter.split(X, y, groups)
     ]
     if len(folds) < 2:
         raise ValueError(
-            f"cv={cv!r} makes {len(folds)} split: expected two or more, to estimate how far scores "
-            "spread."
+            f"cv makes {len(folds)} split: expected two or more, to estimate how far scores spread."
         )
     for number, (train, test) in enumerate(folds):
         if not len(train) or not len(test):
             raise ValueError(
-                f"cv={cv!r}: split {number} has {len(train)} rows to train on and {len(test)} to "
-                "score, expected at least one of each."
+                f"cv: split {number} has {len(train)} rows to train on and {len(test)} to score, "
+                "expected at least one of each."
             )
     return folds
 
@@ -171,7 +170,7 @@ def _refuse_metric_functions(metric: Metric) -> None:
         first = next(iter(inspect.signature(metric).parameters), "")
     except (TypeError, ValueError):  # some builtins have no signature
         return
-    if first in ("y_true", "y_test"):
+    if first == "y_true":
         name = _name(metric)
         raise ValueError(
             f"scoring has the metric function {name}, which takes labels: expected a scorer, which "
@@ -219,7 +218,7 @@ def _try_scorer(name: str, metric: Metric, X: Any, y: AnyArray) -> None:
                     f"scoring: the metric {name!r} cannot be computed for these labels: {error}"
                 ) from error
             return  # your own function may need more than a dummy has
-    if not isinstance(score, Real):
+    if np.ndim(score) != 0 or np.asarray(score).dtype.kind not in "biuf":
         kind = "a dict" if isinstance(score, dict) else f"{score!r}"[:100]
         raise ValueError(
             f"scoring: the metric {name!r} returns {kind}: expected a number. Give several metrics "

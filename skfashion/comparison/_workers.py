@@ -123,7 +123,7 @@ class _Worker:
     def run(self, job: Job, data: Data, fit: Callable[[Job, Data], Run], timeout: float) -> Run:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(max_workers=1, env=self._environment)
-            self._executor.submit(_warm_up, data.with_networks).result()  # does not count
+            self._executor.submit(_warm_up, bool(data.networks)).result()  # does not count
         try:
             return self._executor.submit(run, job, data, fit).result(timeout)
         except BaseException:

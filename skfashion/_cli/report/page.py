@@ -121,4 +121,4 @@ def _summary(comparison: Comparison) -> str:
 
 def _score(row: Any, metric: str) -> str:
     mean, low, high = (row[f"{metric}_{part}"] for part in ("mean", "low", "high"))
-    return f"{mean:.3f}" + (f" (95 % interval {low:.3f} to {high:.3f})" if low == low else "")
+    return f"{mean:.3f}" + (f" (95 % interval {low:.3f} to {high:.3f})" if np.isfinite(low) else "")
