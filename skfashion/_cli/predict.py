@@ -75,9 +75,11 @@ def run(arguments: argparse.Namespace) -> int:
             answer["error"] = name_in_unicode(str(error))
         if arguments.json:
             print(json.dumps(answer), flush=True)
-        elif "error" in answer:
-            print(f"skfashion: {escape(answer['error'])}", file=sys.stderr)
-        else:
+            continue
+        for key in ("warning", "error"):
+            if key in answer:
+                print(f"skfashion: {escape(answer[key])}", file=sys.stderr)
+        if "error" not in answer:
             best, second = (
                 f"{part['label']} {part['probability']:.3f}"
                 for part in (answer, answer["runner_up"])
@@ -87,9 +89,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _predict(clf: FashionCNN, reader: ImageFileReader, name: str) -> dict[str, Any]:
-    """Return label, probability and runner-up of one image."""
+    """Return label, probability and runner-up of one image, and the reader's warning if any."""
     source: Any = _StandardInput() if name == "-" else name
-    [row] = reader.transform([source])
+    with warnings.catch_warnings(record=True, action="always") as recorded:
+        [row] = reader.transform([source])
+    doubts = [name_in_unicode(str(warning.message)) for warning in recorded]
     # The model may have another pixel_max, and lack the pixels that only pad the image to a square.
     X = [row[: clf.n_features_in_] * clf.pixel_max_ / 255]
     with warnings.catch_warnings():
@@ -101,7 +105,8 @@ def _predict(clf: FashionCNN, reader: ImageFileReader, name: str) -> dict[str, A
         for label, probability in zip(_json_labels(clf), probabilities, strict=True)
     ]
     runner_up, best = sorted(answers, key=itemgetter("probability"))[-2:]
-    return {**best, "runner_up": runner_up}
+    answer = {**best, "runner_up": runner_up}
+    return {**answer, "warning": " ".join(doubts)} if doubts else answer
 
 
 def _json_labels(clf: FashionCNN) -> list[Any]:

@@ -94,6 +94,23 @@ class TestPredict:
             for path, (label, p, second, q) in found
         ]
 
+    def test_a_doubtful_picture_is_answered_with_a_warning_in_one_line(
+        self, model, photos, tmp_path, capsys
+    ):
+        noise = tmp_path / "noise.png"
+        values = np.random.default_rng(0).integers(0, 256, (90, 60, 3), dtype=np.uint8)
+        Image.fromarray(values).save(noise)
+        with warnings.catch_warnings(action="error"):  # none gets past the command
+            assert main(["predict", model, str(noise), photos[0]]) == 0
+            out, err = capsys.readouterr()
+            assert main(["predict", "--json", model, str(noise), photos[0]]) == 0
+        assert len(out.splitlines()) == 2
+        [line] = err.splitlines()
+        assert line.startswith(f"skfashion: {noise}")
+        doubtful, clear = map(json.loads, capsys.readouterr().out.splitlines())
+        assert f"skfashion: {doubtful['warning']}" == line
+        assert "warning" not in clear
+
     @pytest.mark.parametrize("flags", [[], ["--json"]])
     def test_answers_the_others_where_one_file_fails(self, model, photos, tmp_path, capsys, flags):
         text = tmp_path / "text.png"
