@@ -234,7 +234,9 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         Returns
         -------
         FashionCNN
-            Fitted, with equal weights. `staged_predict_proba` is not to be had from it.
+            Fitted, with equal weights. Its probabilities are equal, bit for bit, where NumPy
+            predicts before and after, and within 1e-5 where TensorFlow does.
+            `staged_predict_proba` is not to be had from it.
 
         Raises
         ------
@@ -285,7 +287,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validation.check_images(self, X)
         logits = self._logits_of(X, self.weights_)
-        images.warn_if_scale_differs(X, self._typical_max)
+        images.warn_if_scale_differs(X.min(axis=1), X.max(axis=1), self._typical_max)
         return logits
 
     def _logits_of(self, X: AnyArray, weights: list[FloatArray]) -> FloatArray:
