@@ -10,6 +10,9 @@ import numpy as np
 
 from skfashion._utils.types import FloatArray, FloatName, ImageShape
 
+# Of weights: eleven times those of version 1.
+_LARGE_BYTES = 100e6
+
 # An image is zero-padded to what the network needs. Five convolutions of strides 2 need 63 x 63
 # pixels; past this many, strides and kernels cannot be meant for images that small.
 _MAX_PADDED_PIXELS = 128 * 128
@@ -20,6 +23,9 @@ _MAX_PARAMETERS = 10**9
 # Bytes of the largest feature map when predicting: 10,000 rows of version 1 take 1.5 s in such
 # batches, and 2.1 s in batches of 1,000.
 _FEATURE_BYTES = 16e6
+
+# Scaled pixels may take a third of that: more, of a tiny network, would soon be more than all rows.
+_PIXELS_PER_FEATURE = 3
 
 
 def smallest_side(n_convolutions: int, kernel_size: int, strides: int, *, most: float = inf) -> int:
@@ -190,8 +196,9 @@ class Architecture:
     @property
     def rows_at_a_time(self) -> int:
         """Images that are best predicted together: their largest feature map fits the cache."""
-        largest = max(map(prod, self.feature_maps)) * np.dtype(self.dtype).itemsize
-        return max(1, int(_FEATURE_BYTES // largest))
+        largest = max(map(prod, self.feature_maps))
+        largest = max(largest, _PIXELS_PER_FEATURE * prod(self.image_shape))
+        return max(1, int(_FEATURE_BYTES // (largest * np.dtype(self.dtype).itemsize)))
 
     def initial_weights(self, seed: int | Sequence[int]) -> list[FloatArray]:
         """Weights to start from: Keras' defaults, Glorot's uniform kernels and zero biases.
@@ -235,16 +242,48 @@ class TrainingState:
         second moments. None if only the weights are known, and then nothing can go on from them.
     iterations : int
         Steps taken. None as well.
+    lent : bool, default=False
+        Whether the arrays are a network's own, which a further epoch would have to copy.
     """
 
     weights: list[FloatArray]
     momentums: list[FloatArray] | None
     velocities: list[FloatArray] | None
     iterations: int | None
+    lent: bool = False
 
     @classmethod
     def initial(cls, architecture: Architecture, seed: int | Sequence[int]) -> Self:
         """The state before the first epoch."""
         weights = architecture.initial_weights(seed)
-        momentums, velocities = ([np.zeros_like(weight) for weight in weights] for _ in range(2))
-        return cls(weights, momentums, velocities, iterations=0)
+        # A single zero in the shape of many.
+        zeros = [np.broadcast_to(np.zeros((), w.dtype), w.shape) for w in weights]
+        return cls(weights, zeros, zeros, iterations=0)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there should not be more copies than must be."""
+        return sum(weight.nbytes for weight in self.weights) > _LARGE_BYTES
+
+    def copy(self, into: "TrainingState | None" = None) -> "TrainingState":
+        """Copy all arrays, into those of another state if there is one."""
+
+        def copy(
+            arrays: list[FloatArray] | None, others: list[FloatArray] | None
+        ) -> list[FloatArray] | None:
+            if arrays is None:
+                return None
+            others = others or [np.empty(array.shape, array.dtype) for array in arrays]
+            for other, array in zip(others, arrays, strict=True):
+                np.copyto(other, array)
+            return others
+
+        into = into or TrainingState([], None, None, None)
+        weights = copy(self.weights, into.weights)
+        assert weights is not None
+        return TrainingState(
+            weights,
+            copy(self.momentums, into.momentums),
+            copy(self.velocities, into.velocities),
+            self.iterations,
+        )

@@ -3,6 +3,7 @@
 # Before SciKeras, which imports TensorFlow loudly.
 from skfashion._network.tensorflow import keras  # isort: split
 
+import gc
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -17,6 +18,9 @@ from skfashion._network.keras_model import Network, cache
 from skfashion._training.data import TrainingData, TrainingSettings
 from skfashion._training.progress import Progress
 from skfashion._utils.types import AnyArray
+
+# A dropped network is memory that Python sees nothing of: it would collect its garbage too late.
+_BYTES_WORTH_COLLECTING = 100e6
 
 _MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -66,7 +70,7 @@ def train(
         callbacks=[*callbacks, recorder],  # the last one: it sees what the others changed
         verbose=0,
         fit__seed=settings.seed,
-        fit__initial_state=progress.state,
+        fit__initial_state=progress.take_state,
         fit__validation_data=data.validation and data.validation.arrays,
     )
     try:
@@ -77,10 +81,14 @@ def train(
             initial_epoch=progress.epoch,
             epochs=progress.last - progress.epoch,
         )
-        cache.release(classifier.model_)  # not one whose use failed
+        dropped = cache.release(classifier.model_)  # not one whose use failed
     finally:
-        for callback in callbacks:  # else the user's callbacks would keep and pickle the network
+        # Else the user's callbacks would keep and pickle the network.
+        for callback in (*callbacks, recorder):
             keras.callbacks.Callback.set_model(callback, None)
+        del classifier
+    if dropped > _BYTES_WORTH_COLLECTING:
+        gc.collect()
     if recorder.diverged:
         raise ValueError(
             f"Training diverged in epoch {progress.epoch + 1}: the loss or the weights are no "
@@ -169,10 +177,9 @@ class _Recorder(keras.callbacks.Callback):
             self.model.stop_training = True
             return
         self.progress.record({name: logs[name] for name in _MEASURED if name in logs}, state)
-        if self.progress.resume():
-            state = self.progress.state
-            if not self.progress.ended:  # at its end, perhaps only the weights are stored
-                self.model.set_state(state, self.progress.epoch)
+        # At its end, perhaps only the weights are stored.
+        if self.progress.resume() and not self.progress.ended:
+            self.model.set_state(self.progress.take_state(), self.progress.epoch)
         if self.progress.ended:
             self.model.stop_training = True
 

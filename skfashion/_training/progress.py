@@ -56,10 +56,9 @@ class EarlyStopping(NamedTuple):
 class _Position(NamedTuple):
     """Replaced as a whole, so that an interruption finds it consistent."""
 
-    state: TrainingState
     history: History
     best: int
-    best_state: TrainingState
+    best_state: TrainingState | None  # None before the first epoch, when the training has it
     stopped: bool = False
     n_epochs_trained: int = 0
 
@@ -70,7 +69,7 @@ class Progress:
     Parameters
     ----------
     state : TrainingState
-        To start from.
+        To start from. See `take_state`.
     history : dict of str to list of float
         Of the epochs before; it is not changed. Epochs are numbered on from them.
     epochs : int
@@ -98,12 +97,20 @@ class Progress:
         self._early_stopping = early_stopping
         self._checkpoints = checkpoints
         self._reporter = reporter or Reporter()
-        self._now = _Position(state, history, self._first, state)
+        self._next: TrainingState | None = state
+        self._copy: TrainingState | None = None  # of a lent state, to be overwritten by the next
+        self._now = _Position(history, self._first, state)
 
-    @property
-    def state(self) -> TrainingState:
-        """After the newest epoch."""
-        return self._now.state
+    def take_state(self) -> TrainingState:
+        """Hand over the state to train from, once: after the newest epoch.
+
+        Large networks would not fit the memory several times.
+        """
+        state, self._next = self._next, None
+        assert state is not None
+        if not self.started:
+            self._now = self._now._replace(best_state=None)
+        return state
 
     @property
     def epoch(self) -> int:
@@ -121,8 +128,16 @@ class Progress:
         return self._now.stopped or self.epoch >= self.last
 
     def begin_epoch(self) -> None:
-        """Report that the next epoch begins."""
+        """Keep what the next epoch would change, and report that it begins."""
+        self._keep_best()
         self._reporter.begin()
+
+    def _keep_best(self) -> None:
+        state = self._now.best_state
+        if state is not None and state.lent:
+            # Nobody else has the arrays of the last copy: the best epoch is another one now.
+            self._copy = state.copy(into=self._copy)
+            self._now = self._now._replace(best_state=self._copy)
 
     def record(self, measured: Mapping[str, float], state: TrainingState) -> None:
         """Note an epoch that was trained, and store it.
@@ -141,16 +156,22 @@ class Progress:
             values.append(float(measured.get(name, np.nan)))
         position = self._move(state, history)
         assert position is not None  # the best is this epoch, or was the best before
-        self._now = position._replace(n_epochs_trained=position.n_epochs_trained + 1)
+        n_trained = position.n_epochs_trained + 1
+        self._now = position._replace(n_epochs_trained=n_trained)
         if self._checkpoints is not None:
             self._checkpoints.save(state, history)
-        if self._reporter.end(self.epoch, self.last, measured, self._result_of_newest):
+
+        def result() -> FitResult:
+            """Make the result as if this epoch were the last, without early stopping."""
+            return FitResult(state.copy(), history, self.epoch, n_trained)
+
+        if self._reporter.end(self.epoch, self.last, measured, result):
             self._now = self._now._replace(stopped=True)
 
     def replace_state(self, state: TrainingState) -> None:
         """Take over what a callback changed after the last epoch."""
-        if self._early_stopping is None:
-            self._now = self._now._replace(state=state, best_state=state)
+        if self._early_stopping is None or not self.started:
+            self._now = self._now._replace(best_state=state)
 
     def resume(self) -> bool:
         """Go on from the newest checkpoint, if there is one ahead.
@@ -158,21 +179,27 @@ class Progress:
         Returns
         -------
         bool
-            Whether there was: then `state` and `epoch` are others.
+            Whether there was: then `epoch` is another, and `take_state` has its state.
         """
         if self._checkpoints is None or self.ended:
             return False
         found = self._checkpoints.find_latest(self.epoch, self.last)
-        position = None if found is None else self._move(*found)
-        if position is None:
+        if found is None or (position := self._move(*found)) is None:
             return False
-        first, self._now = self.epoch + 1, position
+        first, self._now, self._next = self.epoch + 1, position, found[0]
         self._report_stored(first)
         return True
 
     def result(self) -> FitResult:
         """Make the result of the fit."""
+        state = self._now.best_state
+        assert state is not None
+        # TensorFlow never gives back what it has held at its peak: of a large network a copy that
+        # was not needed before would come on top.
+        if not state.is_large or self._copy is not None:
+            self._keep_best()
         now = self._now
+        assert now.best_state is not None
         return FitResult(now.best_state, now.history, now.best, now.n_epochs_trained)
 
     def _report_stored(self, first: int) -> None:
@@ -203,7 +230,7 @@ class Progress:
         """Make the position after the epochs of a history; None if its best one is not stored."""
         best, stop = self._judge(history)
         if best == _n_epochs(history):
-            best_state = state
+            best_state: TrainingState | None = state
         elif best == self._now.best:
             best_state = self._now.best_state
         elif (found := self._load(best)) is not None:
@@ -212,7 +239,7 @@ class Progress:
             return None
         history = {name: values[:stop] for name, values in history.items()}
         n_trained = self._now.n_epochs_trained
-        return _Position(state, history, best, best_state, stop is not None, n_trained)
+        return _Position(history, best, best_state, stop is not None, n_trained)
 
     def _judge(self, history: History) -> tuple[int, int | None]:
         """Find the best epoch of this training, and the one to stop after."""
@@ -220,11 +247,6 @@ class Progress:
             return _n_epochs(history), None
         best, stop = self._early_stopping.judge(history["val_accuracy"][self._first :])
         return self._first + best, None if stop is None else self._first + stop
-
-    def _result_of_newest(self) -> FitResult:
-        """Make the result as if the newest epoch were the last, without early stopping."""
-        now = self._now
-        return FitResult(now.state, now.history, self.epoch, now.n_epochs_trained)
 
     def _result_of_stored(self, epoch: int) -> FitResult | None:
         found = self._load(epoch)
