@@ -3,6 +3,7 @@
 A few fits every day; many, and predictions and searches, among the slow tests.
 """
 
+import ctypes
 import gc
 import json
 import logging
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from helpers import run_python
+from helpers import make_images, run_python
 from joblib.externals.loky import get_reusable_executor
 from sklearn.model_selection import GridSearchCV
 
@@ -104,6 +105,37 @@ def test_fits_need_no_more_and_compile_nothing_after_the_tenth(mini, tmp_path, n
         clf = FashionCNN.v2(filters=(8, 16), kernel_size=3 + 2 * (rows % 2), epochs=1)
         clf.fit(X[:rows], y[:rows])
     assert programs() <= compiled
+
+
+def fit_structures(n):
+    """Bytes that each new structure keeps, once it is not among the networks that wait."""
+    from skfashion._network.keras_model import cache
+
+    cache.capacity = 2
+    X, y = make_images()
+    trim = ctypes.CDLL(None).malloc_trim
+
+    def fit(units):
+        FashionCNN(filters=(4,), dense_units=units, epochs=1, random_state=0).fit(X, y)
+
+    def look():
+        gc.collect()
+        trim(0)
+        return psutil.Process().memory_info().rss
+
+    for units in range(2, 10):
+        fit(units)
+    before = look()
+    for units in range(10, 10 + n):
+        fit(units)
+    return (look() - before) / n
+
+
+@pytest.mark.slow
+def test_a_new_structure_keeps_no_more_than_the_guide_says():
+    kept = float(run_python("import test_soak; print(test_soak.fit_structures(30))", timeout=400))
+    LOG.info("%.2f MB", kept / 1e6)
+    assert kept < 3e6
 
 
 @pytest.mark.slow

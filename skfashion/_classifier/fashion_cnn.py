@@ -171,7 +171,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     start the serial one with ``OMP_NUM_THREADS`` set to the threads of one worker.
 
     Memory does not grow with the number of fits of equal structure. Of each new structure
-    TensorFlow keeps 3 to 4 MB until the process ends, however small it is; oneDNN keeps some 0.5 MB
+    TensorFlow keeps 2 to 3 MB until the process ends, however small it is; oneDNN keeps some 0.5 MB
     for every new number of rows in a batch, of the 1,024 used last. Up to 16 compiled networks wait
     for fits to come, with weights and optimizers of 512 MB at the most. A fit makes one copy of its
     rows, in bytes where X is of bytes and else in `dtype`.

@@ -82,6 +82,17 @@ class Adam(keras.optimizers.Adam):
             learning_rate, dtype=dtype, trainable=False, name="learning_rate"
         )
 
+    def _backend_update_step(
+        self, grads: list[tf.Tensor], trainable_variables: list[Any], learning_rate: tf.Tensor
+    ) -> None:
+        """Update all variables.
+
+        Keras' way by `tf.distribute` keeps every graph that it was traced in until the process
+        ends, and with it the weights and the optimizer.
+        """
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            self.update_step(gradient, getattr(variable, "value", variable), learning_rate)
+
     def update_step(
         self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
     ) -> None:
