@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.model_selection import cross_validate
 
 from skfashion import FashionCNN
-from skfashion._network.keras_model import cache
+from skfashion._network.network_cache import network_cache as cache
 from skfashion._network.tensorflow import tf
 
 

@@ -1,5 +1,7 @@
 """The network is a Keras model: the original's layers, Keras' optimizer and loss, one state."""
 
+import gc
+
 import numpy as np
 import pytest
 from helpers import weights_equal
@@ -7,12 +9,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skfashion import FashionCNN
 from skfashion._network import numpy_model
-from skfashion._network.architecture import Architecture
+from skfashion._network.architecture import Architecture, TrainingState
 from skfashion._network.keras_layers import Dropout
 from skfashion._network.keras_model import Network
 from skfashion._network.network_cache import NetworkCache
 from skfashion._network.network_cache import network_cache as cache
 from skfashion._network.tensorflow import keras, tf
+from skfashion._training import loop
 from skfashion.datasets import load_fashion_mini
 
 
@@ -173,6 +176,42 @@ def test_initial_weights_are_glorots():
     assert abs(kernel.std() - limit / np.sqrt(3)) < 0.01 * limit
 
 
+def test_a_lent_state_outlives_the_next_epoch(images, small, trained_network):
+    network = trained_network(FashionCNN(**small), *images)
+    state = network.get_state()
+    before = state.copy()
+    X, y = images
+    network.fit(
+        X[..., np.newaxis],
+        y.astype(np.int32),
+        sample_weight=np.ones(len(y), np.float32),
+        batch_size=20,
+        epochs=1,
+        initial_state=lambda: before,
+    )
+    for name in ("weights", "momentums", "velocities"):
+        for lent, copied in zip(getattr(state, name), getattr(before, name), strict=True):
+            assert_array_equal(lent, copied)
+    assert not np.array_equal(network.get_weights()[0], before.weights[0])
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_training_keeps_one_state_beside_the_networks_own(images, small, early_stopping):
+    """The last one, or the best; and none in the first epoch."""
+    X, y = images
+    found = []
+
+    class Counter(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            gc.collect()
+            states = [thing for thing in gc.get_objects() if isinstance(thing, TrainingState)]
+            found.append([state.lent for state in states])
+
+    clf = FashionCNN(**{**small, "epochs": 3}, early_stopping=early_stopping)
+    clf.set_params(callbacks=[Counter()]).fit(X, y, X_val=X, y_val=y)
+    assert found == [[], [False], [False]]
+
+
 class TestDropout:
     @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
     def test_it_drops_at_its_rate_and_keeps_the_mean(self, rate):
@@ -254,6 +293,31 @@ class TestCache:
             architecture = Architecture((8, 8), (2,), 3, 1, False, units, 2, "float32")
             cache.release(cache.acquire(architecture) or self.network(units))
         assert [network.architecture.dense_units for network in cache._idle] == [4, 6]
+
+    def test_what_waits_is_bounded_in_bytes(self):
+        networks = [self.network(units) for units in (4, 5, 6, 4000)]
+        cache = NetworkCache(max_bytes=sum(network.n_bytes for network in networks[:3]) - 1)
+        dropped = [cache.release(network) for network in networks]
+        assert dropped == [0, 0, networks[0].n_bytes, networks[3].n_bytes]
+        assert cache._idle == networks[1:3]
+
+    def test_sixteen_networks_of_the_usual_size_are_kept(self):
+        version_1 = Architecture((28, 28), (8, 24, 48), 3, 1, False, 100, 10, "float32")
+        assert 16 * Network(version_1).n_bytes <= cache.max_bytes
+
+    def test_a_dropped_network_is_gone(self, images, small, monkeypatch):
+        monkeypatch.setattr(loop, "_BYTES_WORTH_COLLECTING", 0)
+        monkeypatch.setattr(cache, "max_bytes", 0)
+        cache.clear()
+
+        def parts():
+            gc.collect()
+            kinds = (Network, tf.Variable, tf.Graph)
+            return sum(isinstance(thing, kinds) for thing in gc.get_objects())
+
+        before = parts()
+        FashionCNN(**small).fit(*images)
+        assert parts() <= before
 
     def test_a_network_whose_use_failed_is_not_used_again(self, images, small):
         def fail(epoch, logs):

@@ -3,6 +3,7 @@
 A few fits every day; many, and predictions and searches, among the slow tests.
 """
 
+import ctypes
 import gc
 import json
 import logging
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from helpers import run_python
+from helpers import make_images, run_python
 from joblib.externals.loky import get_reusable_executor
 from sklearn.model_selection import GridSearchCV
 
@@ -59,10 +60,16 @@ class Growth:
 
 
 @pytest.mark.parametrize("n", [30, pytest.param(490, marks=pytest.mark.slow)])
-def test_fits_need_no_more_and_compile_nothing_after_the_tenth(mini, tmp_path, n):
+def test_fits_need_no_more_and_compile_nothing_after_the_tenth(tmp_path, n):
+    # In a process of its own: what other tests left in this one may grow by itself.
+    run = f"import test_soak; print(test_soak.fit_many({str(tmp_path)!r}, {n}))"
+    LOG.info(run_python(run, timeout=1200))
+
+
+def fit_many(folder, n):
     from tensorflow.python.eager.context import context
 
-    X, y = (part[:120] for part in mini)
+    X, y = (part[:120] for part in load_fashion_mini(return_X_y=True))
     rng = np.random.default_rng(0)
 
     def fit(number):
@@ -80,7 +87,7 @@ def test_fits_need_no_more_and_compile_nothing_after_the_tenth(mini, tmp_path, n
         if way == 1:
             clf.set_params(early_stopping=True, validation_fraction=1 / 3)
         elif way == 2:
-            clf.set_params(memory=tmp_path)
+            clf.set_params(memory=folder)
         elif way == 3:
             return clf.partial_fit(X, y, classes=range(10))
         elif way == 4:
@@ -99,11 +106,43 @@ def test_fits_need_no_more_and_compile_nothing_after_the_tenth(mini, tmp_path, n
         fit(number)
     # A compiled network is 10 MB: if each fifth fit kept one, 30 would keep 60. For each of 490 it
     # is 16 kB, less than a tenth of the weights of one network, and a state has three times those.
-    LOG.info(growth.check(8e6))
+    told = growth.check(8e6)
     for rows in range(100, 110):  # another number in the last batch
         clf = FashionCNN.v2(filters=(8, 16), kernel_size=3 + 2 * (rows % 2), epochs=1)
         clf.fit(X[:rows], y[:rows])
     assert programs() <= compiled
+    return told
+
+
+def fit_structures(n):
+    """Bytes that each new structure keeps, once it is not among the networks that wait."""
+    from skfashion._network.network_cache import network_cache as cache
+
+    cache.capacity = 2
+    X, y = make_images()
+    trim = ctypes.CDLL(None).malloc_trim
+
+    def fit(units):
+        FashionCNN(filters=(4,), dense_units=units, epochs=1, random_state=0).fit(X, y)
+
+    def look():
+        gc.collect()
+        trim(0)
+        return psutil.Process().memory_info().rss
+
+    for units in range(2, 10):
+        fit(units)
+    before = look()
+    for units in range(10, 10 + n):
+        fit(units)
+    return (look() - before) / n
+
+
+@pytest.mark.slow
+def test_a_new_structure_keeps_no_more_than_the_guide_says():
+    kept = float(run_python("import test_soak; print(test_soak.fit_structures(30))", timeout=400))
+    LOG.info("%.2f MB", kept / 1e6)
+    assert kept < 3e6
 
 
 @pytest.mark.slow

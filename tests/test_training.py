@@ -272,3 +272,75 @@ def test_a_batch_may_be_larger_than_the_rows(images, small):
     X, y = images
     large = FashionCNN(**{**small, "batch_size": 10**6}).fit(X, y)
     assert weights_equal(large, FashionCNN(**{**small, "batch_size": 120}).fit(X, y))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("tiny", [1e-50, 1e-200, 1e-320])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("class_weight", [None, "balanced", {0: 1e-100}])
+def test_very_unequal_weights_give_finite_figures(
+    images, small, dtype, class_weight, tiny, tmp_path
+):
+    X, y = images
+    weights = np.where(np.arange(len(y)) % 4 == 0, 1, tiny)
+    clf = FashionCNN(
+        **{**small, "epochs": 2},
+        dtype=dtype,
+        class_weight=class_weight,
+        validation_fraction=0.3,
+        early_stopping=True,
+    )
+    with np.errstate(all="raise"):
+        clf.fit(X, y, sample_weight=weights)
+    assert clf.n_iter_ >= 1
+    assert all(np.isfinite(values).all() for values in clf.history_.values())
+    clf.save(tmp_path / "model")
+
+
+@pytest.mark.parametrize(("heavy", "light"), [(1, 1e-50), (1e200, 1e-200), (5e-324, 0)])
+def test_weights_that_vanish_beside_others_change_nothing_in_validation(
+    images, small, heavy, light
+):
+    X, y = images
+    weights = np.r_[np.full(20, heavy), np.full(20, light)]
+    clf = FashionCNN(**{**small, "epochs": 1})
+    clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:], sample_weight_val=weights)
+    alone = FashionCNN(**{**small, "epochs": 1}).fit(
+        X[:80], y[:80], X_val=X[80:100], y_val=y[80:100]
+    )
+    for name in ("val_loss", "val_accuracy"):
+        assert clf.history_[name] == pytest.approx(alone.history_[name])
+
+
+def test_validation_rows_and_weights_are_taken_as_gradient_boosting_takes_them(images, small):
+    """In one word: the same arguments are taken, refused, and mean the same."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    X, y = images
+    X = X.reshape(len(X), -1)
+    cnn = FashionCNN(**{**small, "epochs": 2})
+    boosting = HistGradientBoostingClassifier(
+        max_iter=2, early_stopping=True, random_state=0, scoring="loss"
+    )
+    train, given = (X[:80], y[:80]), {"X_val": X[80:], "y_val": y[80:]}
+    weights = np.random.default_rng(0).random(40)
+
+    def figures(clf, **arguments):
+        clf.fit(*train, **arguments)
+        return clf.history_["val_loss"] if clf is cnn else list(clf.validation_score_)
+
+    for clf in (cnn, boosting):
+        # Weights of the training rows are not those of the validation rows, which are all 1.
+        without = figures(clf, **given)
+        assert figures(clf, **given, sample_weight_val=np.ones(40)) == pytest.approx(without)
+        assert figures(clf, **given, sample_weight_val=weights) != pytest.approx(without)
+        figures(clf, **given, sample_weight=np.arange(1, 81))
+        # A list will do, and so will integers.
+        assert figures(clf, **given, sample_weight_val=[2] * 40) == pytest.approx(without)
+        with pytest.raises(ValueError, match="y_val"):
+            clf.fit(*train, X_val=X[80:])
+        with pytest.raises(ValueError, match="X_val"):
+            clf.fit(*train, y_val=y[80:])
+        for wrong in (weights[:-1], np.full(40, np.nan)):
+            with pytest.raises(ValueError, match="weight"):
+                clf.fit(*train, **given, sample_weight_val=wrong)

@@ -249,7 +249,9 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         -------
         FashionCNN
             Fitted, with equal weights, of the class that `load` was called on: that of the file or
-            a subclass of it. Only a subclass and its heirs read what the subclass saved.
+            a subclass of it. Only a subclass and its heirs read what the subclass saved. Its
+            probabilities are equal, bit for bit, where NumPy predicts before and after, and within
+            1e-5 where TensorFlow does.
             `staged_predict_proba` is not to be had from it.
 
         Raises
@@ -309,7 +311,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validation.check_images(self, X)
         logits = self._logits_of(X, self.weights_)
-        images.warn_if_scale_differs(X, self._typical_max)
+        images.warn_if_scale_differs(X.min(axis=1), X.max(axis=1), self._typical_max)
         return logits
 
     def _logits_of(self, X: AnyArray, weights: list[FloatArray]) -> FloatArray:

@@ -141,7 +141,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         What pixels are divided by: the largest value among the training rows of positive weight
         (1 if all are zero). 1 for data with negative values, which a scaler made.
     weights_ : list of ndarray
-        In the order and shapes of ``keras.Model.get_weights()``.
+        In the order and shapes of ``keras.Model.get_weights()``. They may be TensorFlow's memory,
+        and read-only, where they take more than 100 MB.
     history_ : dict of str to list of float
         For each epoch `loss` and `accuracy`, means over the training rows during the epoch,
         weighted by their weights and with dropout at work; `val_loss` and `val_accuracy` after it
@@ -183,8 +184,11 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     and scores by up to .006 (seen in runs of the two versions). For the bits of a parallel run
     start the serial one with ``OMP_NUM_THREADS`` set to the threads of one worker.
 
-    Memory does not grow with the number of fits of equal structure. oneDNN keeps some 0.5 MB for
-    every new number of rows in a batch, of the 1,024 used last.
+    Memory does not grow with the number of fits of equal structure. Of each new structure
+    TensorFlow keeps 2 to 3 MB until the process ends, however small it is; oneDNN keeps some 0.5 MB
+    for every new number of rows in a batch, of the 1,024 used last. Up to 16 compiled networks wait
+    for fits to come, with weights and optimizers of 512 MB at the most. A fit makes one copy of its
+    rows, in bytes where X is of bytes and else in `dtype`.
 
     With `memory` the weights of every epoch are kept, 4 bytes for each parameter in float32 (an
     epoch of version 1 takes 9.4 MB, one of version 2 0.36 MB), and twice as much for the
@@ -200,10 +204,12 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     ``tf.config.optimizer``, TensorFloat-32, eager functions, hidden devices) and ``tf.device``.
     ``skfashion cache DIR --max-size 10GB`` removes the least recently used trainings.
 
-    Ctrl-C is passed on as a KeyboardInterrupt within about a second, and leaves the estimator
-    fitted at its last full epoch (with `early_stopping` at the best of them), or as it was before
-    if there is none; epochs taken from `memory` count. Any other failure leaves it as it was
-    before, but for that of a callback after the last epoch.
+    Ctrl-C is passed on as a KeyboardInterrupt, and leaves the estimator fitted at its last full
+    epoch (with `early_stopping` at the best of them), or as it was before if there is none; epochs
+    taken from `memory` count. It waits for the step at hand: about a second for batches of up to
+    1,200 images of version 1 or 20,000 of version 2, longer in proportion for larger ones. Any
+    other failure leaves the estimator as it was before, but for that of a callback after the last
+    epoch.
 
     On scikit-learn 1.9 and later ``set_callbacks`` takes the callbacks of ``sklearn.callback``;
     each epoch of a `fit` is a task, named "epoch". They are given X, y and `sample_weight` as
@@ -212,8 +218,9 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
 
     The loss of a batch is the weighted sum over its rows, divided by their number and by the mean
     weight of all training rows, as in Keras: a weight means the same at any `batch_size`. Rows of
-    zero weight are dropped first. Weights of rows equal their repetition where a batch holds all
-    rows and there is no dropout, to the precision of `dtype`.
+    zero weight are dropped first; less than 1e-290 of the largest weight counts as zero, and in
+    float32 less than about 1e-38 of the mean adds nothing. Weights of rows equal their repetition
+    where a batch holds all rows and there is no dropout, to the precision of `dtype`.
 
     scikit-learn's estimator checks all pass with ``dtype="float64"`` and without dropout. With
     "float32" all do but the equivalence of weights and repetition, whose tolerance of 1e-7 that
@@ -534,7 +541,11 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             n_classes=len(self.classes_),
             dtype=self.dtype,
         )
-        state = self._initial_state(architecture, rows)
+        if self.n_iter_ == 0:
+            self._signed = bool(rows.lowest.min() < 0)
+            self.pixel_max_, self._typical_max = images.measure_scale(rows.lowest, rows.highest)
+        else:
+            self._check_continues(architecture)
         data = validation.prepare_data(self, architecture, rows, rows_val)
         settings = TrainingSettings(
             batch_size=int(min(self.batch_size, len(data.labels))),
@@ -548,7 +559,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         if directory is not None:
             self._checkpoints = locate_checkpoints(directory, architecture, settings, data)
         progress = Progress(
-            state,
+            self._initial_state(architecture),
             self.history_,
             epochs=int(epochs),
             early_stopping=EarlyStopping(int(self.n_iter_no_change), float(self.tol))
@@ -571,12 +582,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             raise
         self.__dict__.update(_fitted_attributes(progress.result()))
 
-    def _initial_state(self, architecture: Architecture, rows: Rows) -> TrainingState:
-        """Make the state to train from; the first one measures the scale of the pixels."""
-        if self.n_iter_ == 0:
-            self._signed = bool(rows.X.min() < 0)
-            self.pixel_max_, self._typical_max = images.measure_scale(rows.X)
-            return TrainingState.initial(architecture, [self._seed, 0])
+    def _check_continues(self, architecture: Architecture) -> None:
+        """Refuse to go on as another network, or without the optimizer's state."""
         architecture.check_continues(Architecture(**self._architecture))
         if self._optimizer_state["iterations"] is None:
             raise ValueError(
@@ -584,6 +591,11 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
                 "taken from memory, from the middle of a longer training (fit anew with "
                 "memory=None), or was saved without include_optimizer=True."
             )
+
+    def _initial_state(self, architecture: Architecture) -> TrainingState:
+        """Make the state to train from."""
+        if self.n_iter_ == 0:
+            return TrainingState.initial(architecture, [self._seed, 0])
         return TrainingState(self.weights_, **self._optimizer_state)
 
     @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from skfashion._utils.arrays import allocate_aligned
 from skfashion._utils.types import AnyArray, FloatName, ImageShape
 from skfashion._utils.warnings import warn
 
@@ -16,6 +17,9 @@ _TOO_LARGE, _TOO_SMALL = 4.0, 1 / 64
 
 # Rows of fewer features, such as measurements, are hardly images in the wrong shape.
 _FEWEST_PIXELS = 64
+
+# Pixels are scaled in parts that the processor's cache holds.
+_BYTES_AT_ONCE = 2**20
 
 
 def flatten(X: Any, name: str = "X") -> tuple[Any, ImageShape | None]:
@@ -170,11 +174,16 @@ def check_numbers(X: AnyArray, name: str = "X") -> None:
         raise ValueError(f"{name} has dtype {X.dtype}: expected real numbers.")
 
 
-def measure_scale(X: AnyArray) -> tuple[float, float]:
+def measure_scale(lowest: AnyArray, highest: AnyArray) -> tuple[float, float]:
     """Find what pixels are divided by, and what later images are compared with.
 
     Data without a negative value have a scale of their own, their largest value (1 if all are
     zero). Data with negative values come from a scaler and are left as they are.
+
+    Parameters
+    ----------
+    lowest, highest : ndarray of shape (n,)
+        Pixel of each image.
 
     Returns
     -------
@@ -182,15 +191,14 @@ def measure_scale(X: AnyArray) -> tuple[float, float]:
     typical_max : float
         `pixel_max`; with negative values the largest magnitude of the typical image.
     """
-    if X.min() < 0:
-        return 1.0, _median(_largest_magnitudes(X))
-    pixel_max = float(X.max()) or 1.0
+    if lowest.min() < 0:
+        return 1.0, _median(_largest_magnitudes(lowest, highest))
+    pixel_max = float(highest.max()) or 1.0
     return pixel_max, pixel_max
 
 
-def _largest_magnitudes(X: AnyArray) -> AnyArray:
-    """Of each image."""
-    return np.maximum(X.max(axis=1).astype(float), -X.min(axis=1).astype(float))
+def _largest_magnitudes(lowest: AnyArray, highest: AnyArray) -> AnyArray:
+    return np.maximum(highest.astype(float), -lowest.astype(float))
 
 
 def _median(values: AnyArray) -> float:
@@ -198,13 +206,23 @@ def _median(values: AnyArray) -> float:
     return float(np.sort(values)[len(values) // 2])
 
 
-def warn_if_scale_differs(X: AnyArray, typical_max: float, *, name: str = "X") -> None:
+def warn_if_scale_differs(
+    lowest: AnyArray, highest: AnyArray, typical_max: float, *, name: str = "X"
+) -> None:
     """Warn when the values are far from those of the training images.
 
     Too large is judged by the typical image: a scaler in front, fitted pixel by pixel, blows up
     single pixels that were all but black in training, and means no harm.
+
+    Parameters
+    ----------
+    lowest, highest : ndarray of shape (n,)
+        Pixel of each image.
+    typical_max : float
+    name : str
+        The parameter's name, for messages.
     """
-    magnitudes = _largest_magnitudes(X)
+    magnitudes = _largest_magnitudes(lowest, highest)
     largest, typical = float(magnitudes.max()), _median(magnitudes)
     if typical > _TOO_LARGE * typical_max or 0 < largest < _TOO_SMALL * typical_max:
         warn(
@@ -236,18 +254,23 @@ def prepare(
     pixel_max: float,
     dtype: FloatName,
     *,
+    positions: AnyArray | None = None,
     keep_bytes: bool = True,
     name: str = "X",
 ) -> AnyArray:
     """Turn rows of pixels into the images that a network takes.
 
+    What they take is all the memory that this takes.
+
     Parameters
     ----------
-    X : ndarray of shape (n, features)
+    X : ndarray of shape (n_rows, features)
     image_shape, padded_shape : tuple of two int
         What an image has, and what the network needs: the difference is filled with zeros.
     pixel_max : float
     dtype : {"float32", "float64"}
+    positions : ndarray of int of shape (n,) or None, default=None
+        Rows to take. None takes all, and where they are images as they stand, makes no copy.
     keep_bytes : bool, default=True
         Bytes stay bytes, a quarter of the memory, and are divided by the network, if that gives
         the same bits. Everything else is divided here.
@@ -257,22 +280,34 @@ def prepare(
     Returns
     -------
     images : ndarray of shape (n, rows, columns, 1), uint8 or `dtype`
+        With `positions` a new array, which TensorFlow can take without a copy.
 
     Raises
     ------
     ValueError
         If a value is too large for `dtype`.
     """
-    n, n_features = X.shape
-    if not (keep_bytes and X.dtype == np.uint8 and _is_exact(pixel_max, dtype)):
-        X = _divide(X, pixel_max, dtype, name)
-    missing = math.prod(image_shape) - n_features
-    if missing:
-        X = np.pad(X, ((0, 0), (0, missing)))
-    images = X.reshape(n, *image_shape, 1)
-    if tuple(padded_shape) != tuple(image_shape):
-        margins = [(0, padded - own) for padded, own in zip(padded_shape, image_shape, strict=True)]
-        images = np.pad(images, ((0, 0), *margins, (0, 0)))
+    stay_bytes = keep_bytes and X.dtype == np.uint8 and _is_exact(pixel_max, dtype)
+    n_features, n_pixels = X.shape[1], math.prod(image_shape)
+    if positions is None:
+        if stay_bytes and n_features == n_pixels and tuple(padded_shape) == tuple(image_shape):
+            return X.reshape(len(X), *image_shape, 1)
+        positions = np.arange(len(X))
+    images = allocate_aligned((len(positions), *padded_shape, 1), np.uint8 if stay_bytes else dtype)
+    rows_at_once = max(1, _BYTES_AT_ONCE // (n_features * X.itemsize))
+    for first in range(0, len(images), rows_at_once):
+        part = X[positions[first : first + rows_at_once]]
+        if n_pixels > n_features:
+            part = np.pad(part, ((0, 0), (0, n_pixels - n_features)))
+        part = part.reshape(len(part), *image_shape)
+        out = images[first : first + rows_at_once, : image_shape[0], : image_shape[1], 0]
+        if stay_bytes:
+            out[...] = part
+        elif not _divide(part, pixel_max, out):
+            raise ValueError(
+                f"{name} holds values as large as {np.abs(part).max():g}: divided by pixel_max_="
+                f"{pixel_max:g} they do not fit dtype={dtype!r}."
+            )
     return images
 
 
@@ -283,16 +318,11 @@ def _is_exact(value: float, dtype: FloatName) -> bool:
         return float(np.dtype(dtype).type(value)) == value
 
 
-def _divide(X: AnyArray, pixel_max: float, dtype: FloatName, name: str) -> AnyArray:
+def _divide(pixels: AnyArray, pixel_max: float, out: AnyArray) -> bool:
+    """Divide by the largest pixel value, and tell whether all quotients fit their dtype."""
     # A true quotient in double precision, rounded once: so 0..255 integers, 0..1 floats of either
     # precision and bytes divided in the network's own precision give equal bits. The buffered
     # cast needs no double-precision copy of the whole.
-    scaled = np.empty(X.shape, dtype)
     with np.errstate(all="ignore"):
-        np.divide(X, pixel_max, out=scaled, dtype=np.float64, casting="unsafe")
-    if not np.isfinite(scaled).all():
-        raise ValueError(
-            f"{name} holds values as large as {np.abs(X).max():g}: divided by pixel_max_="
-            f"{pixel_max:g} they do not fit dtype={dtype!r}."
-        )
-    return scaled
+        np.divide(pixels, pixel_max, out=out, dtype=np.float64, casting="unsafe")
+    return bool(np.isfinite(out).all())

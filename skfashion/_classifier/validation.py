@@ -17,26 +17,48 @@ from skfashion._training.data import TrainingData
 from skfashion._utils.label_checks import abbreviate, check_labels
 from skfashion._utils.types import AnyArray, FloatArray
 
+# A share of the largest weight that counts as zero: what is less, nothing can be divided by.
+_NEGLIGIBLE = 1e-290
+
 
 class Rows(NamedTuple):
-    """Checked rows.
+    """Checked rows: some of those that the user gave, whose pixels are not copied.
 
     Parameters
     ----------
-    X : ndarray of shape (n, features)
-        Pixels.
+    X : ndarray of shape (n_given, features)
+        Pixels of all rows that were given.
+    positions : ndarray of int of shape (n,)
+        Of these rows in X.
+    lowest, highest : ndarray of shape (n,)
+        Pixel of each row.
     labels : ndarray of int32 of shape (n,)
         Encoded: positions among the classes.
     weights : ndarray of float64 of shape (n,)
     """
 
     X: AnyArray
+    positions: NDArray[np.intp]
+    lowest: AnyArray
+    highest: AnyArray
     labels: NDArray[np.int32]
     weights: FloatArray
 
+    @classmethod
+    def of(cls, X: AnyArray, labels: NDArray[np.int32], weights: FloatArray) -> "Rows":
+        """Make the rows of all pixels in X."""
+        return cls(X, np.arange(len(X)), X.min(axis=1), X.max(axis=1), labels, weights)
+
     def take(self, which: AnyArray) -> "Rows":
         """Return some of the rows, by a mask or by positions."""
-        return Rows(self.X[which], self.labels[which], self.weights[which])
+        return Rows(
+            self.X,
+            self.positions[which],
+            self.lowest[which],
+            self.highest[which],
+            self.labels[which],
+            self.weights[which],
+        )
 
 
 def check_images(clf: Any, X: Any, name: str = "X") -> AnyArray:
@@ -139,7 +161,7 @@ def encode_labels(y: AnyArray, classes: AnyArray, name: str) -> NDArray[np.int32
 
 def encode_rows(X: AnyArray, y: AnyArray, weights: FloatArray, classes: AnyArray) -> Rows:
     """Encode the labels of checked rows, and drop the rows of zero weight."""
-    return drop_zero_weights(Rows(X, encode_labels(y, classes, "y"), weights))
+    return drop_zero_weights(Rows.of(X, encode_labels(y, classes, "y"), weights))
 
 
 def drop_zero_weights(rows: Rows) -> Rows:
@@ -153,10 +175,11 @@ def drop_zero_weights(rows: Rows) -> Rows:
     ValueError
         If no row is left.
     """
-    kept = rows.weights > 0
-    if not kept.any():
+    largest = rows.weights.max()
+    if not largest > 0:
         raise ValueError("No row has a positive weight: sample_weight or class_weight are all 0.")
-    rows = rows._replace(weights=rows.weights / rows.weights.max())
+    rows = rows._replace(weights=rows.weights / largest)
+    kept = rows.weights > _NEGLIGIBLE
     return rows if kept.all() else rows.take(kept)
 
 
@@ -182,7 +205,7 @@ def weigh_classes(
         )
     else:
         factors = _class_factors(class_weight, classes.tolist())
-    factors /= factors.max() or 1
+    factors /= factors[rows.labels].max() or 1
     return drop_zero_weights(rows._replace(weights=rows.weights * factors[rows.labels]))
 
 
@@ -302,7 +325,7 @@ def check_validation_rows(clf: Any, X_val: Any, y_val: Any, sample_weight_val: A
         )
     except ValueError as error:
         raise ValueError(f"sample_weight_val does not suit X_val. {error}") from error
-    return drop_zero_weights(Rows(X_val, encode_labels(y_val, clf.classes_, "y_val"), weights))
+    return drop_zero_weights(Rows.of(X_val, encode_labels(y_val, clf.classes_, "y_val"), weights))
 
 
 def prepare_data(
@@ -338,11 +361,13 @@ def prepare_data(
             architecture.image_shape,
             clf.pixel_max_,
             architecture.dtype,
+            positions=part.positions,
             keep_bytes=keep_bytes,
             name=name,
         )
-        images.warn_if_scale_differs(part.X, clf._typical_max, name=name)
-        weights = (part.weights / part.weights.mean()).astype(architecture.dtype)
+        images.warn_if_scale_differs(part.lowest, part.highest, clf._typical_max, name=name)
+        with np.errstate(under="ignore"):  # what is too small beside the others is 0 in `dtype`
+            weights = (part.weights / part.weights.mean()).astype(architecture.dtype)
         return TrainingData(pixels, part.labels, weights, **validation)
 
     if validation is None:

@@ -13,6 +13,9 @@ import numpy as np
 
 from skfashion._utils.types import FloatArray, FloatName, ImageShape
 
+# Of weights: eleven times those of version 1.
+_LARGE_BYTES = 100e6
+
 # Images that are too small for the network are zero-padded. Five convolutions with strides=2 and
 # kernel_size=3 need 63 x 63 pixels. Beyond this limit the kernel_size or strides are probably a
 # mistake.
@@ -24,6 +27,9 @@ _MAX_PARAMETERS = 10**9
 # Limit for the largest feature map of a prediction batch, in bytes. 10,000 images of version 1 then
 # take 1.5 s; in batches of 1,000 they take 2.1 s.
 _MAX_FEATURE_MAP_BYTES = 16e6
+
+# Scaled pixels may take a third of that: more, of a tiny network, would soon be more than all rows.
+_PIXELS_PER_FEATURE = 3
 
 
 def smallest_side(
@@ -207,8 +213,9 @@ class Architecture:
     @property
     def prediction_batch_size(self) -> int:
         """Batch size for prediction: the largest feature map of a batch fits the CPU cache."""
-        largest = max(map(prod, self.feature_maps)) * np.dtype(self.dtype).itemsize
-        return max(1, int(_MAX_FEATURE_MAP_BYTES // largest))
+        largest = max(map(prod, self.feature_maps))
+        largest = max(largest, _PIXELS_PER_FEATURE * prod(self.image_shape))
+        return max(1, int(_MAX_FEATURE_MAP_BYTES // (largest * np.dtype(self.dtype).itemsize)))
 
     def initial_weights(self, seed: int | Sequence[int]) -> list[FloatArray]:
         """Draw initial weights by Keras' default rules: Glorot-uniform kernels and zero biases.
@@ -252,16 +259,48 @@ class TrainingState:
         second moments. They are None if only the weights are known; training cannot continue then.
     iterations : int
         Number of training steps. None if only the weights are known.
+    lent : bool, default=False
+        Whether the arrays are a network's own memory. The next epoch would have to copy them.
     """
 
     weights: list[FloatArray]
     momentums: list[FloatArray] | None
     velocities: list[FloatArray] | None
     iterations: int | None
+    lent: bool = False
 
     @classmethod
     def initial(cls, architecture: Architecture, seed: int | Sequence[int]) -> Self:
         """Return the state before the first epoch."""
         weights = architecture.initial_weights(seed)
-        momentums, velocities = ([np.zeros_like(weight) for weight in weights] for _ in range(2))
-        return cls(weights, momentums, velocities, iterations=0)
+        # A single zero in the shape of many.
+        zeros = [np.broadcast_to(np.zeros((), w.dtype), w.shape) for w in weights]
+        return cls(weights, zeros, zeros, iterations=0)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there should not be more copies than must be."""
+        return sum(weight.nbytes for weight in self.weights) > _LARGE_BYTES
+
+    def copy(self, into: "TrainingState | None" = None) -> "TrainingState":
+        """Copy all arrays, into those of another state if there is one."""
+
+        def copy(
+            arrays: list[FloatArray] | None, others: list[FloatArray] | None
+        ) -> list[FloatArray] | None:
+            if arrays is None:
+                return None
+            others = others or [np.empty(array.shape, array.dtype) for array in arrays]
+            for other, array in zip(others, arrays, strict=True):
+                np.copyto(other, array)
+            return others
+
+        into = into or TrainingState([], None, None, None)
+        weights = copy(self.weights, into.weights)
+        assert weights is not None
+        return TrainingState(
+            weights,
+            copy(self.momentums, into.momentums),
+            copy(self.velocities, into.velocities),
+            self.iterations,
+        )

@@ -9,7 +9,8 @@ import numpy as np
 
 from skfashion._network.architecture import Architecture
 from skfashion._network.tensorflow import computing_eagerly, keras, tf
-from skfashion._utils.types import FloatArray, ImageShape
+from skfashion._utils.arrays import is_aligned
+from skfashion._utils.types import AnyArray, FloatArray, ImageShape
 
 Program: TypeAlias = Callable[..., Any]  # a compiled function
 
@@ -119,6 +120,17 @@ class Adam(keras.optimizers.Adam):
             learning_rate, dtype=dtype, trainable=False, name="learning_rate"
         )
 
+    def _backend_update_step(
+        self, grads: list[tf.Tensor], trainable_variables: list[Any], learning_rate: tf.Tensor
+    ) -> None:
+        """Update all variables.
+
+        Keras' way by `tf.distribute` keeps every graph that it was traced in until the process
+        ends, and with it the weights and the optimizer.
+        """
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            self.update_step(gradient, getattr(variable, "value", variable), learning_rate)
+
     def update_step(
         self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
     ) -> None:
@@ -145,7 +157,6 @@ def build_layers(
     architecture: Architecture,
     dropout: float,
     dropout_layer: type[keras.layers.Dropout],
-    activation: str = "softmax",
 ) -> list[keras.layers.Layer]:
     """Make the layers of a network, without weights yet.
 
@@ -156,8 +167,6 @@ def build_layers(
         The rate.
     dropout_layer : type
         `Dropout`, or Keras' own.
-    activation : str, default="softmax"
-        Of the last layer.
 
     Returns
     -------
@@ -189,7 +198,7 @@ def build_layers(
         *layers,
         keras.layers.Flatten(data_format="channels_last", dtype=dtype, name="flatten"),
         keras.layers.Dense(architecture.dense_units, activation="relu", name="hidden", **weights),
-        keras.layers.Dense(architecture.n_classes, activation=activation, name="output", **weights),
+        keras.layers.Dense(architecture.n_classes, activation="softmax", name="output", **weights),
     ]
 
 
@@ -244,6 +253,16 @@ def build_sequential(
 def scale_pixels(images: tf.Tensor, pixel_max: tf.Tensor) -> tf.Tensor:
     """Divide bytes by the largest pixel value; floats were divided before."""
     return tf.cast(images, pixel_max.dtype) / pixel_max if images.dtype == tf.uint8 else images
+
+
+def share_array(array: AnyArray) -> tf.Tensor:
+    """Make a tensor that shares the memory of an array, which must not change any more.
+
+    Of an array whose memory TensorFlow cannot take it makes a copy, as of what is for a GPU.
+    """
+    if not (is_aligned(array) and array.flags.writeable):  # others cannot be handed over
+        return tf.constant(array)
+    return tf.identity(tf.experimental.dlpack.from_dlpack(array.__dlpack__()))
 
 
 def compile_function(function: Callable[..., Any], signature: list[tf.TensorSpec]) -> Program:

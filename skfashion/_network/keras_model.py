@@ -14,6 +14,7 @@ from skfashion._network.keras_layers import (
     compile_function,
     keep_name_counters,
     scale_pixels,
+    share_array,
 )
 from skfashion._network.tensorflow import keras, tf
 from skfashion._utils.types import AnyArray
@@ -99,14 +100,23 @@ class Network(keras.Sequential):
         self.epoch = epoch
 
     def get_state(self) -> TrainingState:
-        """Return a copy of the weights and the optimizer's state."""
+        """Lend the weights and the optimizer's state, as read-only arrays.
+
+        They are TensorFlow's memory. While somebody holds them, an epoch updates copies of them.
+        """
         arrays = [
-            variable.value.numpy().copy()
+            np.asarray(memoryview(variable.value.read_value()))
             for variable in (*self.trainable_variables, *self._moments())
         ]
         n = len(arrays) // 3
         iterations = int(self.optimizer.iterations.numpy())
-        return TrainingState(arrays[:n], arrays[n : 2 * n], arrays[2 * n :], iterations)
+        return TrainingState(arrays[:n], arrays[n : 2 * n], arrays[2 * n :], iterations, lent=True)
+
+    @property
+    def n_bytes(self) -> int:
+        """Of weights and optimizer."""
+        itemsize = np.dtype(self.architecture.dtype).itemsize
+        return 3 * itemsize * self.architecture.n_parameters
 
     def _moments(self) -> list[keras.Variable]:
         """Adam's first moments, then its second ones."""
@@ -142,7 +152,7 @@ class Network(keras.Sequential):
         sample_weight: AnyArray,
         batch_size: int,
         epochs: int,
-        initial_state: TrainingState,
+        initial_state: Callable[[], TrainingState],
         initial_epoch: int = 0,
         validation_data: tuple[AnyArray, AnyArray, AnyArray] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -164,8 +174,8 @@ class Network(keras.Sequential):
             Of mean 1.
         batch_size, epochs, initial_epoch : int
             As in `keras.Model.fit`.
-        initial_state : TrainingState
-            After `initial_epoch` epochs.
+        initial_state : callable
+            Returns the state after `initial_epoch` epochs, which nobody then needs any more.
         validation_data : tuple of three ndarray or None, default=None
             Images, encoded labels and weights.
         callbacks : list of keras.callbacks.Callback
@@ -178,8 +188,8 @@ class Network(keras.Sequential):
         -------
         keras.callbacks.History
         """
-        data = [tf.constant(part) for part in (x, y, sample_weight)]
-        validation = validation_data and [tf.constant(part) for part in validation_data]
+        data = [share_array(part) for part in (x, y, sample_weight)]
+        validation = validation_data and [share_array(part) for part in validation_data]
         if self._as_built is None:
             self._complete()
         train, score = self._compiled_programs(x.dtype.name)
@@ -193,7 +203,7 @@ class Network(keras.Sequential):
             [*callbacks], add_history=True, model=self, epochs=epochs, steps=steps, verbose=0
         )
         self.stop_training = False
-        self.set_state(initial_state, initial_epoch)
+        self.set_state(initial_state(), initial_epoch)
         listeners.on_train_begin()
         while self.epoch < epochs and not self.stop_training:
             listeners.on_epoch_begin(self.epoch)

@@ -16,10 +16,13 @@ class NetworkCache:
     ----------
     capacity : int, default=16
         Maximum number of networks. The least recently used one is dropped first.
+    max_bytes : float, default=512e6
+        Limit for their weights and optimizers together: sixteen networks of version 1 on 28 x 28
+        pixels take 449 MB. A network that is larger by itself is not kept.
     """
 
-    def __init__(self, capacity: int = 16) -> None:
-        self.capacity = capacity
+    def __init__(self, capacity: int = 16, max_bytes: float = 512e6) -> None:
+        self.capacity, self.max_bytes = capacity, max_bytes
         self._idle: list[Network] = []
         self._lock = threading.Lock()
 
@@ -31,11 +34,26 @@ class NetworkCache:
                     return self._idle.pop(position)
         return None
 
-    def release(self, network: Network) -> None:
-        """Put a network into the cache."""
+    def release(self, network: Network) -> int:
+        """Put a network into the cache.
+
+        Returns
+        -------
+        int
+            Bytes of the networks that are not kept, this one or others. Python frees them only
+            when it collects garbage.
+        """
         with self._lock:
+            if network.n_bytes > self.max_bytes:
+                return network.n_bytes
             self._idle.append(network)
-            del self._idle[: max(0, len(self._idle) - self.capacity)]
+            dropped = 0
+            while len(self._idle) > self.capacity or self._n_bytes() > self.max_bytes:
+                dropped += self._idle.pop(0).n_bytes
+            return dropped
+
+    def _n_bytes(self) -> int:
+        return sum(network.n_bytes for network in self._idle)
 
     def clear(self) -> None:
         """Drop all networks. What TensorFlow compiled for them stays until the process ends."""

@@ -1,5 +1,6 @@
 """Trains a network through SciKeras. This is the only module that imports SciKeras."""
 
+import gc
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -46,6 +47,9 @@ def _undo_patches() -> Iterator[None]:
 
 with _undo_patches():
     from scikeras.wrappers import KerasClassifier
+
+# Python does not count the memory of a dropped network, and would collect it too late.
+_BYTES_WORTH_COLLECTING = 100e6
 
 _MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -103,10 +107,10 @@ def train(
         callbacks=[recorder],
         verbose=0,
         fit__seed=settings.seed,
-        fit__initial_state=progress.state,
+        fit__initial_state=progress.take_state,
         fit__validation_data=data.validation and data.validation.arrays,
     )
-    with _release_callbacks(callbacks):
+    with _release_callbacks([*callbacks, recorder]):
         classifier.fit(
             data.images,
             data.labels,
@@ -114,7 +118,10 @@ def train(
             initial_epoch=progress.epoch,
             epochs=progress.last - progress.epoch,  # SciKeras adds initial_epoch
         )
-    network_cache.release(classifier.model_)  # reuse the network only if the fit succeeded
+    dropped = network_cache.release(classifier.model_)  # only if the fit succeeded
+    del classifier
+    if dropped > _BYTES_WORTH_COLLECTING:
+        gc.collect()
     if recorder.diverged:
         raise ValueError(
             f"Training diverged in epoch {progress.epoch + 1}: the loss or the weights are no "
@@ -235,10 +242,9 @@ class _Recorder(keras.callbacks.Callback):
             stops = isinstance(other, keras.callbacks.EarlyStopping)
             if stops and other.restore_best_weights and other.best_epoch == epoch:
                 self._restorable[number] = state, self.progress.epoch
-        if self.progress.resume():
-            state = self.progress.state
-            if not self.progress.ended:  # the last checkpoint may hold only the weights
-                self.model.set_state(state, self.progress.epoch)
+        # The last checkpoint may hold only the weights.
+        if self.progress.resume() and not self.progress.ended:
+            self.model.set_state(self.progress.take_state(), self.progress.epoch)
         if self.progress.ended:
             self.model.stop_training = True
 

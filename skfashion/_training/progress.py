@@ -17,10 +17,9 @@ from skfashion._utils.types import History
 class _Position(NamedTuple):
     """Current progress. It is replaced as a whole, so an interruption finds it consistent."""
 
-    state: TrainingState
     history: History
     best: int
-    best_state: TrainingState
+    best_state: TrainingState | None  # None in the first epoch, when the network has it
     stopped: bool = False
     n_epochs_trained: int = 0
 
@@ -31,7 +30,7 @@ class Progress:
     Parameters
     ----------
     state : TrainingState
-        To start from.
+        To start from. See `take_state`.
     history : dict of str to list of float
         History of earlier epochs; not modified. Epoch numbers continue from it.
     epochs : int
@@ -59,12 +58,20 @@ class Progress:
         self._early_stopping = early_stopping
         self._checkpoints = checkpoints
         self._reporter = reporter or Reporter()
-        self._now = _Position(state, history, self._first, state)
+        self._next: TrainingState | None = state
+        self._copy: TrainingState | None = None  # of a lent state; the next copy overwrites it
+        self._now = _Position(history, self._first, state)
 
-    @property
-    def state(self) -> TrainingState:
-        """State after the newest epoch."""
-        return self._now.state
+    def take_state(self) -> TrainingState:
+        """Hand over the state after the newest epoch, to train from. It can be taken once.
+
+        Memory would not hold the state of a large network several times.
+        """
+        state, self._next = self._next, None
+        assert state is not None
+        if not self.started:
+            self._now = self._now._replace(best_state=None)
+        return state
 
     @property
     def epoch(self) -> int:
@@ -87,8 +94,16 @@ class Progress:
         return self._checkpoints is not None
 
     def begin_epoch(self) -> None:
-        """Report that the next epoch begins."""
+        """Copy the best state, which the next epoch may change, and report that it begins."""
+        self._keep_best()
         self._reporter.begin()
+
+    def _keep_best(self) -> None:
+        state = self._now.best_state
+        if state is not None and state.lent:
+            # Nobody else uses the last copy any more: it was of an earlier best epoch.
+            self._copy = state.copy(into=self._copy)
+            self._now = self._now._replace(best_state=self._copy)
 
     def record(self, measured: Mapping[str, float], state: TrainingState) -> None:
         """Record a trained epoch and store its checkpoint.
@@ -103,10 +118,17 @@ class Progress:
         measured = {name: float(value) for name, value in measured.items()}
         position = self._move(state, _extend(self._now.history, [measured]))
         assert position is not None  # the best is this epoch, or was the best before
-        self._now = position._replace(n_epochs_trained=position.n_epochs_trained + 1)
+        n_trained = position.n_epochs_trained + 1
+        self._now = position._replace(n_epochs_trained=n_trained)
         if self._checkpoints is not None:
             self._checkpoints.save(self.epoch, state, measured)
-        if self._reporter.end(self.epoch, self.last, measured, self._result_of_newest):
+        epoch, history = self.epoch, self._now.history
+
+        def result() -> FitResult:
+            """Make the result as if this epoch were the last, without early stopping."""
+            return FitResult(state.copy(), history, epoch, n_trained)
+
+        if self._reporter.end(epoch, self.last, measured, result):
             self._now = self._now._replace(stopped=True)
 
     def replace_state(self, state: TrainingState, epoch: int) -> None:
@@ -119,7 +141,7 @@ class Progress:
             Which it comes from.
         """
         if self._early_stopping is None:
-            self._now = self._now._replace(state=state, best=epoch, best_state=state)
+            self._now = self._now._replace(best=epoch, best_state=state)
 
     def resume(self) -> bool:
         """Jump to the newest checkpoint, if it is ahead.
@@ -127,7 +149,7 @@ class Progress:
         Returns
         -------
         bool
-            Whether there was: then `state` and `epoch` are others.
+            Whether there was: then `epoch` is another, and `take_state` returns its state.
         """
         if self._checkpoints is None or self.ended:
             return False
@@ -138,13 +160,19 @@ class Progress:
         position = self._move(state, _extend(self._now.history, measured))
         if position is None:
             return False
-        first, self._now = self.epoch + 1, position
+        first, self._now, self._next = self.epoch + 1, position, state
         self._report_stored(first)
         return True
 
     def result(self) -> FitResult:
         """Make the result of the fit."""
+        state = self._now.best_state
+        assert state is not None
+        # A copy of a large state would raise the peak of memory, which TensorFlow never gives back.
+        if not state.is_large or self._copy is not None:
+            self._keep_best()
         now = self._now
+        assert now.best_state is not None
         return FitResult(now.best_state, now.history, now.best, now.n_epochs_trained)
 
     def _report_stored(self, first: int) -> None:
@@ -176,7 +204,7 @@ class Progress:
         """Make the position after the epochs of a history; None if its best one is not stored."""
         best, stop = self._judge(history)
         if best == _n_epochs(history):
-            best_state = state
+            best_state: TrainingState | None = state
         elif best == self._now.best:
             best_state = self._now.best_state
         elif (found := self._load(best)) is not None:
@@ -184,7 +212,7 @@ class Progress:
         else:  # it was damaged or removed
             return None
         n_trained = self._now.n_epochs_trained
-        return _Position(state, _cut(history, stop), best, best_state, stop is not None, n_trained)
+        return _Position(_cut(history, stop), best, best_state, stop is not None, n_trained)
 
     def _judge(self, history: History) -> tuple[int, int | None]:
         """Find the best epoch of this training, and the one to stop after."""
@@ -192,11 +220,6 @@ class Progress:
             return _n_epochs(history), None
         best, stop = self._early_stopping.judge(history["val_accuracy"][self._first :])
         return self._first + best, None if stop is None else self._first + stop
-
-    def _result_of_newest(self) -> FitResult:
-        """Make the result as if the newest epoch were the last, without early stopping."""
-        now = self._now
-        return FitResult(now.state, now.history, self.epoch, now.n_epochs_trained)
 
     def _result_of_stored(self, epoch: int) -> FitResult | None:
         state = self._load(epoch)
