@@ -67,8 +67,6 @@ def test_fits_need_no_more_and_compile_nothing_after_the_tenth(tmp_path, n):
 
 
 def fit_many(folder, n):
-    from tensorflow.python.eager.context import context
-
     X, y = (part[:120] for part in load_fashion_mini(return_X_y=True))
     rng = np.random.default_rng(0)
 
@@ -97,6 +95,8 @@ def fit_many(folder, n):
         return clf.fit(X, y)
 
     def programs():
+        from tensorflow.python.eager.context import context  # a fit has started it, silently
+
         return set(context().list_function_names())
 
     for number in range(10):
