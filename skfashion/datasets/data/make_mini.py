@@ -1,7 +1,7 @@
 """Make the bundled tenth of Fashion-MNIST: ``python make_mini.py [folder]``.
 
-The same four files come out every time, byte for byte when unpacked (compressed, they depend on
-the zlib in use). Prints the SHA-256 of each for the table in ``_mini.py``.
+The unpacked files are always the same, byte for byte; the compressed ones depend on the version of
+zlib. Prints their SHA-256 for the table in ``_mini.py``.
 """
 
 import gzip
@@ -24,7 +24,7 @@ SEED = 20170831
 def choose(
     target: NDArray[np.int64], per_class: int, random_state: np.random.RandomState
 ) -> NDArray[np.int64]:
-    """Return the indices of `per_class` rows of each class, every ten of them one of each."""
+    """Return the indices of `per_class` rows of each class, in blocks of one row per class."""
     columns = [
         random_state.permutation(np.flatnonzero(target == label))[:per_class] for label in range(10)
     ]
@@ -32,14 +32,14 @@ def choose(
 
 
 def idx_bytes(array: NDArray[np.uint8]) -> bytes:
-    """Return an array of unsigned bytes as the content of an IDX file."""
+    """Convert an array of bytes to the content of an IDX file."""
     header = struct.pack(f">{1 + array.ndim}I", 0x0800 | array.ndim, *array.shape)
     return header + array.tobytes()
 
 
 def main(folder: Path) -> None:
     """Write the four files."""
-    # RandomState, since only its stream is frozen over NumPy's versions.
+    # NumPy keeps only the stream of RandomState the same in all versions.
     random_state = np.random.RandomState(SEED)
     for part, per_class in PER_CLASS.items():
         full = fetch_fashion_mnist(subset=part)
