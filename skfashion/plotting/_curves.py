@@ -44,7 +44,7 @@ class Curve(NamedTuple):
 
 
 def find_network(estimator: Any) -> "FashionCNN":
-    """Return the fitted FashionCNN itself, or the one in a Pipeline or a search."""
+    """Return the fitted FashionCNN, or the one at the end of a Pipeline or found by a search."""
     if hasattr(estimator, "history_"):
         return estimator
     if hasattr(estimator, "best_estimator_"):
@@ -65,6 +65,7 @@ def find_network(estimator: Any) -> "FashionCNN":
 
 
 def check_metrics(metrics: str | Iterable[str]) -> list[str]:
+    """Return the metrics as a list, or raise an error if one is unknown."""
     metrics = [metrics] if isinstance(metrics, str) else list(metrics)
     if not metrics or (unknown := set(metrics) - {"loss", "accuracy"}):
         raise ValueError(
@@ -77,6 +78,10 @@ def check_metrics(metrics: str | Iterable[str]) -> list[str]:
 def history_curves(
     network: "FashionCNN", metric: str, labels: Sequence[str], groups: Sequence[int]
 ) -> list[Curve]:
+    """Return the curves of a metric for training and validation data.
+
+    The labels and the groups are those of the training and the validation curve.
+    """
     curves = []
     names = (metric, f"val_{metric}")
     for line, (name, label, group) in enumerate(zip(names, labels, groups, strict=True)):
@@ -101,7 +106,7 @@ def comparison_curves(histories: "pd.DataFrame", metric: str) -> list[Curve]:
 
 
 def score_name(search: Any, metric: str | None) -> tuple[str | None, str | None]:
-    """Return the metric's name in the keys of `cv_results_`, and its name for the axis."""
+    """Return the metric's name in the keys of `cv_results_`, and its label for the axis."""
     if not search.multimetric_ and metric in (None, "score", search.scoring):
         return "score", search.scoring if isinstance(search.scoring, str) else "score"
     name = metric or (search.refit if isinstance(search.refit, str) else None)
@@ -109,6 +114,7 @@ def score_name(search: Any, metric: str | None) -> tuple[str | None, str | None]
 
 
 def search_curves(search: Any, name: str | None, score_type: str) -> list[Curve]:
+    """Return a curve of scores over `epochs` for each setting of the other parameters."""
     results = search.cv_results_
     searched = [key.removeprefix("param_") for key in results if key.startswith("param_")]
     epochs_names = [parameter for parameter in searched if parameter.split("__")[-1] == "epochs"]
