@@ -88,7 +88,7 @@ def _predict(clf: FashionCNN, reader: ImageFileReader, name: str) -> dict[str, A
     source: Any = _StandardInput() if name == "-" else name
     with warnings.catch_warnings(record=True, action="always") as recorded:
         [row] = reader.transform([source])
-    doubts = [name_in_unicode(str(warning.message)) for warning in recorded]
+    messages = [name_in_unicode(str(warning.message)) for warning in recorded]
     # The model may have another pixel_max, and fewer features than its padded images have pixels.
     X = [row[: clf.n_features_in_] * clf.pixel_max_ / 255]
     with warnings.catch_warnings():
@@ -101,7 +101,7 @@ def _predict(clf: FashionCNN, reader: ImageFileReader, name: str) -> dict[str, A
     ]
     runner_up, best = sorted(answers, key=itemgetter("probability"))[-2:]
     answer = {**best, "runner_up": runner_up}
-    return {**answer, "warning": " ".join(doubts)} if doubts else answer
+    return {**answer, "warning": " ".join(messages)} if messages else answer
 
 
 def _json_labels(clf: FashionCNN) -> list[Any]:

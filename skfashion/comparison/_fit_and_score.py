@@ -16,7 +16,7 @@ from sklearn.utils.metaestimators import _safe_split
 
 from skfashion._utils.types import AnyArray, FloatArray, History
 from skfashion.comparison._networks import get_history, start_tensorflow
-from skfashion.comparison._routing import Routed, take_rows
+from skfashion.comparison._routing import RoutedMetadata, take_rows
 from skfashion.comparison._size import measure_size
 
 # The methods that scikit-learn's scorers call.
@@ -45,7 +45,7 @@ class Task(NamedTuple):
     estimator: Any
     fold: int | None = None
     rows: tuple[AnyArray, AnyArray] | None = None
-    metadata: Routed = Routed({}, {})
+    metadata: RoutedMetadata = RoutedMetadata({}, {})
 
 
 class Costs(NamedTuple):

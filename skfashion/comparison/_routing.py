@@ -12,7 +12,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from skfashion._utils.types import AnyArray
 
 
-class Routed(NamedTuple):
+class RoutedMetadata(NamedTuple):
     """Metadata of one estimator.
 
     Parameters
@@ -34,7 +34,7 @@ def route(
     y: AnyArray,
     groups: Any,
     params: Mapping[str, Any] | None,
-) -> tuple[Any, dict[str, Routed]]:
+) -> tuple[Any, dict[str, RoutedMetadata]]:
     """Return the groups for the splitter, and the metadata for each estimator.
 
     Parameters
@@ -61,7 +61,7 @@ def route(
     if groups is not None:
         check_consistent_length(y, groups)
     if not get_config()["enable_metadata_routing"]:
-        return groups, {name: Routed(params, {}) for name in estimators}
+        return groups, {name: RoutedMetadata(params, {}) for name in estimators}
     if groups is not None:
         raise ValueError("groups: with metadata routing enabled, pass params={'groups': ...}.")
     to_fit, to_score, to_split = (
@@ -76,7 +76,7 @@ def route(
         router.add(method_mapping=to_score, **scorers)
         found = process_routing(router, "fit", **params)
         scores = {metric: found[f"metric {metric}"].score for metric in metrics}
-        routed[name] = Routed(found.estimator.fit, scores)
+        routed[name] = RoutedMetadata(found.estimator.fit, scores)
         groups = found.splitter.split.get("groups")
     return groups, routed
 

@@ -222,11 +222,11 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         for index, item in enumerate(pictures):
             with add_name_to_errors(item, index):
                 image = load_image(item, index, self.max_pixels)
-                pixels, doubt = preprocess_photo(image, options)
+                pixels, warning = preprocess_photo(image, options)
             rows[index] = pixels.ravel()
-            if doubt:
+            if warning:
                 warn(
-                    f"{name_picture(item, index)}: the object may not have been found: {doubt}. "
+                    f"{name_picture(item, index)}: the object may not have been found: {warning}. "
                     "Give the colour behind as background, or cut the object out."
                 )
             del image  # free its memory before the next one is loaded

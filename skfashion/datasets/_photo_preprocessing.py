@@ -50,7 +50,7 @@ def preprocess_photo(image: Image.Image, options: Options) -> tuple[Bytes, str |
     Returns
     -------
     pixels : ndarray of uint8, shape `options.image_shape`
-    doubt : str or None
+    warning : str or None
         Why the object may not have been found.
 
     Raises
@@ -64,13 +64,13 @@ def preprocess_photo(image: Image.Image, options: Options) -> tuple[Bytes, str |
     if options.background is not None and not transparent:
         image = _crop_frame(image, options)
     background = _find_background(image, transparent, options)
-    doubt: str | None = None
+    warning: str | None = None
     foreground: Any = None
     if options.background is not None:
         by_opacity = transparent and options.background == "auto"
-        image, foreground, doubt = _crop_to_object(image, background, options, by_opacity)
+        image, foreground, warning = _crop_to_object(image, background, options, by_opacity)
     if options.background != "auto":
-        doubt = None  # the user chose the background
+        warning = None  # the user chose the background
     small = _resize(image, background, options.image_shape)
     level = _grey_level(background)
     darkness = level - np.asarray(small.convert("L"), dtype=int)
@@ -81,7 +81,7 @@ def preprocess_photo(image: Image.Image, options: Options) -> tuple[Bytes, str |
         clipped = np.maximum(0, -darkness if is_darker else darkness).sum()
         if clipped > _MAX_CLIPPED * np.abs(darkness).sum():
             # The object has both lighter and darker parts than the background.
-            return preprocess_photo(_cut_out(image, foreground), options)[0], doubt
+            return preprocess_photo(_cut_out(image, foreground), options)[0], warning
     invert = is_darker if options.invert == "auto" else bool(options.invert)
     grey = (small.filter(_SHARPEN) if options.sharpen else small).convert("L")
     if invert:
@@ -91,7 +91,7 @@ def preprocess_photo(image: Image.Image, options: Options) -> tuple[Bytes, str |
         span = 255 - level
         grey = grey.point([round(max(0, value - level) * 255 / span) for value in range(256)])
         level = 0
-    return _pad(grey, options.image_shape, level), doubt
+    return _pad(grey, options.image_shape, level), warning
 
 
 def _convert_to_grey(image: Image.Image, transparent: bool, options: Options) -> Bytes:
@@ -182,13 +182,13 @@ def _crop_to_object(
 ) -> tuple[Image.Image, Mask, str | None]:
     """Trim the background around the object.
 
-    Returns the cropped image, where it differs from the background, and a doubt.
+    Returns the cropped image, its mask of the foreground, and a warning if any.
     """
     foreground = _find_foreground(image, background, options.tolerance, by_opacity)
-    box, doubt = _find_object_box(foreground)
+    box, warning = _find_object_box(foreground)
     if box is None:
         raise _blank_error(background, options)
-    return image.crop(box), foreground[box[1] : box[3], box[0] : box[2]], doubt
+    return image.crop(box), foreground[box[1] : box[3], box[0] : box[2]], warning
 
 
 def _find_foreground(
@@ -207,7 +207,7 @@ def _find_foreground(
 
 
 def _find_object_box(foreground: Mask) -> tuple[Box | None, str | None]:
-    """Return the bounding box of the largest connected parts, and a doubt about it if any."""
+    """Return the bounding box of the largest connected parts, and a warning if any."""
     image = Image.fromarray(foreground)
     side = max(1, max(foreground.shape) // _GRID_CELLS)
     shares = np.asarray(image.convert("L").reduce(side), dtype=float)

@@ -31,8 +31,8 @@ class Curve(NamedTuple):
         Index of the colour and the marker.
     line : int
         Index of the line style.
-    kept : int or None, default=None
-        The epoch whose weights were kept, if it is not the last.
+    best_epoch : int or None, default=None
+        The epoch whose weights the network has, if it is not the last.
     """
 
     label: str
@@ -40,7 +40,7 @@ class Curve(NamedTuple):
     values: FloatArray
     group: int
     line: int
-    kept: int | None = None
+    best_epoch: int | None = None
 
 
 def find_network(estimator: Any) -> "FashionCNN":
@@ -87,8 +87,8 @@ def history_curves(
     for line, (name, label, group) in enumerate(zip(names, labels, groups, strict=True)):
         if name in network.history_:
             values = np.array(network.history_[name])[:, None]
-            kept = network.n_iter_ if network.n_iter_ < len(values) else None
-            curves.append(Curve(label, np.arange(1, len(values) + 1), values, group, line, kept))
+            best = network.n_iter_ if network.n_iter_ < len(values) else None
+            curves.append(Curve(label, np.arange(1, len(values) + 1), values, group, line, best))
     return curves
 
 
@@ -96,9 +96,8 @@ def comparison_curves(histories: "pd.DataFrame", metric: str) -> list[Curve]:
     """Return the curves of each network of a comparison, over the epochs common to all folds."""
     curves = []
     for group, (network, epochs) in enumerate(histories.groupby("estimator", sort=False)):
-        for line, (name, label) in enumerate(
-            [(metric, str(network)), (f"val_{metric}", f"{network}, validation")]
-        ):
+        labels = {metric: str(network), f"val_{metric}": f"{network}, validation"}
+        for line, (name, label) in enumerate(labels.items()):
             if name in epochs and epochs[name].notna().any():
                 values = epochs.pivot(index="epoch", columns="fold", values=name).dropna()
                 curves.append(Curve(label, values.index.to_numpy(), values.to_numpy(), group, line))

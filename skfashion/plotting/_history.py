@@ -347,6 +347,6 @@ def _draw_curves(
             spread = curve.values.std(axis=1, ddof=1)
             band = {"color": color, "alpha": 0.15, "linewidth": 0, **band_kw}
             ax.fill_between(curve.epochs, middle - spread, middle + spread, **band)
-        if curve.kept is not None:
-            ax.axvline(curve.kept, color=color, linewidth=0.8, linestyle=":")
+        if curve.best_epoch is not None:
+            ax.axvline(curve.best_epoch, color=color, linewidth=0.8, linestyle=":")
     return lines
