@@ -45,10 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the table. Return 1 if an estimator failed, 130 after Ctrl-C."""
     # Import pandas only here: the other commands do not need it.
     from skfashion import FashionCNN, compare, make_baselines
-    from skfashion._cli import report as _report
+    from skfashion._cli import report
 
     if arguments.output:
-        _report.check_libraries()
+        report.check_libraries()
         prepare_folder("--output", arguments.output)
     if arguments.memory:
         prepare_folder("--memory", arguments.memory)
@@ -82,24 +82,28 @@ def run(arguments: argparse.Namespace) -> int:
         )
     print(comparison, flush=True)  # before the report, which may fail
     if arguments.output:
-        facts = {
-            "command": name_in_unicode(shlex.join(["skfashion", *arguments.argv])),
-            "data": name_in_unicode(f"{arguments.data}: {len(X)} images"),
-            "folds": f"{arguments.cv}, stratified",
-            "seed": str(seed),
-            "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-            **describe(),
-        }
-        page = _report.write(
+        page = report.write(
             comparison,
             X,
             y,
             arguments.output,
             title="Fashion-MNIST: two networks beside classical baselines",
             display_labels=[CLASS_NAMES[label] for label in np.unique(y)],
-            facts=facts,
+            facts=_collect_facts(arguments, len(X)),
         )
         print(f"Report: {escape(page)}")
     if comparison.interrupted:
         return 130
     return 1 if len(comparison.failures) else 0
+
+
+def _collect_facts(arguments: argparse.Namespace, n_images: int) -> dict[str, str]:
+    """Return what the report says about how the comparison was made."""
+    return {
+        "command": name_in_unicode(shlex.join(["skfashion", *arguments.argv])),
+        "data": name_in_unicode(f"{arguments.data}: {n_images} images"),
+        "folds": f"{arguments.cv}, stratified",
+        "seed": str(arguments.seed),
+        "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        **describe(),
+    }

@@ -4,7 +4,7 @@ The loaders read bundled files, local copies, downloads or CSV files. Nothing he
 classifier.
 """
 
-from ._bunch import CLASS_NAMES
+from ._base import CLASS_NAMES
 from ._csv import load_fashion_csv
 from ._errors import DatasetError
 from ._fetch import fetch_fashion_mnist

@@ -15,7 +15,7 @@ from skfashion._utils.files import expand_user
 from skfashion._utils.types import StrPath
 from skfashion._utils.warnings import warn
 
-from ._bunch import PARTS, Arrays, Bytes, Subset, check_parameters, make_bunch, read_subset
+from ._base import PARTS, Arrays, Bytes, Subset, check_parameters, make_bunch, read_subset
 from ._download import download
 from ._errors import DatasetError, make_error
 from ._idx import FASHION_MNIST, read_idx

@@ -17,7 +17,7 @@ from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from skfashion._utils.files import expand_user
 from skfashion._utils.types import AnyArray
 
-from ._bunch import Bytes
+from ._base import Bytes
 from ._errors import make_error, open_regular_file
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")

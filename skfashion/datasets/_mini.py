@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.utils._param_validation import StrOptions
 
-from ._bunch import PARTS, Subset, check_parameters, make_bunch, read_subset
+from ._base import PARTS, Subset, check_parameters, make_bunch, read_subset
 from ._idx import make_files
 
 _FOLDER = Path(__file__).parent / "data"

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from skfashion._utils.types import AnyArray, ImageShape
 
-from ._bunch import Bytes
+from ._base import Bytes
 from ._image_files import ImageError
 
 Color: TypeAlias = tuple[int, ...]  # red, green and blue

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skfashion.datasets import fetch_fashion_mnist
-from skfashion.datasets._bunch import Subset
+from skfashion.datasets._base import Subset
 
 PER_CLASS: dict[Subset, int] = {"train": 600, "test": 100}
 PREFIX = {"train": "train", "test": "t10k"}
