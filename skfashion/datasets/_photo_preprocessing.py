@@ -58,17 +58,17 @@ def preprocess_photo(image: Image.Image, options: Options) -> tuple[Bytes, str |
     ImageError
         If the picture shows nothing but background.
     """
-    transparent = image.mode == "RGBA" and image.getchannel("A").getextrema() != (255, 255)
+    if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
+        image = image.convert("RGB")  # from here on, RGBA means transparent
     if image.size == options.image_shape[::-1]:
-        return _convert_to_grey(image, transparent, options), None
-    if options.background is not None and not transparent:
+        return _convert_to_grey(image, options), None
+    if options.background is not None and image.mode == "RGB":
         image = _crop_frame(image, options)
-    background = _find_background(image, transparent, options)
+    background = _find_background(image, options)
     warning: str | None = None
     foreground: Any = None
     if options.background is not None:
-        by_opacity = transparent and options.background == "auto"
-        image, foreground, warning = _crop_to_object(image, background, options, by_opacity)
+        image, foreground, warning = _crop_to_object(image, background, options)
     if options.background != "auto":
         warning = None  # the user chose the background
     small = _resize(image, background, options.image_shape)
@@ -77,7 +77,7 @@ def preprocess_photo(image: Image.Image, options: Options) -> tuple[Bytes, str |
     if np.abs(darkness).max() <= 255 * options.tolerance:
         raise _blank_error(background, options, "in grey ")
     is_darker = bool(darkness.sum() > 0)
-    if options.background == "auto" and not transparent and options.invert == "auto":
+    if options.background == options.invert == "auto" and image.mode == "RGB":
         clipped = np.maximum(0, -darkness if is_darker else darkness).sum()
         if clipped > _MAX_CLIPPED * np.abs(darkness).sum():
             # The object has both lighter and darker parts than the background.
@@ -94,9 +94,9 @@ def preprocess_photo(image: Image.Image, options: Options) -> tuple[Bytes, str |
     return _pad(grey, options.image_shape, level), warning
 
 
-def _convert_to_grey(image: Image.Image, transparent: bool, options: Options) -> Bytes:
+def _convert_to_grey(image: Image.Image, options: Options) -> Bytes:
     """Convert a picture that has the right shape already; invert it if its background is light."""
-    background = _find_background(image, transparent, options)
+    background = _find_background(image, options)
     invert = _grey_level(background) > 127 if options.invert == "auto" else options.invert
     grey = _flatten(image, background).convert("L")
     pixels = np.asarray(ImageOps.invert(grey) if invert else grey)
@@ -112,7 +112,7 @@ def _crop_frame(image: Image.Image, options: Options) -> Image.Image:
         return image
     inside = image.crop((width, width, image.width - width, image.height - width))
     outer, inner = _edge_colors(image), _edge_colors(inside)
-    sample = inside.convert("RGB").resize((64, 64), Image.Resampling.NEAREST)
+    sample = inside.resize((64, 64), Image.Resampling.NEAREST)
     frame = np.median(outer, axis=0)
     background = np.median(inner, axis=0)
     if isinstance(options.background, tuple):
@@ -131,9 +131,7 @@ def _edge_colors(image: Image.Image) -> AnyArray:
     right, bottom = image.width, image.height
     rows = (0, 0, right, 1), (0, bottom - 1, right, bottom)
     columns = (0, 0, 1, bottom), (right - 1, 0, right, bottom)
-    return np.vstack(
-        [np.asarray(image.crop(box).convert("RGB")).reshape(-1, 3) for box in rows + columns]
-    )
+    return np.vstack([np.asarray(image.crop(box)).reshape(-1, 3) for box in rows + columns])
 
 
 def _differs(colors: AnyArray, color: Any, tolerance: float) -> Any:
@@ -142,11 +140,11 @@ def _differs(colors: AnyArray, color: Any, tolerance: float) -> Any:
     return np.einsum("...k,...k", difference, difference) > 3 * (255 * tolerance) ** 2
 
 
-def _find_background(image: Image.Image, transparent: bool, options: Options) -> Color:
+def _find_background(image: Image.Image, options: Options) -> Color:
     """Return the given background, or estimate it from the corners or edges."""
     if isinstance(options.background, tuple):
         return options.background
-    if transparent:
+    if image.mode == "RGBA":
         # White clothes would not be visible on white.
         small = image.resize((64, 64), Image.Resampling.NEAREST)
         grey, alpha = np.asarray(small.convert("RGB").convert("L")), np.asarray(small)[..., 3]
@@ -154,7 +152,7 @@ def _find_background(image: Image.Image, transparent: bool, options: Options) ->
         return (0, 0, 0) if nearly_white else (255, 255, 255)
     right, bottom = image.width - 1, image.height - 1
     places = ((0, 0), (right, 0), (0, bottom), (right, bottom))
-    corners: AnyArray = np.array([image.getpixel(place) for place in places], dtype=float)[:, :3]
+    corners: AnyArray = np.array([image.getpixel(place) for place in places])
     color = np.rint(np.median(corners, axis=0))
     if _differs(corners, color, options.tolerance).sum() > 1:
         color = np.rint(np.median(_edge_colors(image), axis=0))
@@ -178,31 +176,29 @@ def _flatten(image: Image.Image, background: Color) -> Image.Image:
 
 
 def _crop_to_object(
-    image: Image.Image, background: Color, options: Options, by_opacity: bool
+    image: Image.Image, background: Color, options: Options
 ) -> tuple[Image.Image, Mask, str | None]:
     """Trim the background around the object.
 
     Returns the cropped image, its mask of the foreground, and a warning if any.
     """
-    foreground = _find_foreground(image, background, options.tolerance, by_opacity)
+    foreground = _find_foreground(image, background, options)
     box, warning = _find_object_box(foreground)
     if box is None:
         raise _blank_error(background, options)
     return image.crop(box), foreground[box[1] : box[3], box[0] : box[2]], warning
 
 
-def _find_foreground(
-    image: Image.Image, background: Color, tolerance: float, by_opacity: bool
-) -> Mask:
-    """Return where an image differs from the background."""
-    if by_opacity:
-        return np.asarray(image.getchannel("A")) > 255 * tolerance
+def _find_foreground(image: Image.Image, background: Color, options: Options) -> Mask:
+    """Return where an image differs from the background, or with "auto" where it is opaque."""
+    if image.mode == "RGBA" and options.background == "auto":
+        return np.asarray(image.getchannel("A")) > 255 * options.tolerance
     mask = np.empty((image.height, image.width), dtype=bool)
     step = max(1, _STRIP_PIXELS // image.width)
     for top in range(0, image.height, step):
         strip = image.crop((0, top, image.width, min(top + step, image.height)))
-        strip = _flatten(strip, background)
-        mask[top : top + step] = _differs(np.asarray(strip), background, tolerance)
+        colors = np.asarray(_flatten(strip, background))
+        mask[top : top + step] = _differs(colors, background, options.tolerance)
     return mask
 
 
@@ -236,7 +232,7 @@ def _find_object_box(foreground: Mask) -> tuple[Box | None, str | None]:
 def _cut_out(image: Image.Image, foreground: Mask) -> Image.Image:
     """Make the background transparent, with a margin of one pixel; holes belong to the object."""
     filled = ndimage.binary_fill_holes(foreground)
-    image = ImageOps.expand(image.convert("RGB"), 1)
+    image = ImageOps.expand(image, 1)
     image.putalpha(Image.fromarray(np.pad(filled, 1)).convert("L"))
     return image
 

@@ -5,7 +5,6 @@ zlib. Prints their SHA-256 for the table in ``_mini.py``.
 """
 
 import gzip
-import struct
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -15,9 +14,9 @@ from numpy.typing import NDArray
 
 from skfashion.datasets import fetch_fashion_mnist
 from skfashion.datasets._base import Subset
+from skfashion.datasets._mini import FILES
 
 PER_CLASS: dict[Subset, int] = {"train": 600, "test": 100}
-PREFIX = {"train": "train", "test": "t10k"}
 SEED = 20170831
 
 
@@ -31,12 +30,6 @@ def choose(
     return np.concatenate([random_state.permutation(block) for block in zip(*columns, strict=True)])
 
 
-def idx_bytes(array: NDArray[np.uint8]) -> bytes:
-    """Convert an array of bytes to the content of an IDX file."""
-    header = struct.pack(f">{1 + array.ndim}I", 0x0800 | array.ndim, *array.shape)
-    return header + array.tobytes()
-
-
 def main(folder: Path) -> None:
     """Write the four files."""
     # NumPy keeps only the stream of RandomState the same in all versions.
@@ -44,14 +37,12 @@ def main(folder: Path) -> None:
     for part, per_class in PER_CLASS.items():
         full = fetch_fashion_mnist(subset=part)
         rows = choose(full.target, per_class, random_state)
-        for name, array in {
-            f"{PREFIX[part]}-images-idx3-ubyte": full.images[rows],
-            f"{PREFIX[part]}-labels-idx1-ubyte": full.target[rows].astype(np.uint8),
-        }.items():
-            content = idx_bytes(array)
+        arrays = (full.images[rows], full.target[rows].astype(np.uint8))
+        for file, array in zip(FILES[part], arrays, strict=True):
+            content = file.header + array.tobytes()
             packed = gzip.compress(content, compresslevel=9, mtime=0)
-            (folder / f"{name}.gz").write_bytes(packed)
-            print(name, len(packed), sha256(content).hexdigest())
+            (folder / f"{file.name}.gz").write_bytes(packed)
+            print(file.name, len(packed), sha256(content).hexdigest())
 
 
 if __name__ == "__main__":
