@@ -16,7 +16,7 @@ import pytest
 from helpers import make_images, run_python, weights_equal
 
 from skfashion import FashionCNN
-from skfashion._cli.main import _tidy_end, main
+from skfashion._cli.main import _clean_exit, main
 from skfashion._utils.files import write_atomically
 from skfashion.datasets import load_fashion_mini
 
@@ -244,7 +244,7 @@ class TestKilledAtAnyMoment:
         def theirs(*_):
             told.append("theirs")
 
-        @_tidy_end()
+        @_clean_exit()
         def end_twice():
             try:
                 os.kill(os.getpid(), signal.SIGTERM)

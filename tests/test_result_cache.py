@@ -260,7 +260,7 @@ def test_classes_of_a_notebook_are_not_kept_and_that_is_told(tmp_path):
             compare({{"mine": Mine()}}, X.reshape(120, -1), y, cv=2, memory={str(tmp_path)!r})
         print(told[0].message)
     """)
-    assert "'mine' are not kept" in out
+    assert "'mine' are not stored" in out
     assert "__main__ has no file: define classes and functions in a module." in out
 
 
@@ -274,9 +274,9 @@ class TestWhatCannotBeKept:
     @pytest.mark.parametrize(
         ("estimators", "how", "told", "expected"),
         [
-            ({}, {"scoring": lambda *of: 0.5}, r"fits are not kept, since .*lambda", 3),
-            ({"local": type("Local", (GaussianNB,), {})()}, {}, "fits of 'local' are not kept", 0),
-            ({"abstaining": Abstaining()}, {}, ".*cannot be kept.*unseen labels", 0),
+            ({}, {"scoring": lambda *of: 0.5}, r"fits are not stored, because .*lambda", 3),
+            ({"local": type("Local", (GaussianNB,), {})()}, {}, "fits of 'local' are not", 0),
+            ({"abstaining": Abstaining()}, {}, ".*cannot be stored.*unseen labels", 0),
         ],
         ids=["metric without a name", "class without a name", "labels that y has not"],
     )
@@ -290,7 +290,7 @@ class TestWhatCannotBeKept:
 
     def test_is_what_finds_no_room_and_leaves_no_half_file(self, cached, full):
         folder = full("memory", size="16k")
-        with pytest.warns(UserWarning, match="fits cannot be kept in .*No space left on device"):
+        with pytest.warns(UserWarning, match="fits cannot be stored in .*No space left on device"):
             found, _ = cached(memory=folder)
         expected, _ = cached(memory=None)
         assert found.scores["score"].tolist() == expected.scores["score"].tolist()

@@ -6,7 +6,7 @@ import re
 from skfashion._cli.options import escape, parse_path
 from skfashion._utils.cache_directory import clear, limit_size, measure_usage
 
-HELP = "show, limit or clear the cache in a directory of memory"
+HELP = "show, limit or clear the cache in the directory given as memory"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -17,12 +17,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--max-size",
         type=_parse_size,
         metavar="SIZE",
-        help="remove the least recently used trainings and fits beyond this size, as 10GB or 10GiB",
+        help="remove the least recently used entries beyond this size, such as 10GB or 10GiB",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the size of the cache, or of what was removed."""
+    """Print the size of the cache, or of the removed files."""
     if not arguments.path.is_dir():
         raise ValueError(f"{arguments.path} is not a directory.")
     if arguments.clear:

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 import numpy as np
 
 from skfashion._cli.options import (
+    EPOCHS,
     add_data,
+    add_memory,
     add_seed,
     at_least,
     escape,
@@ -29,30 +31,13 @@ HELP = "cross-validate both networks and the classical baselines; print a table"
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     add_data(command, default="mini")
-    command.add_argument("--cv", type=at_least(2), default=3, help="folds; default: 3")
-    command.add_argument(
-        "--n-jobs", type=number_of_jobs, help="number of parallel fits; default: 1"
-    )
-    command.add_argument(
-        "--test", action="store_true", help="also train on all images and score the test images"
-    )
-    command.add_argument(
-        "--timeout",
-        type=positive_seconds,
-        help="limit in seconds for one fit and its scores; default: no limit",
-    )
-    command.add_argument(
-        "--memory",
-        type=parse_path,
-        metavar="DIR",
-        help="store finished fits here; the same command then continues where it was stopped",
-    )
-    command.add_argument(
-        "--output",
-        type=parse_path,
-        metavar="DIR",
-        help="write table.csv, scores.csv and report.html into this folder",
-    )
+    add = command.add_argument
+    add("--cv", type=at_least(2), default=3, help="number of folds; default: 3")
+    add("--n-jobs", type=number_of_jobs, help="number of parallel fits; default: 1")
+    add("--test", action="store_true", help="also fit on all images and score the test images")
+    add("--timeout", type=positive_seconds, help="limit for one fit in seconds; default: none")
+    add_memory(command)
+    add("--output", type=parse_path, metavar="DIR", help="write tables and a report to this folder")
     add_seed(command)
 
 
@@ -60,10 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the table. Return 1 if an estimator failed, 130 after Ctrl-C."""
     # Import pandas only here: the other commands do not need it.
     from skfashion import FashionCNN, compare, make_baselines
-    from skfashion._cli import report as _report
+    from skfashion._cli import report
 
     if arguments.output:
-        _report.check_libraries()
+        report.check_libraries()
         prepare_folder("--output", arguments.output)
     if arguments.memory:
         prepare_folder("--memory", arguments.memory)
@@ -75,9 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
         X_test, y_test = test
     seed = arguments.seed
     estimators = {
-        # The original: no noticeable improvement of version 1 after the fifth epoch.
-        "FashionCNN v1": FashionCNN.v1(epochs=5, random_state=seed),
-        "FashionCNN v2": FashionCNN.v2(random_state=seed),
+        "FashionCNN v1": FashionCNN.v1(epochs=EPOCHS["v1"], random_state=seed),
+        "FashionCNN v2": FashionCNN.v2(epochs=EPOCHS["v2"], random_state=seed),
         **make_baselines(random_state=seed),
     }
     print(f"{len(X)} images, {arguments.cv} stratified folds", file=sys.stderr)
@@ -92,30 +76,34 @@ def run(arguments: argparse.Namespace) -> int:
             X_test=X_test,
             y_test=y_test,
             timeout=arguments.timeout,
-            # Do not set the networks' own memory: a fit that resumes would seem too fast.
+            # The networks have no memory of their own: resumed fits would seem too fast.
             memory=arguments.memory,
             verbose=1,
         )
     print(comparison, flush=True)  # before the report, which may fail
     if arguments.output:
-        facts = {
-            "command": name_in_unicode(shlex.join(["skfashion", *arguments.argv])),
-            "data": name_in_unicode(f"{arguments.data}: {len(X)} images"),
-            "folds": f"{arguments.cv}, stratified",
-            "seed": str(seed),
-            "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-            **describe(),
-        }
-        page = _report.write(
+        page = report.write(
             comparison,
             X,
             y,
             arguments.output,
             title="Fashion-MNIST: two networks beside classical baselines",
             display_labels=[CLASS_NAMES[label] for label in np.unique(y)],
-            facts=facts,
+            facts=_collect_facts(arguments, len(X)),
         )
         print(f"Report: {escape(page)}")
     if comparison.interrupted:
         return 130
     return 1 if len(comparison.failures) else 0
+
+
+def _collect_facts(arguments: argparse.Namespace, n_images: int) -> dict[str, str]:
+    """Return what the report says about how the comparison was made."""
+    return {
+        "command": name_in_unicode(shlex.join(["skfashion", *arguments.argv])),
+        "data": name_in_unicode(f"{arguments.data}: {n_images} images"),
+        "folds": f"{arguments.cv}, stratified",
+        "seed": str(arguments.seed),
+        "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        **describe(),
+    }

@@ -21,7 +21,7 @@ _COMMANDS = {
     "predict": predict,
     "cache": cache,
 }
-_ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -56,17 +56,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises
     ------
     SystemExit
-        With exit code 2 after wrong arguments, 143 after SIGTERM, and 129 after SIGHUP.
+        With exit code 2 after invalid arguments, 143 after SIGTERM, and 129 after SIGHUP.
     """
-    if sys.stdout is None:  # it is closed; else the next file to be opened would stand for it
+    if sys.stdout is None:  # it is closed; the next opened file would become standard output
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     arguments = build_parser().parse_args(argv)
     arguments.argv = sys.argv[1:] if argv is None else argv
     try:
-        with _tidy_end():
+        with _clean_exit():
             status = arguments.run(arguments)
             if status == 0:
-                sys.stdout.flush()  # what fails here is told below
+                sys.stdout.flush()  # errors are handled below
             return status
     except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         return 1
@@ -76,11 +76,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     finally:
-        _drop_output_that_fails()
+        _discard_failed_output()
 
 
 @contextmanager
-def _tidy_end() -> Iterator[None]:
+def _clean_exit() -> Iterator[None]:
     """Clean up temporary files and workers also after SIGTERM and SIGHUP.
 
     These signals come from `kill`, `timeout` and a closed terminal. Only the command handles them,
@@ -88,7 +88,7 @@ def _tidy_end() -> Iterator[None]:
     """
     unhandled = [
         number
-        for number in _ENDINGS
+        for number in _SIGNALS
         if signal.getsignal(number) is signal.SIG_DFL  # `nohup` ignores SIGHUP
         and threading.current_thread() is threading.main_thread()
     ]
@@ -101,8 +101,8 @@ def _tidy_end() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _drop_output_that_fails() -> None:
-    """Drop what standard output does not take: Python would write it as it ends, and complain."""
+def _discard_failed_output() -> None:
+    """Discard output that cannot be written. Python would try again at exit, and print an error."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -110,7 +110,7 @@ def _drop_output_that_fails() -> None:
 
 
 def _exit(number: int, _: object) -> None:
-    for other in _ENDINGS:
+    for other in _SIGNALS:
         if signal.getsignal(other) is _exit:  # a closed terminal sends two signals
             signal.signal(other, signal.SIG_IGN)
     sys.exit(128 + number)  # the convention of shells

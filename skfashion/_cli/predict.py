@@ -16,7 +16,7 @@ _INVERT: dict[str, bool | Literal["auto"]] = {"auto": "auto", "yes": True, "no":
 
 
 class _StandardInput:
-    """A file object for standard input, with the name that errors show."""
+    """Standard input as a file object, with a name for error messages."""
 
     name = "standard input"
 
@@ -28,26 +28,21 @@ class _StandardInput:
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    command.add_argument(
-        "model", metavar="MODEL", help="a model file from `train` or FashionCNN.save"
-    )
-    command.add_argument(
-        "images", metavar="IMAGE", nargs="+", help="an image file; - reads standard input"
-    )
-    command.add_argument("--json", action="store_true", help="print a JSON object per image")
-    command.add_argument(
+    add = command.add_argument
+    add("model", metavar="MODEL", help="a model file from `train` or FashionCNN.save")
+    add("images", metavar="IMAGE", nargs="+", help="an image file; - reads standard input")
+    add("--json", action="store_true", help="print a JSON object per image")
+    add(
         "--background",
         default="auto",
         metavar="COLOR",
-        help="background of the images, such as white or #fdfdfd; default: auto, the colour of the "
-        "corners",
+        help="such as white or #fdfdfd; default: auto (the corners)",
     )
-    command.add_argument(
+    add(
         "--invert",
         choices=_INVERT,
         default="auto",
-        help="whether light pixels are background; default: auto, if the object is darker than its "
-        "background",
+        help="invert images; default: auto (if the object is darker)",
     )
 
 
@@ -89,15 +84,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _predict(clf: FashionCNN, reader: ImageFileReader, name: str) -> dict[str, Any]:
-    """Return label, probability and runner-up of one image, and the reader's warning if any."""
+    """Return label, probability and runner-up of an image, and the warning of the reader if any."""
     source: Any = _StandardInput() if name == "-" else name
     with warnings.catch_warnings(record=True, action="always") as recorded:
         [row] = reader.transform([source])
-    doubts = [name_in_unicode(str(warning.message)) for warning in recorded]
-    # The model may have another pixel_max, and lack the pixels that only pad the image to a square.
+    messages = [name_in_unicode(str(warning.message)) for warning in recorded]
+    # The model may have another pixel_max, and fewer features than its padded images have pixels.
     X = [row[: clf.n_features_in_] * clf.pixel_max_ / 255]
     with warnings.catch_warnings():
-        # Images have no feature names, and the line above sets their scale.
+        # Ignore warnings about feature names, which images do not have, and about the scale.
         warnings.simplefilter("ignore")
         [probabilities] = clf.predict_proba(X).tolist()
     answers = [
@@ -106,7 +101,7 @@ def _predict(clf: FashionCNN, reader: ImageFileReader, name: str) -> dict[str, A
     ]
     runner_up, best = sorted(answers, key=itemgetter("probability"))[-2:]
     answer = {**best, "runner_up": runner_up}
-    return {**answer, "warning": " ".join(doubts)} if doubts else answer
+    return {**answer, "warning": " ".join(messages)} if messages else answer
 
 
 def _json_labels(clf: FashionCNN) -> list[Any]:

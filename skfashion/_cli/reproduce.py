@@ -1,4 +1,4 @@
-"""The command ``skfashion reproduce``: our epochs beside the original's published ones."""
+"""The command ``skfashion reproduce``, which compares a training with the published one."""
 
 import argparse
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from skfashion import FashionCNN
 from skfashion._cli.options import add_data, add_seed, at_least, load_data
 from skfashion._utils.types import AnyArray
 
-HELP = "train like the original; print our epochs beside the published ones"
+HELP = "train like the original, and print the accuracies beside the published ones"
 
 
 class EpochMetrics(NamedTuple):
-    """The metrics of an epoch, as in Keras."""
+    """The metrics of an epoch, with the names of Keras."""
 
     loss: float
     accuracy: float
@@ -21,8 +21,8 @@ class EpochMetrics(NamedTuple):
 
 
 # Source: "Deep Learning - Convolutional Neural Network Classifier for Fashion MNIST Images", the
-# README from which this project started, section "Model Performance per Epoch". It has the same
-# gaps.
+# README from which this project started, section "Model Performance per Epoch". It lacks the same
+# epochs.
 PUBLISHED = {
     "v1": {
         1: EpochMetrics(0.4561, 0.8356, 0.3404, 0.8741),
@@ -49,8 +49,10 @@ PUBLISHED = {
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    command.add_argument("version", choices=sorted(PUBLISHED))
-    command.add_argument("--epochs", type=at_least(1), default=20, help="default: 20")
+    command.add_argument("version", choices=sorted(PUBLISHED), help="the network to train")
+    command.add_argument(
+        "--epochs", type=at_least(1), default=20, help="number of epochs; default: 20"
+    )
     add_data(command, default="full")
     add_seed(command)
 

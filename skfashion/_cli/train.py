@@ -11,7 +11,9 @@ import numpy as np
 
 from skfashion import FashionCNN
 from skfashion._cli.options import (
+    EPOCHS,
     add_data,
+    add_memory,
     add_seed,
     at_least,
     escape,
@@ -23,30 +25,22 @@ from skfashion._utils.files import make_folder
 from skfashion.datasets import CLASS_NAMES
 
 HELP = "train one of the two networks and save it to a file for `predict`"
-# The original: no noticeable improvement of version 1 after the fifth epoch.
-_EPOCHS = {"v1": 5, "v2": 20}
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
+    add = command.add_argument
     add_data(command, default="full")
-    command.add_argument(
-        "--output", type=parse_path, required=True, metavar="MODEL", help="model file"
-    )
-    command.add_argument("--network", choices=sorted(_EPOCHS), default="v1", help="default: v1")
-    command.add_argument("--epochs", type=at_least(1), help="default: 5 for v1, 20 for v2")
-    command.add_argument(
-        "--memory",
-        type=parse_path,
-        metavar="DIR",
-        help="store every epoch here; the same command then continues",
-    )
+    add("--output", type=parse_path, required=True, metavar="MODEL", help="the file to write")
+    add("--network", choices=sorted(EPOCHS), default="v1", help="network to train; default: v1")
+    add("--epochs", type=at_least(1), help="number of epochs; default: 5 for v1, 20 for v2")
+    add_memory(command)
     add_seed(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, print a line for each epoch, and save the model, even if printing fails."""
-    # Without TensorFlow this raises an error before anything is downloaded.
+    # If TensorFlow is missing, this raises the error before a download.
     from skfashion._network import tensorflow  # noqa: F401
 
     _prepare(arguments.output)
@@ -66,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Output:
-    """Standard output until it fails: then what is printed is dropped and the error is kept."""
+    """Standard output. After it fails, further output is discarded and the error is stored."""
 
     error: OSError | None = None
 
@@ -92,16 +86,17 @@ class _Output:
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    """Train, save the model, and print its test accuracy and size."""
     names = np.array(CLASS_NAMES)
     X, y = load_data(arguments.data, "train")
     configure = getattr(FashionCNN, arguments.network)
     clf = configure(
-        epochs=arguments.epochs or _EPOCHS[arguments.network],
+        epochs=arguments.epochs or EPOCHS[arguments.network],
         memory=arguments.memory,
         verbose=1,
         random_state=arguments.seed,
     )
-    # Train on class names: predictions are then readable without a list of classes.
+    # Train on class names, so that predictions are readable without a list of classes.
     clf.fit(X, names[y]).set_params(memory=None, verbose=0)
     clf.save(arguments.output)  # save first: the next steps may fail
     if test := load_data(arguments.data, "test"):

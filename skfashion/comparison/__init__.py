@@ -1,6 +1,7 @@
-"""Compare networks with classical baselines on the same folds, with intervals and tests.
+"""Compare classifiers, such as networks and classical baselines, on the same folds.
 
-It takes any classifier. It must not know Keras, plots or the command line.
+`compare` cross-validates any classifiers and returns tables with confidence intervals and
+significance tests. Nothing here may depend on Keras, plots or the command line.
 """
 
 from ._baselines import make_baselines

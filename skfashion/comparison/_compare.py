@@ -1,4 +1,4 @@
-"""Cross-validate estimators on the same folds."""
+"""The function `compare`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from skfashion._utils.types import StrPath
 from skfashion._utils.warnings import warn
 from skfashion.comparison import _validation
 from skfashion.comparison._comparison import Comparison
+from skfashion.comparison._fit_and_score import Data, Result, Task, fit_and_score
 from skfashion.comparison._networks import contains_network
 from skfashion.comparison._result_cache import ResultCache
 from skfashion.comparison._routing import route
-from skfashion.comparison._runs import Data, Job, Run, fit_and_score
-from skfashion.comparison._summary import from_runs
+from skfashion.comparison._summary import summarize
 from skfashion.comparison._validation import Estimators, Scoring, Splits
-from skfashion.comparison._workers import run_all
+from skfashion.comparison._workers import run_tasks
 
 
 def compare(
@@ -41,15 +41,15 @@ def compare(
 ) -> Comparison:
     """Cross-validate estimators on the same folds.
 
-    An estimator that fails, or for which time runs out, gets a row that says why; the others are
-    unharmed.
+    If an estimator fails or exceeds the timeout, its row of the table shows the error, and the
+    others continue.
 
     Parameters
     ----------
     estimators : dict of str to classifier, or list of (str, classifier) pairs
-        At least one, each of a name of its own. Cloned before each fit.
+        At least one, with unique names. They are cloned before each fit.
     X : array-like of shape (n, features)
-        Whatever the estimators take.
+        Any input that the estimators accept.
     y : array-like of shape (n,)
         Labels, one for each row.
     groups : array-like of shape (n,) or None, default=None
@@ -62,87 +62,92 @@ def compare(
         One or more metrics, as in `sklearn.model_selection.cross_validate`. Each score is a number.
         The first metric decides the order of the table and which estimator is the best.
     n_jobs : int or None, default=None
-        Fits at a time, as in joblib: None is one, -1 as many as there are cores. Fits that run at
-        the same time wait for each other, so their times are longer.
+        Number of parallel fits, as in joblib: None means 1, -1 the number of cores. Parallel fits
+        slow each other down, so the measured times are longer.
     X_test : array-like of shape (n_test, features) or None, default=None
-        Rows that no fold sees, of as many features as X. With them each estimator is fitted once
-        more, on all of X, and scored on them.
+        A test set, not used in any fold, with as many features as X. If given, each estimator is
+        fitted once more, on all of X, and scored on the test set.
     y_test : array-like of shape (n_test,) or None, default=None
-        Their labels, all of which occur in y. Given with `X_test` and not without.
+        Labels of the test set, all of which must occur in y. Required with `X_test`, and not
+        allowed without.
     params : dict or None, default=None
         Metadata such as ``{"sample_weight": weights}``, as in
         `sklearn.model_selection.cross_validate`: arguments of every estimator's `fit`, or, with
         metadata routing enabled, of those methods that requested them. Values with an entry for
         each row are split with the rows. The test set has no metadata.
     timeout : float or None, default=None
-        Seconds for one fit and its scores, above 0; None sets no limit. With a timeout fits run in
-        processes that are ended when time is over; then the estimator has failed.
+        Limit in seconds for one fit and its scores, above 0. None means no limit. With a timeout,
+        fits run in separate processes. A process that exceeds it is stopped, and its estimator
+        counts as failed.
     memory : str, path-like, joblib.Memory or None, default=None
-        A directory, which is made if need be, where finished fits are stored: an equal call takes
-        them from there, with the times that they took then, and goes on where an interrupted one
-        ended. Of a `joblib.Memory` the location is taken. See the notes. None stores nothing.
+        A directory to store finished fits in, created if needed. An equal call reads them, with
+        their original times, and continues an interrupted comparison. For a `joblib.Memory`, its
+        location is used. If None, nothing is stored. See the notes.
     verbose : int, default=0
-        1 prints a line to standard error as each fit ends. 0 is silent.
+        1 prints a line to standard error after each fit. 0 is silent.
 
     Returns
     -------
     Comparison
-        Tables of the estimators, of the scores and of the networks' epochs.
+        Tables of the estimators, the scores and the networks' epochs.
 
     Raises
     ------
     ValueError
-        If there is no estimator, a name occurs twice, one is not a classifier, a metric is not
-        known, cannot be computed for the labels, or needs a method that an estimator does not have,
-        `cv` makes fewer than two splits, rows and labels do not match, `timeout` is not positive,
-        or `memory` is no directory's path. All errors are raised before the first fit.
+        If there is no estimator, a name occurs twice, an estimator is not a classifier, a metric is
+        unknown, cannot be computed for the labels, or needs a method that an estimator does not
+        have, `cv` makes fewer than two splits, rows and labels do not match, `timeout` is not
+        positive, or `memory` is not the path of a directory. All errors are raised before the first
+        fit.
     TypeError
         If `estimators` is neither a dict nor a list of pairs, a name is not a string, or `params`
         is not a dict.
     RuntimeError
         If `timeout` is given in a daemonic process, which cannot start processes.
     OSError
-        If the directory of `memory` cannot be made.
+        If the directory of `memory` cannot be created.
 
     Warns
     -----
     UserWarning
-        If fits cannot be stored in `memory` or read (they are done anyway), or if the comparison
-        was interrupted.
+        If fits cannot be stored in or read from `memory` (they are computed anyway), or if the
+        comparison was interrupted.
 
     See Also
     --------
     make_baselines : Classical classifiers to compare with.
-    skfashion.plotting.ComparisonDisplay : The comparison as a picture.
+    skfashion.plotting.ComparisonDisplay : Plot a comparison.
 
     Notes
     -----
-    If a network is among the estimators, each process starts TensorFlow before its first fit. The
-    start is not part of any fit's time.
+    If a network is among the estimators, each process starts TensorFlow before its first fit. This
+    time does not count for any fit.
 
-    Ctrl-C ends the comparison: what is finished is returned, and estimators without all their fits
-    have rows that say so. Before the first fit is finished it raises KeyboardInterrupt as usual.
+    Ctrl-C ends the comparison and returns the finished fits. The rows of estimators with missing
+    fits show an error. Before the end of the first fit, Ctrl-C raises KeyboardInterrupt as usual.
 
-    Warnings that an estimator raises stand in its row and are not printed.
+    Warnings of an estimator are shown in its row and not printed.
 
-    Stored in `memory` are the predictions, the times and the epochs of each fit, not its scores: an
-    estimator under another name and a metric of other predictions, of scikit-learn or by
-    `sklearn.metrics.make_scorer`, cost no fit. A metric that is any other callable may look at the
-    estimator itself: with another one of these all is fitted anew.
+    The directory `memory` stores the predictions, times and epochs of each fit, not its scores. So
+    an estimator with another name, or another metric of scikit-learn or from
+    `sklearn.metrics.make_scorer`, needs no new fit. Any other callable used as a metric may depend
+    on the estimator itself: with another metric of this kind, everything is fitted again.
 
-    A fit is found by its estimator's class and parameters, the rows and folds, and the versions of
-    NumPy, SciPy, scikit-learn, skfashion and the packages of the estimator; for a `FashionCNN`,
-    alone or inside another estimator, also by what of the machine makes last bits differ, such as
-    the number of threads, which `n_jobs` shares out. Of files that rows name, as photos, size and
-    time count. If an estimator is made of classes or functions of your own, the text of all your
-    modules that are loaded when `compare` is called counts; that of a script only if they are
-    defined in it.
+    The key of a stored fit consists of the estimator's class and parameters, the rows and folds,
+    and the versions of NumPy, SciPy, scikit-learn, skfashion and the packages of the estimator. For
+    a `FashionCNN`, alone or inside another estimator, it also includes the properties of the
+    machine that affect rounding, such as the number of threads, which `n_jobs` divides among
+    processes. If rows are names of files, such as photos, sizes and modification times of the files
+    are part of the key. If an estimator uses your own classes or functions, so is the text of all
+    your modules that are loaded when `compare` is called; a script counts only if they are defined
+    in it.
 
-    Fitted anew, with a warning, is what cannot be found again: classes and functions of a notebook,
-    lambdas, and code that was edited after Python had started. So are folds that `cv` draws without
-    a seed. An estimator that draws without a seed is taken as it was drawn then. What failed is not
-    stored. A directory holds numbers and text alone; reading it runs no code. It may be that of
-    networks' ``memory``; ``skfashion cache`` tells what is in it, and clears it.
+    Fits without a reliable key are computed again, with a warning: those that use classes and
+    functions of a notebook, lambdas, or code that was edited after Python had started. Random folds
+    of a `cv` without a seed differ in every call, so these fits are never found. Stored fits of an
+    estimator without a seed are read as they were computed first. Failed fits are not stored. The
+    files contain only numbers and text; reading them runs no code. The directory can be the same as
+    the ``memory`` of networks; ``skfashion cache`` shows its content and clears it.
 
     Examples
     --------
@@ -165,32 +170,32 @@ def compare(
     folds: list[Any] = [*enumerate(_validation.make_folds(splitter, X, y, groups))]
     if X_test is not None:
         folds.append((None, None))
-    jobs = [
-        Job(name, estimator, number, rows, metadata[name])
+    tasks = [
+        Task(name, estimator, number, rows, metadata[name])
         for name, estimator in estimators.items()
         for number, rows in folds
     ]
     networks = [name for name, estimator in estimators.items() if contains_network(estimator)]
     data = Data(X, y, X_test, y_test, metrics, networks)
-    fit = fit_and_score if directory is None else ResultCache(directory, jobs, data)
-    runs: list[Run] = []
+    fit = fit_and_score if directory is None else ResultCache(directory, tasks, data)
+    results: list[Result] = []
     interrupted = False
     try:
-        for run in run_all(jobs, data, fit, n_jobs=n_jobs, timeout=timeout):
-            runs.append(run)
+        for result in run_tasks(tasks, data, fit, n_jobs=n_jobs, timeout=timeout):
+            results.append(result)
             if verbose:
-                print(f"[{len(runs)}/{len(jobs)}] {run}", file=sys.stderr, flush=True)
+                print(f"[{len(results)}/{len(tasks)}] {result}", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
-        if not runs:
+        if not results:
             raise
         interrupted = True
-        warn(f"compare was interrupted after {len(runs)} of {len(jobs)} fits.")
-        finished = {(run.name, run.fold) for run in runs}
-        runs += [
-            Run(job.name, job.fold, error="interrupted before all fits were finished")
-            for job in jobs
-            if (job.name, job.fold) not in finished
+        warn(f"compare was interrupted after {len(results)} of {len(tasks)} fits.")
+        finished = {(result.name, result.fold) for result in results}
+        results += [
+            Result(task.name, task.fold, error="interrupted before all fits were finished")
+            for task in tasks
+            if (task.name, task.fold) not in finished
         ]
-    comparison = from_runs(runs, data, names=list(estimators))
+    comparison = summarize(results, data, names=list(estimators))
     comparison.interrupted = interrupted
     return comparison

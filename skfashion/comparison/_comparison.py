@@ -30,48 +30,48 @@ class Comparison:
     ----------
     table : DataFrame
         A row for each estimator, indexed by name, best first. The best is the estimator with the
-        highest mean of the first metric. For each metric, here ``accuracy``:
+        highest mean of the first metric. The columns for each metric, here ``accuracy``, are:
 
-        - ``accuracy_mean`` and ``accuracy_sd`` (with k - 1) over the k folds;
+        - ``accuracy_mean`` and ``accuracy_sd``, mean and standard deviation (with divisor k - 1)
+          over the k folds;
         - ``accuracy_low`` and ``accuracy_high``, the 95 % interval of the expected score. For
-          accuracy it is Wilson's for the effective number of rows [1]_; for other metrics
-          Student's t with the standard error of [1]_, on the logit scale where scikit-learn's
-          metric lies in [0, 1]. NaN where all folds have the same score;
-        - ``accuracy_difference`` from the best;
-        - ``accuracy_p_value`` of the two-sided test against the best. For accuracy it is McNemar's
-          exact test on the out-of-fold predictions, for other metrics the corrected resampled
-          t-test [1]_. NaN for the best itself, and where the t-test has no variance to go by;
+          accuracy it is Wilson's interval with the effective number of rows [1]_. For other metrics
+          it is Student's t interval with the standard error of [1]_, on the logit scale if it is a
+          metric of scikit-learn with values in [0, 1]. NaN if all folds have the same score and the
+          metric is not accuracy;
+        - ``accuracy_difference``, the difference from the best;
+        - ``accuracy_p_value``, the p-value of the two-sided test against the best. For accuracy it
+          is McNemar's exact test on the out-of-fold predictions, for other metrics the corrected
+          resampled t-test [1]_. NaN for the best itself, and if the t-test has no variance;
         - ``accuracy_p_adjusted``, the same adjusted by Holm's method for all pairs of estimators,
-          because the best was chosen by its scores. Below .05 the difference is significant.
+          because the best was selected by its scores. Below .05 the difference is significant.
 
-        Then the costs, means over the folds: ``fit_seconds``, ``predict_ms_per_1000``
+        The costs are means over the folds: ``fit_seconds``, ``predict_ms_per_1000``
         (milliseconds per 1,000 predictions, measured on at least 1,000 rows) and ``size_mb``
         (millions of bytes of the pickle; a FashionCNN counts as the file that `save` writes).
 
-        With a test set: ``test_accuracy`` after a training on all of X, with Wilson's 95 %
+        The columns for a test set are: ``test_accuracy`` after a fit on all of X; Wilson's 95 %
         interval ``test_accuracy_low`` and ``test_accuracy_high``; ``test_p_value``, McNemar's exact
         test against the best; ``test_p_adjusted``, the same adjusted by Holm's method for all
-        rows; the other metrics, such as ``test_f1_macro``.
+        estimators; the other metrics, such as ``test_f1_macro``.
 
-        Last ``warnings``, the different warnings of all fits, and ``error``: the error in a fold,
-        which leaves an estimator without figures, or on the test set, which leaves it without
-        those. Both are empty strings if there is none.
+        The last columns are ``warnings``, the distinct warnings of all fits, and ``error``. After
+        an error in a fold, the estimator has no scores, times and size. After an error on the test
+        set, it has no test scores. Both columns are empty strings if there is none.
     scores : DataFrame
         A row for each estimator, fold and metric: ``estimator``, ``fold`` (from 0), ``metric``,
         ``score``, ``fit_seconds``, ``predict_ms_per_1000``, ``n_train``, ``n_test``, ``error``.
     histories : DataFrame
-        A row for each network, fold and epoch: ``estimator``, ``fold``, ``epoch`` (from 1), and
-        what the network's `history_` holds: ``loss``, ``accuracy`` and so on.
+        A row for each network, fold and epoch: ``estimator``, ``fold``, ``epoch`` (from 1), and the
+        entries of the network's `history_`: ``loss``, ``accuracy`` and so on.
     out_of_fold : dict of str to ndarray of shape (n, n_classes)
-        For each network the probabilities of the rows of X, predicted by the network that was not
-        trained on them (the mean, where several folds score a row); NaN in rows that no fold
-        scores.
+        For each network the probabilities for each row of X, predicted in the fold in which the row
+        was not used for training: the mean if several folds score a row, NaN if none does.
     out_of_fold_predictions : DataFrame
         A column for each estimator that did not fail: the label predicted for each row by the first
         fold that scores it. The index is the position of the row in X.
     predictions : DataFrame or None, default=None
-        With a test set, the labels that each estimator predicts for it, a column for each.
-        None without one.
+        The labels predicted for the test set, a column for each estimator. None without a test set.
     networks : sequence of str, default=()
         Names of the estimators that are or contain a FashionCNN, such as Pipelines and searches.
     interrupted : bool, default=False
@@ -79,8 +79,8 @@ class Comparison:
 
     See Also
     --------
-    skfashion.compare : Makes it.
-    skfashion.plotting.ComparisonDisplay : Draws it.
+    skfashion.compare : Compute a comparison.
+    skfashion.plotting.ComparisonDisplay : Plot a comparison.
 
     References
     ----------
@@ -118,7 +118,7 @@ class Comparison:
 
     @property
     def metrics(self) -> list[str]:
-        """List of the metrics' names, the one that decides first."""
+        """List of the metrics' names. The first one decides which estimator is the best."""
         return list(dict.fromkeys(self.scores["metric"]))
 
     def readable(self) -> pd.DataFrame:
@@ -127,7 +127,8 @@ class Comparison:
         Returns
         -------
         DataFrame of str
-            Indexed as `table`. A star marks significant differences: an adjusted p below .05.
+            With the index of `table`. A star marks significant differences, with an adjusted
+            p-value below .05.
         """
         table = self.table
         columns = {}

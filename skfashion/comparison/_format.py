@@ -1,4 +1,4 @@
-"""Formats numbers for tables and texts."""
+"""Format numbers for tables and texts."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from skfashion.comparison._statistics import SIGNIFICANCE_LEVEL
 
 
 def format_interval(value: float, low: float, high: float) -> str:
-    """Format a score and its interval, as far as there are any."""
+    """Format a score and its interval, if they exist."""
     if not np.isfinite(value):
         return ""
     return f"{value:.3f} [{low:.3f}, {high:.3f}]" if np.isfinite(low) else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""Tells networks from other estimators, and starts TensorFlow for them."""
+"""Recognize networks among estimators, read their histories, and start TensorFlow for them."""
 
 from contextlib import suppress
 from functools import cache
@@ -9,28 +9,28 @@ from skfashion._utils.types import History
 
 
 def contains_network(estimator: Any) -> bool:
-    """Return whether an estimator is a FashionCNN, or contains one, such as a search over it."""
+    """Return whether an estimator is or contains a FashionCNN, as Pipelines and searches do."""
     if isinstance(estimator, FashionCNN):
         return True
-    with suppress(Exception):  # whatever `get_params` of a class of the user raises
+    with suppress(Exception):  # `get_params` of a user's class may raise anything
         return any(isinstance(part, FashionCNN) for part in estimator.get_params().values())
     return False
 
 
 @cache
 def start_tensorflow() -> None:
-    """Start TensorFlow in this process, once, by a tiny fit: its time is not that of a network."""
+    """Start TensorFlow in this process by a tiny fit, so that no network's fit time includes it."""
     network = FashionCNN(
         filters=(1,), kernel_size=1, dense_units=1, image_shape=(1, 1), epochs=1, random_state=0
     )
-    with suppress(Exception):  # the fits to come raise it again, each in its row
+    with suppress(Exception):  # the fits raise it again
         network.fit([[0], [1]], [0, 1])
 
 
 def get_history(estimator: Any) -> History | None:
-    """Return the `history_` of a fitted network, also in a search or at the end of a Pipeline.
+    """Return the `history_` of a fitted network, a search or a Pipeline.
 
-    None if there is none, or it is not a dict of lists of equal length as Keras has it.
+    Returns None if there is none, or if it is not a dict of lists of equal length as in Keras.
     """
     while True:
         if hasattr(estimator, "best_estimator_"):
@@ -44,6 +44,6 @@ def get_history(estimator: Any) -> History | None:
         return None
     try:
         found = {str(name): [float(value) for value in values] for name, values in history.items()}
-    except (TypeError, ValueError):  # something else than lists of numbers
+    except (TypeError, ValueError):  # not lists of numbers
         return None
     return found if len({len(values) for values in found.values()}) == 1 else None

@@ -1,6 +1,6 @@
-"""Finished fits, stored in the user's `memory` under a key of all that shaped them.
+"""Store finished fits in the user's `memory`, under a key of everything that affects them.
 
-A file holds what the estimator predicted, not its scores: another metric costs no fit.
+A file holds the predictions of an estimator, not its scores, so another metric needs no new fit.
 """
 
 import io
@@ -28,49 +28,50 @@ from skfashion._utils.array_files import read_arrays, write_arrays
 from skfashion._utils.files import expand_user
 from skfashion._utils.types import AnyArray
 from skfashion._utils.warnings import warn
-from skfashion.comparison._runs import (
-    RESPONSES,
+from skfashion.comparison._fit_and_score import (
+    RESPONSE_METHODS,
+    Costs,
     Data,
     Fit,
-    Job,
-    Run,
+    Result,
+    Task,
     fit_and_score,
     fit_estimator,
     is_sklearn_scorer,
     score,
 )
 
-_FORMAT = 3
-_KNOWN = ("numpy", "scipy", "scikit-learn", "skfashion")  # their versions count in every fit
-_LIBRARIES = (Path(os.__file__).parent, Path(__file__).parents[1])  # Python's and this one
-_STARTED = time.time()
+_FORMAT = 4
+_PACKAGES = ("numpy", "scipy", "scikit-learn", "skfashion")  # their versions are in every key
+_LIBRARIES = (Path(os.__file__).parent, Path(__file__).parents[1])  # Python and this package
+_START_TIME = time.time()
 
 
 class ResultCache:
-    """`fit_and_score`, but fits that were finished before are taken from `memory`.
+    """A function like `fit_and_score` that stores finished fits and reads them again.
 
-    Warns of files that cannot be read or written; the fit is done all the same.
+    If a file cannot be read or written, it warns and fits.
 
     Parameters
     ----------
     directory : Path
-        That of `memory`, absolute: workers may have another working directory. It is made if need
-        be.
-    jobs : list of Job
+        The directory of `memory`, created if needed. The path is absolute, because workers may have
+        another working directory.
+    tasks : list of Task
     data : Data
 
     Raises
     ------
     OSError
-        If the directory cannot be made.
+        If the directory cannot be created.
     """
 
-    def __init__(self, directory: Path, jobs: Sequence[Job], data: Data) -> None:
+    def __init__(self, directory: Path, tasks: Sequence[Task], data: Data) -> None:
         self._directory = directory
         self._directory.mkdir(parents=True, exist_ok=True)
         self._settings: dict[str, dict[str, Any]] = {}
         self._networks = data.networks
-        # Scores by these are stored with the fit, since they may depend on all of the estimator.
+        # Their scores are stored with the fit, because they may depend on the estimator itself.
         metrics = {
             name: metric
             for name, metric in data.scoring.items()
@@ -79,65 +80,70 @@ class ResultCache:
         try:
             shared = {
                 "format": _FORMAT,
-                "versions": {name: version(name) for name in _KNOWN},
+                "versions": {name: version(name) for name in _PACKAGES},
                 "metrics": _describe(metrics),
                 "rows": _hash_rows(data.X, data.y),
                 "test_rows": _hash_rows(data.X_test, data.y_test),
             }
-        except Exception as error:  # whatever the classes of rows and metrics raise
-            warn(f"memory: fits are not kept, since rows or metrics cannot be hashed: {error}")
+        except Exception as error:  # hashing rows and metrics may raise anything
+            warn(f"memory: fits are not stored, because rows or metrics cannot be hashed: {error}")
             return
-        for name, job in {job.name: job for job in jobs}.items():
-            scores = {metric: job.metadata.score.get(metric) for metric in metrics}
+        for name, task in {task.name: task for task in tasks}.items():
+            scores = {metric: task.metadata.score.get(metric) for metric in metrics}
             try:
                 self._settings[name] = {
                     **shared,
-                    "estimator": _describe(clone(job.estimator)),
-                    "metadata": joblib.hash((job.metadata.fit, scores)),
+                    "estimator": _describe(clone(task.estimator)),
+                    "metadata": joblib.hash((task.metadata.fit, scores)),
                 }
             except Exception as error:
-                warn(f"memory: fits of {name!r} are not kept, since it cannot be hashed: {error}")
+                warn(
+                    f"memory: fits of {name!r} are not stored, because it cannot be hashed: {error}"
+                )
 
-    def __call__(self, job: Job, data: Data) -> Run:
-        """As `fit_and_score`; what raises is not stored."""
-        if job.name not in self._settings:
-            return fit_and_score(job, data)
-        key = self._key(job)
+    def __call__(self, task: Task, data: Data) -> Result:
+        """Read the fit or compute and store it, and score it. Errors are not stored."""
+        if task.name not in self._settings:
+            return fit_and_score(task, data)
+        key = self._key(task)
         path = cache_directory.fit_file(self._directory, key)
         if (stored := _read(path, key, data.y)) is not None:
-            with suppress(Exception):  # the fit tells why a metric fails
-                run = replace(score(job, data, stored), from_memory=True)
+            with suppress(Exception):  # a new fit raises the error again
+                result = replace(score(task, data, stored), from_memory=True)
                 cache_directory.mark_used(path)
-                return run
-        fit = fit_estimator(job, data)
-        for method in RESPONSES:
-            with suppress(Exception):  # no metric has asked for it yet
+                return result
+        fit = fit_estimator(task, data)
+        for method in RESPONSE_METHODS:  # another metric may need them later
+            with suppress(Exception):
                 if fit.has(method):
                     fit.respond(method)
-        run = score(job, data, fit)
+        result = score(task, data, fit)
         try:
             cache_directory.make_entry_folder(path.parent)
             _write(path, fit, key, data.y)
-        except Exception as error:  # of the disk, or of labels that y has not
-            told = getattr(error, "strerror", None) or error
-            warn(f"memory: fits cannot be kept in {path.parent} ({told}). They are done anew.")
-        return run
+        except Exception as error:  # from the disk, or because of labels that are not in y
+            reason = getattr(error, "strerror", None) or error
+            warn(
+                f"memory: fits cannot be stored in {path.parent} ({reason}). The next call will "
+                "compute them again."
+            )
+        return result
 
-    def _key(self, job: Job) -> str:
-        settings = {**self._settings[job.name], "fold": joblib.hash(job.rows)}
-        if job.rows is not None:  # whoever adds a test set finds the folds again
+    def _key(self, task: Task) -> str:
+        settings = {**self._settings[task.name], "fold": joblib.hash(task.rows)}
+        if task.rows is not None:  # folds do not depend on the test set
             del settings["test_rows"]
-        if job.name in self._networks:
-            # Asked of the process that fits: it may have been given fewer threads.
+        if task.name in self._networks:
+            # Here, because the worker may have fewer threads than the main process.
             settings["environment"] = environment.fingerprint()
         return cache_directory.hash_settings(settings)
 
 
 def _write(path: Path, fit: Fit, key: str, y: AnyArray) -> None:
-    """Write a fit as arrays of numbers: labels become positions among those of y."""
+    """Write a fit as arrays of numbers, with labels encoded as indices into the classes of y."""
     labels = LabelEncoder().fit(y)
-    kept = ("fit_seconds", "predict_ms_per_1000", "size_mb", "history", "scores", "warnings")
-    header = {"key": key} | {name: getattr(fit, name) for name in kept}
+    names = ("costs", "history", "scores", "warnings")
+    header = {"key": key} | {name: getattr(fit, name) for name in names}
     arrays = fit.responses | {
         "classes": labels.transform(fit.classes),
         "predict": labels.transform(fit.responses["predict"]),
@@ -146,36 +152,32 @@ def _write(path: Path, fit: Fit, key: str, y: AnyArray) -> None:
 
 
 def _read(path: Path, key: str, y: AnyArray) -> Fit | None:
-    """Read a fit; None if there is none or it is damaged."""
+    """Read a fit. Return None if there is none, or it is damaged."""
     try:
         header, arrays = read_arrays(path)
         if header.pop("key") != key:
             raise ValueError("it holds another fit")
+        costs = Costs(*header.pop("costs"))
         labels = LabelEncoder().fit(y)
         classes = labels.inverse_transform(arrays.pop("classes"))
         arrays["predict"] = labels.inverse_transform(arrays["predict"])
-        return Fit(classes, arrays, **header)
+        return Fit(classes, arrays, costs, **header)
     except FileNotFoundError:
         return None
-    except Exception as error:  # whatever is in the file
-        warn(f"memory: {path} cannot be used: {error}. The fit is done again.")
+    except Exception as error:  # the content of the file may be anything
+        warn(f"memory: {path} cannot be used: {error}. The fit is computed again.")
         return None
 
 
 def _describe(value: Any) -> dict[str, Any]:
-    """Name an object by its values, and by the code of its classes and functions, JSON-able.
+    """Describe an object for a key, by its values and the code of its classes and functions.
 
-    Of libraries the version counts. If any of the code is the user's own, the text of all of the
-    user's modules counts, since that code may call any of them.
+    For libraries the key contains the version. If any of the code is the user's own, it contains a
+    hash of all of the user's modules, because the code may call any of them.
     """
     collector = _CodeCollector()
     collector.dump(value)
-    code = {
-        part
-        for found in collector.found
-        for part in (found.__mro__ if isinstance(found, type) else (found,))
-    }
-    modules = {part.__module__ or "builtins" for part in code}
+    modules = {part.__module__ or "builtins" for part in collector.code}
     own = {name for name in modules if not _is_library(name)}
     packages = {name.partition(".")[0] for name in modules - own}
     packages -= {*sys.stdlib_module_names, "numpy", "scipy", "sklearn", "skfashion"}
@@ -191,31 +193,32 @@ def _describe(value: Any) -> dict[str, Any]:
 
 
 class _CodeCollector(pickle.Pickler):
-    """Collects the classes and functions that an object is made of."""
+    """Collects the functions and the classes, with their bases, that pickling an object needs."""
 
     def __init__(self) -> None:
         super().__init__(io.BytesIO())
-        self.found: list[Any] = []
+        self.code: set[Any] = set()
 
     def reducer_override(self, value: Any) -> Any:
-        self.found.append(value if hasattr(value, "__qualname__") else type(value))
+        part = value if hasattr(value, "__qualname__") else type(value)
+        self.code |= set(part.__mro__ if isinstance(part, type) else (part,))
         return NotImplemented
 
 
 @cache
 def _distributions() -> Mapping[str, list[str]]:
-    return packages_distributions()  # it takes half a second
+    return packages_distributions()  # takes half a second
 
 
 def _file(name: str) -> str | None:
-    """The file of a module, or of its package if it has no module of its own."""
+    """Return the file of a module, or of its top-level package if it is not a real module."""
     module = sys.modules.get(name) or sys.modules.get(name.partition(".")[0])
-    # Not by getattr, at which lazy modules are loaded.
+    # getattr on the module would load lazy modules.
     return getattr(module, "__dict__", {}).get("__file__")
 
 
 def _is_library(name: str) -> bool:
-    """Whether a module belongs to Python, to this package, or to what pip installed."""
+    """Return whether a module belongs to Python, to this package, or to an installed package."""
     if (file := _file(name)) is None:
         return name.partition(".")[0] in sys.stdlib_module_names
     installed = not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
@@ -223,7 +226,7 @@ def _is_library(name: str) -> bool:
 
 
 def _hash_sources(own: set[str]) -> dict[str, str]:
-    """SHA-256 of each of the user's modules. The script counts only if it is among `own`."""
+    """Return the SHA-256 of each of the user's modules; the script is included only if in `own`."""
     names = own | {name for name in [*sys.modules] if _file(name)}
     digests = {}
     for name in names:
@@ -231,21 +234,21 @@ def _hash_sources(own: set[str]) -> dict[str, str]:
             continue
         if (file := _file(name)) is None:
             raise ValueError(f"{name} has no file: define classes and functions in a module.")
-        if Path(file).stat().st_mtime > _STARTED:
-            raise ValueError(f"{file} was edited after Python had started: start it again.")
+        if Path(file).stat().st_mtime > _START_TIME:
+            raise ValueError(f"{file} was edited after Python had started: start Python again.")
         digests[name] = sha256(Path(file).read_bytes()).hexdigest()
     return digests
 
 
 def _hash_rows(X: Any, y: Any) -> str:
-    """Hash of the values; of files that rows name, as photos, size and time count."""
+    """Hash the values, and size and time of files that rows name, such as photos."""
     values: Iterable[Any] = X
     with suppress(ValueError):  # pictures of several sizes
         array = np.asarray(X)
         values = array.ravel() if array.dtype.kind in "OUT" else ()
     files = []
     for value in sorted({os.fsdecode(v) for v in values if isinstance(v, (str, os.PathLike))}):
-        with suppress(OSError, ValueError):  # any text may come
+        with suppress(OSError, ValueError):  # the text may not be a path
             path = expand_user(value)
             if path.is_file():
                 files.append((value, path.stat().st_size, path.stat().st_mtime_ns))

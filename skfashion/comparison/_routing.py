@@ -1,4 +1,4 @@
-"""Routes groups and metadata, such as sample weights, as `cross_validate` does."""
+"""Route groups and metadata, such as sample weights, as `cross_validate` does."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -12,15 +12,15 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from skfashion._utils.types import AnyArray
 
 
-class Routed(NamedTuple):
+class RoutedMetadata(NamedTuple):
     """Metadata of one estimator.
 
     Parameters
     ----------
     fit : dict
-        Arguments of its `fit`, for all rows of X.
+        Arguments of `fit`, for all rows of X.
     score : dict of str to dict
-        Arguments of each scorer.
+        Arguments of each scorer, by metric.
     """
 
     fit: Mapping[str, Any]
@@ -34,8 +34,8 @@ def route(
     y: AnyArray,
     groups: Any,
     params: Mapping[str, Any] | None,
-) -> tuple[Any, dict[str, Routed]]:
-    """Return the groups for the splitter, and the metadata of each estimator.
+) -> tuple[Any, dict[str, RoutedMetadata]]:
+    """Return the groups for the splitter, and the metadata for each estimator.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def route(
     ValueError
         If `groups` has another length than y, or is given while metadata routing is enabled.
     sklearn.exceptions.UnsetMetadataPassedError
-        If metadata routing is enabled, and an estimator or a scorer has not said whether it takes
-        some of the metadata.
+        If metadata routing is enabled, and an estimator or a scorer has neither requested nor
+        rejected some of the metadata.
     """
     if not (params is None or isinstance(params, Mapping)):
         raise TypeError(f"params={params!r}: expected a dict of names to metadata, or None.")
@@ -61,30 +61,28 @@ def route(
     if groups is not None:
         check_consistent_length(y, groups)
     if not get_config()["enable_metadata_routing"]:
-        return groups, {name: Routed(params, {}) for name in estimators}
+        return groups, {name: RoutedMetadata(params, {}) for name in estimators}
     if groups is not None:
         raise ValueError("groups: with metadata routing enabled, pass params={'groups': ...}.")
-    to_score = MethodMapping().add(caller="fit", callee="score")
+    to_fit, to_score, to_split = (
+        MethodMapping().add(caller="fit", callee=method) for method in ("fit", "score", "split")
+    )
+    scorers = {f"metric {name}": get_scorer(metric) for name, metric in metrics.items()}
     routed = {}
     for name, estimator in estimators.items():
         router = MetadataRouter(owner="compare")
-        router.add(
-            splitter=splitter, method_mapping=MethodMapping().add(caller="fit", callee="split")
-        )
-        router.add(
-            estimator=estimator, method_mapping=MethodMapping().add(caller="fit", callee="fit")
-        )
-        for metric in metrics:
-            router.add(method_mapping=to_score, **{f"metric {metric}": get_scorer(metrics[metric])})
+        router.add(splitter=splitter, method_mapping=to_split)
+        router.add(estimator=estimator, method_mapping=to_fit)
+        router.add(method_mapping=to_score, **scorers)
         found = process_routing(router, "fit", **params)
         scores = {metric: found[f"metric {metric}"].score for metric in metrics}
-        routed[name] = Routed(found.estimator.fit, scores)
+        routed[name] = RoutedMetadata(found.estimator.fit, scores)
         groups = found.splitter.split.get("groups")
     return groups, routed
 
 
 def take_rows(metadata: Mapping[str, Any], n_rows: int, rows: AnyArray | None) -> dict[str, Any]:
-    """Return the metadata of some rows: whatever has a value for each row is indexed."""
+    """Return the metadata of some rows. Only values with an entry for each row are indexed."""
     from sklearn.utils.validation import _check_method_params
 
     return _check_method_params(np.empty(n_rows), metadata, rows)

@@ -1,4 +1,4 @@
-"""The size of a fitted estimator as a file for prediction."""
+"""Measure the file size of a fitted estimator."""
 
 import io
 import pickle
@@ -10,15 +10,14 @@ from skfashion._classifier import FashionCNN
 
 
 def measure_size(estimator: Any) -> float:
-    """Return millions of bytes of the estimator as a file; NaN if it cannot be pickled.
+    """Return the size of an estimator's pickle in millions of bytes; NaN if it has none.
 
-    It is that of a pickle, but a FashionCNN counts as the file that its `save` writes, which leaves
-    out the optimizer's state.
+    A FashionCNN counts as the file that `save` writes, without the optimizer's state.
     """
     file = _CountingFile()
     try:
         _Pickler(file, protocol=5).dump(estimator)
-    except Exception:  # whatever its classes raise: the row needs no size
+    except Exception:  # its classes may raise anything; the comparison works without a size
         return np.nan
     return file.n_bytes / 1e6
 
@@ -33,7 +32,7 @@ class _Pickler(pickle.Pickler):
 
 
 class _CountingFile:
-    """Counts the bytes and drops them."""
+    """A file that counts bytes and discards them."""
 
     n_bytes = 0
 

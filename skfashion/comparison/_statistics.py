@@ -1,4 +1,4 @@
-"""Intervals and tests for scores from cross-validation.
+"""Confidence intervals and significance tests for scores from cross-validation.
 
 References
 ----------
@@ -32,16 +32,16 @@ _Key = TypeVar("_Key")
 def score_design_effect(values: FloatArray, n_test: float) -> float:
     """Estimate the design effect of accuracies in folds, pooled over classifiers.
 
-    It says how many times the variance between folds is that of rows drawn independently: a
-    classifier whose training is a matter of luck has scores that vary more. Counts and numbers of
-    rows are divided by it, as for any binary data in clusters [4]_.
+    It is the ratio of the variance between folds to the variance of independent rows. It is large
+    for classifiers whose training depends much on chance. Counts and numbers of rows are divided by
+    it, as for other clustered binary data [4]_.
 
     Parameters
     ----------
     values : ndarray of shape (n_classifiers, k)
         Accuracies in the folds.
     n_test : float
-        Rows to score in a fold.
+        Number of scored rows in a fold.
 
     Returns
     -------
@@ -54,6 +54,7 @@ def score_design_effect(values: FloatArray, n_test: float) -> float:
 
 
 def _pool(variances: FloatArray, expected: FloatArray) -> float:
+    """Return the mean ratio of observed to expected variances, at least 1."""
     usable = expected > 0
     return max(1.0, float(np.mean(variances[usable] / expected[usable]))) if usable.any() else 1.0
 
@@ -66,7 +67,7 @@ def standard_error(values: FloatArray, n_train: float, n_test: float) -> float:
     values : ndarray of shape (k,)
         Scores of the folds, or their differences between two estimators.
     n_train, n_test : float
-        Rows to train on and to score in a fold.
+        Number of training and of scored rows in a fold.
     """
     return values.std(ddof=1) * math.sqrt(1 / len(values) + n_test / n_train)
 
@@ -81,13 +82,13 @@ def mean_interval(
     values : ndarray of shape (k,)
     n_train, n_test : float
     bounded : bool
-        Whether scores lie in [0, 1]. Then the interval is computed on the logit scale, by the delta
-        method, so that it lies in [0, 1] too.
+        Whether scores lie in [0, 1]. If so, the interval is computed on the logit scale by the
+        delta method, so that it lies in [0, 1] too.
 
     Returns
     -------
     low, high : float
-        NaN where all folds have the same score: they do not tell how far scores spread.
+        NaN if all folds have the same score, so that the variance is unknown.
     """
     mean, error = values.mean(), standard_error(values, n_train, n_test)
     if not error > 1e-12 or (bounded and not 0 < mean < 1):
@@ -106,7 +107,7 @@ def proportion_interval(proportion: float, n: float) -> tuple[float, float]:
     ----------
     proportion : float
     n : float
-        Number of rows. The rows of folds are divided by their design effect first.
+        Number of rows. For cross-validation, first divide it by the design effect.
 
     Returns
     -------
@@ -126,16 +127,15 @@ def corrected_t_test(differences: FloatArray, n_train: float, n_test: float) -> 
     differences : ndarray of shape (k,)
         Differences between the scores of two estimators on the same folds.
     n_train, n_test : float
-        Rows to train on and to score in a fold.
+        Number of training and of scored rows in a fold.
 
     Returns
     -------
     float
-        The probability of a mean difference at least as large if the two were equally good; 1 where
-        all differences are zero. NaN where all are the same and not zero: then nothing tells how
-        far they spread.
+        1 if all differences are zero. NaN if all are equal but not zero, so that the variance is
+        unknown.
     """
-    if np.allclose(differences, 0, atol=1e-12):  # what rounding leaves is no difference
+    if np.allclose(differences, 0, atol=1e-12):  # smaller ones are rounding errors
         return 1.0
     error = standard_error(differences, n_train, n_test)
     if error < 1e-12:
@@ -146,19 +146,19 @@ def corrected_t_test(differences: FloatArray, n_train: float, n_test: float) -> 
 def mcnemar_test(only_one: float, only_other: float) -> float:
     """Compute the two-sided p-value of McNemar's exact test [3]_.
 
-    If two classifiers are equally good, each is right in about half of the rows that only one of
-    them has right.
+    If two classifiers are equally good, each is correct in about half of the rows in which exactly
+    one of them is.
 
     Parameters
     ----------
     only_one, only_other : float
-        Number of rows that only the one, or only the other classifier has right. They need not be
-        whole: the incomplete beta function continues the binomial distribution in between.
+        Number of rows in which only the one, or only the other classifier is correct. Fractions are
+        allowed: the incomplete beta function interpolates the binomial distribution.
 
     Returns
     -------
     float
-        1 where there is no such row.
+        1 if there is no such row.
     """
     fewer, total = min(only_one, only_other), only_one + only_other
     return min(1.0, 2 * float(betainc(total - fewer, fewer + 1, 0.5))) if total else 1.0
@@ -170,22 +170,22 @@ def mcnemar_tests(
     n_rows: float,
     n_test: float,
 ) -> dict[_Key, float]:
-    """Compute McNemar's tests of many pairs of classifiers on their out-of-fold predictions.
+    """Compute McNemar's test for pairs of classifiers from their out-of-fold predictions.
 
-    The counts of a pair are divided by their design effect [4]_, because McNemar's test alone
-    ignores the luck of training: it is the larger one of the pair's own and of that pooled over all
-    pairs, which is more precise.
+    McNemar's test alone ignores that training depends on chance. So the counts of a pair are
+    divided by their design effect [4]_. It is the larger of the pair's own and the one pooled over
+    all pairs, which is more precise.
 
     Parameters
     ----------
     counts : dict of pair to (float, float)
-        Rows that only the one, or only the other has right, as in `mcnemar_test`.
+        Number of rows in which only the one, or only the other is correct, as in `mcnemar_test`.
     differences : dict of pair to ndarray of shape (k,)
         Differences of their accuracies in the folds.
     n_rows : float
-        Rows that were scored.
+        Number of scored rows.
     n_test : float
-        Rows to score in a fold.
+        Number of scored rows in a fold.
 
     Returns
     -------
@@ -206,15 +206,14 @@ def mcnemar_tests(
 
 
 def adjust_p_values(p_values: Mapping[_Key, float]) -> dict[_Key, float]:
-    """Adjust p-values for the number of tests, by Holm's method [5]_.
+    """Adjust p-values for the number of tests by Holm's method [5]_.
 
-    The probability that any true null hypothesis is rejected at level .05 is .05 at most, however
-    the tests depend on each other. NaN is not counted as a test.
+    The family-wise error rate at level .05 is at most .05, for any dependence between the tests.
+    NaN does not count as a test.
     """
     adjusted, largest = dict(p_values), 0.0
-    tests = sorted((p, key) for key, p in enumerate(p_values.values()) if not math.isnan(p))
-    keys = list(p_values)
-    for rank, (p, position) in enumerate(tests):
-        largest = max(largest, min(1.0, p * (len(tests) - rank)))
-        adjusted[keys[position]] = largest
+    tests = [key for key, p in p_values.items() if not math.isnan(p)]
+    for rank, key in enumerate(sorted(tests, key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, p_values[key] * (len(tests) - rank)))
+        adjusted[key] = largest
     return adjusted

@@ -1,8 +1,7 @@
-"""Builds the tables of a Comparison from runs."""
+"""Build the tables of a `Comparison` from the results of all tasks."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from operator import attrgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,11 +10,11 @@ import pandas as pd
 from skfashion._utils.types import AnyArray, FloatArray
 from skfashion.comparison import _statistics
 from skfashion.comparison._comparison import Comparison
-from skfashion.comparison._runs import Data, Run
+from skfashion.comparison._fit_and_score import Costs, Data, Result
 
-_Folds: TypeAlias = Mapping[str, Sequence[Run]]  # the runs of each estimator
+_Folds: TypeAlias = Mapping[str, Sequence[Result]]  # the results of each estimator, by name
 
-# Scores in [0, 1], by the beginning of their names in scikit-learn.
+# Prefixes of the names of scikit-learn's metrics with values in [0, 1].
 _BOUNDED = (
     "accuracy",
     "average_precision",
@@ -29,13 +28,13 @@ _BOUNDED = (
 )
 
 
-def from_runs(runs: Sequence[Run], data: Data, names: Sequence[str]) -> Comparison:
-    """Make the tables.
+def summarize(results: Sequence[Result], data: Data, names: Sequence[str]) -> Comparison:
+    """Build the tables.
 
     Parameters
     ----------
-    runs : list of Run
-        For each estimator its folds and, if there is a test set, one on it.
+    results : list of Result
+        For each estimator one per fold and, if there is a test set, one for it.
     data : Data
     names : list of str
         Names of the estimators, in the user's order.
@@ -44,80 +43,78 @@ def from_runs(runs: Sequence[Run], data: Data, names: Sequence[str]) -> Comparis
     -------
     Comparison
     """
-    metrics = list(data.scoring)
-    folds = {
-        name: sorted(
-            (run for run in runs if run.name == name and run.fold is not None),
-            key=attrgetter("fold"),
-        )
-        for name in names
+    folds: dict[str, list[Result]] = {name: [] for name in names}
+    tested = {}
+    for result in results:
+        if result.fold is None:
+            tested[result.name] = result
+        else:
+            folds[result.name].append(result)
+    for of_estimator in folds.values():  # with a timeout they are in the order in which they ended
+        of_estimator.sort(key=lambda result: result.fold or 0)
+    succeeded = {
+        name: of_estimator
+        for name, of_estimator in folds.items()
+        if not any(result.error for result in of_estimator)
     }
-    tested = {run.name: run for run in runs if run.fold is None}
-    scores = _Scores(folds, data)
+    metrics = list(data.scoring)
+    scores = _Scores(succeeded, data) if succeeded else None
     table = pd.DataFrame(
-        {name: _summarize(name, folds[name], tested.get(name), scores) for name in names}
-    ).T
-    table.index.name = "estimator"
-    texts = ["warnings", "error"]
-    table = table.astype({column: float for column in table.columns if column not in texts})
-    table = table.sort_values(f"{metrics[0]}_mean", ascending=False, kind="stable")
+        [_summarize(name, folds[name], tested.get(name), scores, metrics) for name in names],
+        index=pd.Index(names, name="estimator"),
+    ).sort_values(f"{metrics[0]}_mean", ascending=False, kind="stable")
     best = table.index[0]
-    if scores.names:
+    if scores is not None:
         for metric in metrics:
             _add_differences(table, metric, best, scores)
         if tested and not tested[best].error:
             _add_test_p_values(table, best, tested, data.y_test)
+    predictions = {name: result.predictions for name, result in tested.items() if not result.error}
     return Comparison(
         table,
         scores=_list_scores(folds, metrics),
         histories=_list_histories(folds),
-        out_of_fold=_average_probabilities(folds, data.y),
-        out_of_fold_predictions=_collect_predictions(folds, data.y),
-        predictions=pd.DataFrame(
-            {name: run.predictions for name, run in tested.items() if not run.error}
-        )
-        if tested
-        else None,
+        out_of_fold=_average_probabilities(folds, len(data.y)),
+        out_of_fold_predictions=pd.DataFrame(
+            {name: _first_predictions(results) for name, results in succeeded.items()}
+        ),
+        predictions=pd.DataFrame(predictions) if tested else None,
         networks=data.networks,
     )
 
 
 class _Scores:
-    """Scores of the estimators that did not fail in any fold, and their tests.
+    """Scores, intervals and tests of the estimators that did not fail in any fold.
 
     Parameters
     ----------
-    folds : dict of str to list of Run
+    folds : dict of str to list of Result
+        At least one estimator.
     data : Data
     """
 
     def __init__(self, folds: _Folds, data: Data) -> None:
+        self.names = list(folds)
         self._data = data
-        self.metrics = list(data.scoring)
-        self._folds = {
-            name: runs for name, runs in folds.items() if not any(run.error for run in runs)
-        }
-        self.names = list(self._folds)
-        if not self.names:
-            return
-        runs = self._folds[self.names[0]]  # the folds are the same for all
-        self.n_train = float(np.mean([run.n_train for run in runs]))
-        self.n_test = float(np.mean([run.n_test for run in runs]))
-        self._n_scored = np.zeros(len(data.y))
-        for run in runs:
-            self._n_scored[run.rows] += 1
+        self._folds = folds
+        results = folds[self.names[0]]  # all estimators have the same folds
+        self._n_train = float(np.mean([result.n_train for result in results]))
+        self._n_test = float(np.mean([result.n_test for result in results]))
+        self._n_scored = np.zeros(len(data.y))  # how many folds score each row
+        for result in results:
+            self._n_scored[result.rows] += 1
         self._n_rows = int(np.count_nonzero(self._n_scored))
         self._design_effects = {
             metric: _statistics.score_design_effect(
-                np.array([self.of(name, metric) for name in self.names]), self.n_test
+                np.array([self.of(name, metric) for name in self.names]), self._n_test
             )
             for metric, scorer in data.scoring.items()
             if scorer == "accuracy"
         }
 
     def of(self, name: str, metric: str) -> FloatArray:
-        """Return the scores of the folds."""
-        return np.array([run.scores[metric] for run in self._folds[name]])
+        """Return the scores of an estimator in the folds."""
+        return np.array([result.scores[metric] for result in self._folds[name]])
 
     def interval(self, name: str, metric: str) -> tuple[float, float]:
         """Return the 95 % interval of the expected score."""
@@ -126,66 +123,68 @@ class _Scores:
             n_rows = self._n_rows / self._design_effects[metric]
             return _statistics.proportion_interval(float(values.mean()), n_rows)
         bounded = isinstance(scorer, str) and scorer.startswith(_BOUNDED)
-        return _statistics.mean_interval(values, self.n_train, self.n_test, bounded=bounded)
+        return _statistics.mean_interval(values, self._n_train, self._n_test, bounded=bounded)
 
     def p_values(self, metric: str) -> dict[frozenset[str], float]:
-        """Return the p-value of each pair of estimators."""
+        """Return the p-value for each pair of estimators."""
         differences = {
             frozenset(pair): self.of(pair[0], metric) - self.of(pair[1], metric)
             for pair in combinations(self.names, 2)
         }
         if metric in self._design_effects:
             counts = {pair: self._count_rows(*pair) for pair in differences}
-            return _statistics.mcnemar_tests(counts, differences, self._n_rows, self.n_test)
+            return _statistics.mcnemar_tests(counts, differences, self._n_rows, self._n_test)
         return {
-            pair: _statistics.corrected_t_test(values, self.n_train, self.n_test)
+            pair: _statistics.corrected_t_test(values, self._n_train, self._n_test)
             for pair, values in differences.items()
         }
 
     def _count_rows(self, one: str, other: str) -> tuple[float, float]:
-        """Count the rows that only the one, or only the other has right, each row once."""
+        """Count the rows that only the one, or only the other estimator predicts correctly.
+
+        A row that is scored in several folds has a total weight of 1.
+        """
         only_one = only_other = 0.0
-        for run, other_run in zip(self._folds[one], self._folds[other], strict=True):
-            right, other_right = (
-                part.predictions == self._data.y[part.rows] for part in (run, other_run)
-            )
-            weights = 1 / self._n_scored[run.rows]
-            only_one += weights[right & ~other_right].sum()
-            only_other += weights[other_right & ~right].sum()
+        for pair in zip(self._folds[one], self._folds[other], strict=True):
+            rows = pair[0].rows
+            correct, other_correct = (result.predictions == self._data.y[rows] for result in pair)
+            weights = 1 / self._n_scored[rows]
+            only_one += weights[correct & ~other_correct].sum()
+            only_other += weights[other_correct & ~correct].sum()
         return only_one, only_other
 
 
 def _summarize(
-    name: str, folds: Sequence[Run], test: Run | None, scores: _Scores
+    name: str,
+    folds: Sequence[Result],
+    test: Result | None,
+    scores: _Scores | None,
+    metrics: Sequence[str],
 ) -> dict[str, Any]:
-    """Return a row of the table; its figures are NaN if the estimator failed in any fold."""
-    error = next((run.error for run in folds if run.error), "")
+    """Return a row of the table, with NaN if the estimator failed in any fold."""
+    error = next((result.error for result in folds if result.error), "")
     row: dict[str, Any] = {}
-    for metric in scores.metrics:
-        row |= dict.fromkeys(
-            [f"{metric}_{part}" for part in ("mean", "sd", "low", "high", "difference")]
-            + [f"{metric}_p_value", f"{metric}_p_adjusted"],
-            np.nan,
-        )
-        if not error:
+    for metric in metrics:
+        parts = ("mean", "sd", "low", "high", "difference", "p_value", "p_adjusted")
+        row |= {f"{metric}_{part}": np.nan for part in parts}
+        if scores is not None and not error:
             values = scores.of(name, metric)
             row |= {f"{metric}_mean": values.mean(), f"{metric}_sd": values.std(ddof=1)}
             row[f"{metric}_low"], row[f"{metric}_high"] = scores.interval(name, metric)
-    for cost in ("fit_seconds", "predict_ms_per_1000", "size_mb"):
-        row[cost] = np.mean([getattr(run, cost) for run in folds])
-    recorded = [warning for run in folds for warning in run.warnings]
+    costs = np.mean([result.costs for result in folds], axis=0)
+    row |= dict(zip(Costs._fields, costs, strict=True))
+    recorded = [warning for result in folds for warning in result.warnings]
     if test is not None:
-        row |= _summarize_test(test, scores.metrics)
+        row |= _summarize_test(test, metrics)
         recorded += test.warnings
         if not error and test.error:
             error = f"on the test set: {test.error}"
     return row | {"warnings": "; ".join(dict.fromkeys(recorded)), "error": error}
 
 
-def _summarize_test(test: Run, metrics: Sequence[str]) -> dict[str, float]:
-    row = dict.fromkeys(["test_accuracy", "test_accuracy_low", "test_accuracy_high"], np.nan)
-    row |= dict.fromkeys(["test_p_value", "test_p_adjusted"], np.nan)
-    row |= {f"test_{metric}": np.nan for metric in metrics}
+def _summarize_test(test: Result, metrics: Sequence[str]) -> dict[str, float]:
+    parts = ("accuracy", "accuracy_low", "accuracy_high", "p_value", "p_adjusted", *metrics)
+    row = {f"test_{part}": np.nan for part in parts}
     if not test.error:
         row |= {f"test_{metric}": score for metric, score in test.scores.items()}
         row["test_accuracy_low"], row["test_accuracy_high"] = _statistics.proportion_interval(
@@ -195,9 +194,9 @@ def _summarize_test(test: Run, metrics: Sequence[str]) -> dict[str, float]:
 
 
 def _add_differences(table: pd.DataFrame, metric: str, best: str, scores: _Scores) -> None:
-    """Add the differences from the best row, with their p-values.
+    """Add the differences from the best estimator, and their p-values.
 
-    The best was chosen by its scores, so that all pairs of estimators count as tests.
+    All pairs of estimators count as tests, because the best was selected by its scores.
     """
     p_values = scores.p_values(metric)
     adjusted = _statistics.adjust_p_values(p_values)
@@ -211,19 +210,19 @@ def _add_differences(table: pd.DataFrame, metric: str, best: str, scores: _Score
 
 
 def _add_test_p_values(
-    table: pd.DataFrame, best: str, tested: Mapping[str, Run], y_test: AnyArray
+    table: pd.DataFrame, best: str, tested: Mapping[str, Result], y_test: AnyArray
 ) -> None:
     """Add the p-values on the test set.
 
-    The best was chosen in the folds, so that only the pairs with it count as tests.
+    Only the pairs with the best estimator count as tests, because it was selected in the folds.
     """
-    best_right = np.asarray(tested[best].predictions) == y_test
+    best_correct = np.asarray(tested[best].predictions) == y_test
     p_values = {}
-    for name, run in tested.items():
-        if name != best and not run.error:
-            right = np.asarray(run.predictions) == y_test
+    for name, result in tested.items():
+        if name != best and not result.error:
+            correct = np.asarray(result.predictions) == y_test
             p_values[name] = _statistics.mcnemar_test(
-                int(np.sum(right & ~best_right)), int(np.sum(best_right & ~right))
+                int(np.sum(correct & ~best_correct)), int(np.sum(best_correct & ~correct))
             )
     adjusted = _statistics.adjust_p_values(p_values)
     for name in p_values:
@@ -235,67 +234,53 @@ def _list_scores(folds: _Folds, metrics: Sequence[str]) -> pd.DataFrame:
         [
             {
                 "estimator": name,
-                "fold": run.fold,
+                "fold": result.fold,
                 "metric": metric,
-                "score": run.scores.get(metric, np.nan),
-                "fit_seconds": run.fit_seconds,
-                "predict_ms_per_1000": run.predict_ms_per_1000,
-                "n_train": run.n_train,
-                "n_test": run.n_test,
-                "error": run.error,
+                "score": result.scores.get(metric, np.nan),
+                "fit_seconds": result.costs.fit_seconds,
+                "predict_ms_per_1000": result.costs.predict_ms_per_1000,
+                "n_train": result.n_train,
+                "n_test": result.n_test,
+                "error": result.error,
             }
-            for name, runs in folds.items()
-            for run in runs
+            for name, results in folds.items()
+            for result in results
             for metric in metrics
         ]
     )
 
 
 def _list_histories(folds: _Folds) -> pd.DataFrame:
-    frames = [
-        pd.DataFrame(run.history).assign(
-            estimator=name, fold=run.fold, epoch=np.arange(1, len(run.history["loss"]) + 1)
+    names = ["estimator", "fold", "epoch"]
+    frames = {
+        (name, result.fold): pd.DataFrame(
+            result.history, index=range(1, len(result.history["loss"]) + 1)
         )
-        for name, runs in folds.items()
-        for run in runs
-        if run.history is not None
-    ]
-    first = ["estimator", "fold", "epoch"]
+        for name, results in folds.items()
+        for result in results
+        if result.history is not None
+    }
     if not frames:
-        return pd.DataFrame(columns=first)
-    histories = pd.concat(frames, ignore_index=True)
-    return histories[[*first, *histories.columns.drop(first)]]
+        return pd.DataFrame(columns=names)
+    histories = pd.concat(frames, names=names)
+    return histories.drop(columns=names, errors="ignore").reset_index()
 
 
-def _collect_predictions(folds: _Folds, y: AnyArray) -> pd.DataFrame:
-    """Return the label that each estimator predicts for each row in the first fold that scores it.
-
-    Rows that no fold scores are left out.
-    """
-    columns = {}
-    for name, runs in folds.items():
-        if any(run.error for run in runs):
-            continue
-        labels = np.empty(len(y), dtype=y.dtype)
-        scored = np.zeros(len(y), dtype=bool)
-        for run in reversed(runs):
-            labels[run.rows] = run.predictions
-            scored[run.rows] = True
-        columns[name] = pd.Series(labels[scored], index=np.flatnonzero(scored))
-    return pd.DataFrame(columns)
+def _first_predictions(results: Sequence[Result]) -> pd.Series:
+    """Return the label predicted for each row by the first fold that scores it."""
+    labels = pd.concat([pd.Series(result.predictions, index=result.rows) for result in results])
+    return labels[~labels.index.duplicated()].sort_index()
 
 
-def _average_probabilities(folds: _Folds, y: AnyArray) -> dict[str, FloatArray]:
+def _average_probabilities(folds: _Folds, n_rows: int) -> dict[str, FloatArray]:
     averages: dict[str, FloatArray] = {}
-    for name, runs in folds.items():
-        probabilities = [run.probabilities for run in runs if run.probabilities is not None]
-        if len(probabilities) < len(runs):
-            continue
-        total = np.zeros((len(y), probabilities[0].shape[1]))
-        counts = np.zeros((len(y), 1))
-        for run, part in zip(runs, probabilities, strict=True):
-            total[run.rows] += part
-            counts[run.rows] += 1
-        with np.errstate(invalid="ignore"):
-            averages[name] = total / counts
+    for name, results in folds.items():
+        frames = [
+            pd.DataFrame(result.probabilities, index=result.rows)
+            for result in results
+            if result.probabilities is not None
+        ]
+        if len(frames) == len(results):
+            means = pd.concat(frames).groupby(level=0).mean()
+            averages[name] = means.reindex(range(n_rows)).to_numpy()
     return averages

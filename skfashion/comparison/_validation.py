@@ -1,4 +1,4 @@
-"""Checks everything that `compare` is given before the first fit."""
+"""Validate the parameters of `compare` before the first fit."""
 
 import difflib
 import inspect
@@ -20,7 +20,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from skfashion._utils.label_checks import check_labels
 from skfashion._utils.types import AnyArray
-from skfashion.comparison._runs import is_sklearn_scorer
+from skfashion.comparison._fit_and_score import is_sklearn_scorer
 
 Estimators: TypeAlias = Mapping[str, Any] | list[tuple[str, Any]]
 Metric: TypeAlias = str | Callable[..., Any]
@@ -31,23 +31,20 @@ Splits: TypeAlias = (
 
 
 def check_timeout(timeout: Any) -> None:
-    """Raise an error if `timeout` is not None and no positive number of seconds."""
+    """Raise an error if `timeout` is neither None nor a positive number of seconds."""
     if timeout is not None and not (isinstance(timeout, Real) and 0 < float(timeout) < math.inf):
         raise ValueError(f"timeout={timeout!r}: expected a positive number of seconds, or None.")
 
 
 def check_estimators(estimators: Any) -> dict[str, Any]:
     """Return the classifiers by name."""
-    if isinstance(estimators, Mapping):
-        pairs = list(estimators.items())
-    elif isinstance(estimators, (list, tuple)) and all(
-        isinstance(pair, tuple) and len(pair) == 2 for pair in estimators
+    pairs = list(estimators.items()) if isinstance(estimators, Mapping) else estimators
+    if not isinstance(pairs, (list, tuple)) or not all(
+        isinstance(pair, tuple) and len(pair) == 2 for pair in pairs
     ):
-        pairs = list(estimators)
-    else:
         raise TypeError(
             f"estimators is a {type(estimators).__name__}: expected a dict of names to "
-            "classifiers, or a list of pairs of them."
+            "classifiers, or a list of pairs of a name and a classifier."
         )
     if not pairs:
         raise ValueError("estimators is empty: expected at least one classifier.")
@@ -65,11 +62,11 @@ def check_estimators(estimators: Any) -> dict[str, Any]:
 
 
 def check_rows(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[AnyArray, AnyArray | None]:
-    """Return y and y_test as arrays of one dimension."""
+    """Check rows and labels. Return y and y_test as one-dimensional arrays."""
     check_consistent_length(X, y)
     check_labels(y)
     if (kind := type_of_target(y, input_name="y")) not in ("binary", "multiclass"):
-        raise ValueError(f"y is {kind}: expected one label of a class for each row.")
+        raise ValueError(f"y is {kind}: expected one class label for each row.")
     y = column_or_1d(y)
     if (X_test is None) != (y_test is None):
         given, missing = ("y_test", "X_test") if X_test is None else ("X_test", "y_test")
@@ -91,7 +88,7 @@ def check_rows(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[AnyArray, AnyA
 
 
 def _count_features(X: Any) -> int | None:
-    """Return the numbers in each row; None for rows of anything else, such as pictures."""
+    """Return the number of features. Return None if rows are not numbers, such as pictures."""
     try:
         array = np.asarray(X)
     except ValueError:  # pictures of several sizes
@@ -107,7 +104,7 @@ def make_folds(splitter: Any, X: Any, y: AnyArray, groups: Any) -> list[tuple[An
     ]
     if len(folds) < 2:
         raise ValueError(
-            f"cv makes {len(folds)} split: expected two or more, to estimate how far scores spread."
+            f"cv makes {len(folds)} split: expected two or more, to estimate the scores' variance."
         )
     for number, (train, test) in enumerate(folds):
         if not len(train) or not len(test):
@@ -121,8 +118,8 @@ def make_folds(splitter: Any, X: Any, y: AnyArray, groups: Any) -> list[tuple[An
 def check_scoring(
     scoring: Any, estimators: Mapping[str, Any], X: Any, y: AnyArray
 ) -> dict[str, Metric]:
-    """Return the metrics by name, each a name of scikit-learn's or a callable."""
-    metrics: dict[Any, Any]
+    """Return the metrics by name. Each is the name of a scikit-learn metric, or a callable."""
+    metrics: dict[Any, Any] = {}
     if isinstance(scoring, str):
         metrics = {scoring: scoring}
     elif callable(scoring):
@@ -131,8 +128,6 @@ def check_scoring(
         metrics = dict(scoring)
     elif isinstance(scoring, (list, tuple, set)):
         metrics = {name: name for name in scoring}
-    else:
-        metrics = {}
     if not metrics:
         raise ValueError(f"scoring={scoring!r}: expected a metric, or several.")
     for name, metric in metrics.items():
@@ -157,13 +152,13 @@ def check_scoring(
 
 
 def _name(scorer: Callable[..., Any]) -> str:
-    """Return the name of a metric that was given as a callable."""
+    """Return a name for a metric given as a callable."""
     function = getattr(scorer, "_score_func", scorer)
     return getattr(function, "__name__", "score")
 
 
 def _refuse_metric_functions(metric: Metric) -> None:
-    """Raise an error for a function of labels, such as `accuracy_score`."""
+    """Raise an error for a metric function of labels, such as `accuracy_score`."""
     if isinstance(metric, str) or is_sklearn_scorer(metric):
         return
     try:
@@ -179,13 +174,13 @@ def _refuse_metric_functions(metric: Metric) -> None:
 
 
 def _check_methods(name: str, metric: Metric, estimators: Mapping[str, Any]) -> None:
-    """Raise an error if an estimator has none of the methods that a metric needs."""
+    """Raise an error if an estimator lacks the methods that a metric needs."""
     scorer = get_scorer(metric)
     if not is_sklearn_scorer(scorer):
         return
     methods = scorer._response_method
     methods = (methods,) if isinstance(methods, str) else tuple(methods)
-    if "predict" in methods:  # an estimator without it fails in its row
+    if "predict" in methods:  # without it, the estimator's row shows the error
         return
     lacking = [
         estimator_name
@@ -201,7 +196,7 @@ def _check_methods(name: str, metric: Metric, estimators: Mapping[str, Any]) -> 
 
 
 def _try_scorer(name: str, metric: Metric, X: Any, y: AnyArray) -> None:
-    """Score a dummy classifier, so that a mistake shows before the first fit."""
+    """Score a dummy classifier, to find mistakes before the first fit."""
     _, first_rows = np.unique(y, return_index=True)
     rows = np.union1d(first_rows, np.arange(min(len(y), 50)))
     dummy = DummyClassifier().fit(np.zeros((len(rows), 1)), y[rows])
@@ -217,7 +212,7 @@ def _try_scorer(name: str, metric: Metric, X: Any, y: AnyArray) -> None:
                 raise ValueError(
                     f"scoring: the metric {name!r} cannot be computed for these labels: {error}"
                 ) from error
-            return  # your own function may need more than a dummy has
+            return  # the user's own function may need another kind of estimator
     if np.ndim(score) != 0 or np.asarray(score).dtype.kind not in "biuf":
         kind = "a dict" if isinstance(score, dict) else f"{score!r}"[:100]
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Runs jobs in sequence, in parallel, or in processes that can be ended when time is up."""
+"""Run tasks in sequence, in parallel, or in processes that can be stopped after a timeout."""
 
 import multiprocessing
 import os
@@ -9,43 +9,51 @@ from typing import Any
 
 from joblib import cpu_count, effective_n_jobs, parallel_config
 
-# joblib's own copy: another loky in the process breaks joblib's count of the files it shares.
+# joblib's own copy: a second loky in the process breaks joblib's tracking of shared files.
 from joblib.externals.loky import ProcessPoolExecutor
 from joblib.parallel import get_active_backend
 from sklearn.utils.parallel import Parallel, delayed
 
+from skfashion.comparison._fit_and_score import (
+    Data,
+    Result,
+    Task,
+    format_fold,
+    make_failure,
+    run,
+)
 from skfashion.comparison._networks import start_tensorflow
-from skfashion.comparison._runs import Data, Job, Run, failed_run, format_place, run
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def run_all(
-    jobs: Sequence[Job],
+def run_tasks(
+    tasks: Sequence[Task],
     data: Data,
-    fit: Callable[[Job, Data], Run],
+    fit: Callable[[Task, Data], Result],
     *,
     n_jobs: int | None = None,
     timeout: float | None = None,
-) -> Iterator[Run]:
-    """Run jobs by joblib, or with a timeout in processes of our own.
+) -> Iterator[Result]:
+    """Run tasks with joblib, or with a timeout in separate processes.
 
     Parameters
     ----------
-    jobs : list of Job
+    tasks : list of Task
     data : Data
     fit : callable
-        Does a job: `fit_and_score`, or what stands for it.
+        `fit_and_score` or a `ResultCache`.
     n_jobs : int or None, default=None
-        Jobs at a time, as in joblib; with a timeout they run on this machine, whatever the backend.
+        Number of parallel tasks, as in joblib. With a timeout they run on this machine, whatever
+        the backend.
     timeout : float or None, default=None
-        Seconds for each job. When they are over, the process that runs it is ended, and the
-        estimator's other jobs that have not begun do not begin.
+        Limit in seconds for each task. The process of a task that takes longer is stopped, and the
+        remaining tasks of its estimator are skipped.
 
     Yields
     ------
-    Run
-        In the order of the jobs, but with a timeout as they end.
+    Result
+        In the order of the tasks, or with a timeout in the order in which they end.
 
     Raises
     ------
@@ -53,44 +61,44 @@ def run_all(
         If there is a timeout and this process cannot start others.
     """
     if timeout is None:
-        calls = (delayed(run)(job, data, fit) for job in jobs)
+        calls = (delayed(run)(task, data, fit) for task in tasks)
         backend, _ = get_active_backend()
-        # Those of "multiprocessing" come all at the end.
+        # The backend "multiprocessing" returns all results at the end.
         return_as = "generator" if backend.supports_return_generator else "list"
         yield from Parallel(n_jobs=n_jobs, return_as=return_as)(calls)
         return
     if multiprocessing.current_process().daemon:
         raise RuntimeError(
-            f"timeout={timeout!r}: compare ends fits by ending their processes, but it runs in a "
-            "daemonic process, which cannot start any. Use timeout=None, or call compare elsewhere."
+            f"timeout={timeout!r}: compare needs processes that it can stop, but a daemonic "
+            "process cannot start any. Use timeout=None, or call compare in another process."
         )
     n_workers = _n_workers(n_jobs)
     workers: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
     for worker in (all_workers := [_Worker(n_workers) for _ in range(n_workers)]):
         workers.put(worker)
-    too_slow: dict[str, TimeoutError] = {}
+    timeouts: dict[str, TimeoutError] = {}  # by estimator
 
-    def run_within(job: Job) -> Run:
-        if job.name in too_slow:
-            return failed_run(job, too_slow[job.name])
+    def run_in_worker(task: Task) -> Result:
+        if task.name in timeouts:
+            return make_failure(task, timeouts[task.name])
         worker = workers.get()
         try:
-            return worker.run(job, data, fit, timeout)
+            return worker.run(task, data, fit, timeout)
         except TimeoutError:
-            error = TimeoutError(f"{format_place(job.fold)} took more than {timeout:g} seconds.")
-            too_slow[job.name] = error
-            return failed_run(job, error)
-        except Exception as error:  # the process died: of a lack of memory, say
-            return failed_run(job, error)
+            error = TimeoutError(f"{format_fold(task.fold)} took more than {timeout:g} seconds.")
+            timeouts[task.name] = error
+            return make_failure(task, error)
+        except Exception as error:  # the process died, for example of a lack of memory
+            return make_failure(task, error)
         finally:
             workers.put(worker)
 
     with ThreadPoolExecutor(n_workers) as threads:
-        pending = {threads.submit(run_within, job) for job in jobs}
+        pending = {threads.submit(run_in_worker, task) for task in tasks}
         try:
             while pending:
-                # Not for ever: a wait without end hears of no Ctrl-C on Windows, nor anywhere if
-                # another thread gets the signal.
+                # Wait in intervals: without a timeout, Ctrl-C has no effect on Windows, and on
+                # other systems if another thread gets the signal.
                 done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
         finally:
@@ -100,7 +108,7 @@ def run_all(
 
 
 def _n_workers(n_jobs: int | None) -> int:
-    """Processes to start here: as many as joblib would, were it not to ask a cluster."""
+    """Return the number of processes that joblib would start on this machine."""
     if n_jobs is None:
         _, n_jobs = get_active_backend()
     with parallel_config("loky"):
@@ -108,24 +116,27 @@ def _n_workers(n_jobs: int | None) -> int:
 
 
 class _Worker:
-    """A process, started at the first job and again after one that had to be ended.
+    """A process that starts with its first task, and again after it was stopped.
 
-    loky's processes do not import the user's script again, and take estimators that were defined
-    in it or in a notebook.
+    loky's processes do not import the user's script again, and accept estimators defined in a
+    script or notebook.
     """
 
     def __init__(self, n_workers: int) -> None:
-        share = str(max(1, cpu_count() // n_workers))
-        # As joblib: what the user has set stays.
-        self._environment = {name: os.environ.get(name, share) for name in _THREAD_VARIABLES}
+        n_threads = str(max(1, cpu_count() // n_workers))
+        # Keep settings of the user, as joblib does.
+        self._environment = {name: os.environ.get(name, n_threads) for name in _THREAD_VARIABLES}
         self._executor: Any = None
 
-    def run(self, job: Job, data: Data, fit: Callable[[Job, Data], Run], timeout: float) -> Run:
+    def run(
+        self, task: Task, data: Data, fit: Callable[[Task, Data], Result], timeout: float
+    ) -> Result:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(max_workers=1, env=self._environment)
-            self._executor.submit(_warm_up, bool(data.networks)).result()  # does not count
+            # The start does not count as time of the task.
+            self._executor.submit(_warm_up, bool(data.networks)).result()
         try:
-            return self._executor.submit(run, job, data, fit).result(timeout)
+            return self._executor.submit(run, task, data, fit).result(timeout)
         except BaseException:
             self.close()
             raise
@@ -137,6 +148,6 @@ class _Worker:
 
 
 def _warm_up(with_networks: bool) -> None:
-    """Import in a new process all that a run needs: unpickling this function does."""
+    """Import everything that a task needs, which unpickling this function does."""
     if with_networks:
         start_tensorflow()

@@ -1,14 +1,15 @@
-"""Load Fashion-MNIST: bundled, found on this machine, downloaded or from a CSV; read own photos.
+"""Loaders of Fashion-MNIST, and `ImageFileReader`, which converts photos to similar images.
 
-It must not know any classifier.
+The loaders read bundled files, local copies, downloads or CSV files. Nothing here may depend on a
+classifier.
 """
 
-from ._bunch import CLASS_NAMES
+from ._base import CLASS_NAMES
 from ._csv import load_fashion_csv
 from ._errors import DatasetError
 from ._fetch import fetch_fashion_mnist
+from ._image_file_reader import ImageFileReader
 from ._mini import load_fashion_mini
-from ._reader import ImageFileReader
 
 __all__ = [
     "CLASS_NAMES",

@@ -1,4 +1,4 @@
-"""Read Fashion-MNIST from CSV files by pandas."""
+"""The loader of Fashion-MNIST from CSV files like those of Kaggle, read with pandas."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from os import PathLike
 from pathlib import Path, PureWindowsPath
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
@@ -22,8 +22,10 @@ from sklearn.utils._param_validation import StrOptions
 from skfashion._utils.files import expand_user
 from skfashion._utils.types import StrPath
 
-from ._bunch import PARTS, Bytes, Subset, check_parameters, feature_names, make_bunch
+from ._base import PARTS, Bytes, Subset, check_parameters, feature_names, make_bunch
 from ._errors import DatasetError, make_error, open_regular_file
+
+_Files: TypeAlias = Mapping[Path, Callable[[], io.BufferedIOBase]]  # functions that open files
 
 _PIXELS = feature_names()
 _GRID = [f"{row}x{column}" for row in range(1, 29) for column in range(1, 29)]
@@ -31,9 +33,9 @@ _REMEDY = (
     "Take fashion-mnist_train.csv or fashion-mnist_test.csv, or an archive of them, as they are at "
     "https://www.kaggle.com/datasets/zalando-research/fashionmnist"
 )
-_BLOCK_ROWS = 4096
-_MAX_BYTES = 1 << 29  # four times Kaggle's training file
-_MIN_LINE = 1569  # bytes; a row of digits and commas
+_BLOCK_ROWS = 4096  # rows that are parsed at a time
+_MAX_BYTES = 1 << 29  # four times the size of Kaggle's training file
+_MIN_LINE = 1569  # bytes of a row of 785 digits and 784 commas
 _MAX_LINE = 1 << 14  # bytes; a header in quotes has 7.8 KB, a row 4.7
 _WHOLE_NUMBER = re.compile(r"\s*\d+(\.0*)?\s*", re.ASCII)
 
@@ -46,19 +48,19 @@ def load_fashion_csv(
     return_X_y: bool = False,
     as_frame: bool = False,
 ) -> Any:
-    """Load Fashion-MNIST, or any part of it, from a CSV file in the form of Kaggle's.
+    """Load Fashion-MNIST, or a part of it, from a CSV file in the format of Kaggle's.
 
-    The header is ``label,pixel1,…,pixel784``. Each further row is an image: its class, 0 to 9, and
-    its pixels, 0 to 255, row by row. There may be any number of images from one. Kaggle's files
-    have another order of images than the original files. The label may also be the last column,
-    pixels may be named ``1x1`` to ``28x28``, and an index column without a name is skipped, so that
-    ``load_fashion_mini(as_frame=True).frame.to_csv(path)`` can be read.
+    The header is ``label,pixel1,…,pixel784``. Each row is an image: its class, 0 to 9, and its
+    pixels, 0 to 255, row by row. There must be at least one image. The order of images in Kaggle's
+    files differs from the original files. The label may also be the last column, pixels may be
+    named ``1x1`` to ``28x28``, and an index column without a name is ignored, so that files written
+    by ``load_fashion_mini(as_frame=True).frame.to_csv(path)`` can be read.
 
     Parameters
     ----------
     path : str or path-like
-        The CSV file, compressed by gzip or not, or a zip archive: of one CSV file, or the one that
-        Kaggle offers for download. Nothing is unpacked to disk. ``~`` is the home folder.
+        A CSV file, compressed with gzip or not, or a zip archive: with one CSV file, or the archive
+        that Kaggle offers for download. Nothing is unpacked to disk. ``~`` is the home folder.
 
     subset : {"train", "test", "all"} or None, default=None
         Read the CSV file with "train" or "test" in its name. "all" reads both, training images
@@ -76,7 +78,7 @@ def load_fashion_csv(
         Dictionary-like object, with the following attributes.
 
         data : ndarray of uint8, shape (n_samples, 784)
-            One image a row, in the order of the file. If `as_frame` is True, a DataFrame.
+            One image per row, in the order of the file. If `as_frame` is True, a DataFrame.
         images : ndarray of uint8, shape (n_samples, 28, 28)
             The same images; a view of `data`, unless that is a DataFrame.
         target : ndarray of int64, shape (n_samples,)
@@ -96,14 +98,14 @@ def load_fashion_csv(
     Raises
     ------
     DatasetError
-        If there is no such file, or anything in it is not as described. The message names file,
-        line and column. The content is not compared with the original data. A CSV file of more than
-        512 MiB, four times the size of Kaggle's, is refused.
+        If there is no such file, or its content is not as described. The message names file, line
+        and column. A CSV file of more than 512 MiB, four times the size of Kaggle's, is an error
+        too. The content is not compared with the original data.
 
     See Also
     --------
     fetch_fashion_mnist : The images in their original files, verified.
-    load_fashion_mini : A tenth of the images, which come with the package.
+    load_fashion_mini : A tenth of the images, bundled with the package.
 
     References
     ----------
@@ -122,14 +124,14 @@ def load_fashion_csv(
     """
     path = expand_user(path)
     with _open(path) as files:
-        parts = [_read_table(name, files[name]) for name in _choose(path, files, subset)]
+        parts = [_read_table(name, files[name]) for name in _select_files(path, files, subset)]
     data, labels = map(np.concatenate, zip(*parts, strict=True))
     return make_bunch(data, labels, return_X_y=return_X_y, as_frame=as_frame)
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[Mapping[Path, Callable[[], io.BufferedIOBase]]]:
-    """Open a file; for each CSV file in it, yield its name and a function that opens it."""
+def _open(path: Path) -> Iterator[_Files]:
+    """Open a file or archive, and yield a function that opens each CSV file, by path."""
     try:
         with open_regular_file(path, _REMEDY) as file:
             start = file.peek(4)
@@ -143,58 +145,56 @@ def _open(path: Path) -> Iterator[Mapping[Path, Callable[[], io.BufferedIOBase]]
     except DatasetError:
         raise
     except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        # zipfile raises RuntimeError for encryption. The error may quote half the file.
+        # zipfile raises RuntimeError for encrypted files. Some messages quote half the file.
         finding = f"is damaged or cannot be read ({str(error)[:200]})"
         raise make_error(path, finding, _REMEDY) from error
 
 
-def _list_members(
-    path: Path, archive: zipfile.ZipFile
-) -> dict[Path, Callable[[], io.BufferedIOBase]]:
-    members: dict[Path, list[str]] = {}
-    for name in archive.namelist():
-        base = PureWindowsPath(name).name
-        if base.lower().endswith(".csv") and not base.startswith("._"):  # macOS adds those
-            members.setdefault(path / base[-100:], []).append(name)
-    for names in members.values():
-        if len(names) > 1:
-            listed = _abbreviate(names)
-            raise make_error(path, f"holds CSV files of the same name: {listed}", _REMEDY)
-    return {file: partial(_open_member, path, archive, name) for file, [name] in members.items()}
+def _list_members(path: Path, archive: zipfile.ZipFile) -> _Files:
+    bases = [(name, PureWindowsPath(name).name) for name in archive.namelist()]
+    members = [
+        (name, path / base[-100:])
+        for name, base in bases
+        if base.lower().endswith(".csv") and not base.startswith("._")  # which macOS adds
+    ]
+    files = {file: partial(_open_member, path, archive, name) for name, file in members}
+    if len(files) < len(members):
+        listed = _abbreviate(name for name, _ in members)
+        raise make_error(path, f"holds CSV files of the same name: {listed}", _REMEDY)
+    return files
 
 
 def _open_member(path: Path, archive: zipfile.ZipFile, name: str) -> io.BufferedIOBase:
     if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # Other methods take as much memory as the file says.
+        # Other methods allocate as much memory as the file asks for.
         raise make_error(path, "is not compressed by deflate", _REMEDY)
     return io.BufferedReader(archive.open(name), 1 << 18)  # type: ignore[type-var]
 
 
-def _choose(path: Path, files: Iterable[Path], subset: Subset | None) -> list[Path]:
-    """Return the CSV files to read."""
-    files = list(files)
+def _select_files(path: Path, files: Collection[Path], subset: Subset | None) -> list[Path]:
+    """Return the CSV files of a subset."""
     if subset is None and len(files) == 1:
-        return files
-    chosen = []
+        return list(files)
+    selected = []
     for part in PARTS[subset or "train"]:
         found = [file for file in files if part in file.name.lower()]
         if len(found) != 1:
-            listed = f"the CSV files {_abbreviate(file.name for file in files)}"
-            expected = f"expected one with '{part}' in its name"
-            raise make_error(
-                path, f"holds {listed if files else 'no CSV file'}; {expected}", _REMEDY
-            )
-        chosen += found
-    return chosen
+            names = _abbreviate(file.name for file in files)
+            listed = f"the CSV files {names}" if files else "no CSV file"
+            finding = f"holds {listed}; expected one with '{part}' in its name"
+            raise make_error(path, finding, _REMEDY)
+        selected += found
+    return selected
 
 
 def _abbreviate(names: Iterable[str]) -> str:
+    """Return the first five names for a message."""
     names = [repr(name[:40]) for name in names]
     return ", ".join(names[:5] + ["…"] * (len(names) > 5))
 
 
 def _read_table(name: Path, open_file: Callable[[], io.BufferedIOBase]) -> tuple[Bytes, Bytes]:
-    """Return pixels and labels of one CSV file."""
+    """Read pixels and labels of one CSV file."""
     with open_file() as stream:
         lines = _read_lines(name, stream)
         columns = _read_header(name, next(lines, (1, b""))[1])
@@ -204,7 +204,7 @@ def _read_table(name: Path, open_file: Callable[[], io.BufferedIOBase]) -> tuple
             try:
                 blocks.append(_parse(block.values(), columns))
             except (ValueError, TypeError, OverflowError) as error:
-                # pandas does not say in which line.
+                # pandas does not say which line is wrong.
                 finding = _find_fault(block, columns) or f"is not a table of images ({error})"
                 raise make_error(name, finding[:500], _REMEDY) from error
     if not blocks:
@@ -214,10 +214,10 @@ def _read_table(name: Path, open_file: Callable[[], io.BufferedIOBase]) -> tuple
 
 
 def _read_lines(name: Path, stream: io.BufferedIOBase) -> Iterator[tuple[int, bytes]]:
-    """Yield lines and their numbers, but no more than a CSV file of images can hold."""
+    """Yield line numbers and lines, up to the size limits."""
     n_bytes = 0
     for number, line in enumerate(iter(lambda: stream.readline(_MAX_LINE), b""), 1):
-        n_bytes += max(len(line), _MIN_LINE)  # or blank lines would take hours
+        n_bytes += max(len(line), _MIN_LINE)  # so that a file of blank lines ends soon
         if len(line) == _MAX_LINE:
             raise make_error(name, f"line {number} has {_MAX_LINE:,} bytes or more", _REMEDY)
         if n_bytes > _MAX_BYTES:
@@ -226,7 +226,7 @@ def _read_lines(name: Path, stream: io.BufferedIOBase) -> Iterator[tuple[int, by
 
 
 def _read_header(name: Path, line: bytes) -> list[str]:
-    """Return the names of the columns: "label", "pixel1" to "pixel784", "" for an index."""
+    """Return the column names: "label", "pixel1" to "pixel784", and "" for an index."""
     if not line:
         raise make_error(name, "is empty", _REMEDY)
     try:
@@ -241,22 +241,22 @@ def _read_header(name: Path, line: bytes) -> list[str]:
         return columns
     missing = [column for column in expected if column not in columns]
     extra = [column for column in data_columns if column not in expected]
-    finding = "has a wrong header: it "
-    if missing or extra:
-        finding += f"lacks {_abbreviate(missing) or 'nothing'}"
-        finding += f" and has besides {_abbreviate(extra)}" if extra else ""
-    else:
-        finding += "has columns in another order, or twice"
+    findings = [f"lacks {_abbreviate(missing)}"] if missing else []
+    findings += [f"has the extra columns {_abbreviate(extra)}"] if extra else []
+    finding = " and ".join(findings) or "has columns in another order, or twice"
     remedy = f"The header must be label,pixel1,…,pixel784, in this order. {_REMEDY}"
-    raise make_error(name, finding, remedy)
+    raise make_error(name, f"has a wrong header: it {finding}", remedy)
 
 
 def _parse(lines: Collection[bytes], columns: list[str]) -> tuple[Bytes, Bytes]:
-    """Return pixels and labels; whatever is wrong is a ValueError, TypeError or OverflowError."""
+    """Parse pixels and labels.
+
+    Raises ValueError, TypeError or OverflowError if anything is wrong.
+    """
     import pandas as pd
 
-    # pandas would fill up short lines, take the first columns of long ones for an index, and join
-    # lines in quotes.
+    # pandas would pad short lines, use the first columns of long ones as an index, and join quoted
+    # lines.
     if any(line.count(b",") != len(columns) - 1 for line in lines):
         raise ValueError("a line has more or fewer commas than the header")
     with np.errstate(invalid="ignore"):  # infinite numbers
@@ -265,7 +265,7 @@ def _parse(lines: Collection[bytes], columns: list[str]) -> tuple[Bytes, Bytes]:
             names=columns,
             usecols=[*_PIXELS, "label"],
             dtype="int16",
-            na_values=["True", "TRUE", "true", "False", "FALSE", "false"],  # else 1 and 0
+            na_values=["True", "TRUE", "true", "False", "FALSE", "false"],  # would be 1 and 0
         )
     if len(frame) != len(lines):
         raise ValueError("a row has several lines")
@@ -276,7 +276,7 @@ def _parse(lines: Collection[bytes], columns: list[str]) -> tuple[Bytes, Bytes]:
 
 
 def _find_fault(block: Mapping[int, bytes], columns: list[str]) -> str | None:
-    """Say what is wrong with the first bad line, by line and column."""
+    """Describe the first bad line; None if all lines are correct."""
     for number, line in block.items():
         try:
             [cells] = csv.reader([line.decode()], strict=True)

@@ -1,4 +1,4 @@
-"""Download the four files by pooch from several mirrors; verify each before it is written."""
+"""Download the four files from several mirrors with pooch, and verify them before writing."""
 
 import io
 import threading
@@ -27,17 +27,17 @@ PACKED = {
 }
 _MAX_BYTES = 1 << 25  # the largest file has 26,421,880
 _TIMEOUT = (5, 30)  # seconds to connect, and between two chunks
-_DEADLINE = 1200  # seconds for a whole file, over all mirrors and retries
+_DEADLINE = 1200  # seconds for one file, including all mirrors and retries
 _CHUNK_BYTES = 1 << 16
 
 
 def download(
     names: Sequence[str], folder: Path, *, n_retries: int, delay: float, progress: bool
 ) -> dict[str, Path]:
-    """Download files by name into a folder, and make the folder if it is missing.
+    """Download files by name into a folder, which is created if needed.
 
-    A file appears under its name only when it is complete and verified. So several processes may
-    download at once, and an interruption leaves only good files.
+    Files are written atomically after verification. So several processes can download at the same
+    time, and an interruption leaves no damaged files.
 
     Parameters
     ----------
@@ -45,16 +45,16 @@ def download(
         Keys of `PACKED`.
     folder : Path
     n_retries : int
-        How often to ask all mirrors again.
+        How often to retry all mirrors.
     delay : float
-        Seconds before doing so.
+        Seconds before each retry.
     progress : bool
-        Show a bar for each file on standard error.
+        Show a progress bar for each file on standard error.
 
     Returns
     -------
     paths : dict
-        Each name to its path.
+        Paths by name.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def download(
                 continue
             with _as_dataset_error(folder):
                 write_atomically(folder / f"{name}.gz", content)
-            # A mirror that does not answer costs its time-out once, not for every file.
+            # Use this mirror first for the next file, to wait for the timeouts of others only once.
             mirrors = [mirror, *(other for other in mirrors if other != mirror)]
             break
         else:
@@ -89,6 +89,7 @@ def download(
 
 
 def _attempts(mirrors: list[str], n_retries: int, delay: float, end: float) -> Iterator[str]:
+    """Yield the mirrors to try, with a delay before each retry, until time is up."""
     for attempt in range(1 + n_retries):
         if attempt:
             time.sleep(max(0.0, min(delay, end - time.monotonic())))
@@ -99,10 +100,11 @@ def _attempts(mirrors: list[str], n_retries: int, delay: float, end: float) -> I
 
 
 def _download_content(url: str, name: str, progress: bool, end: float) -> bytes:
-    """Return the verified content, or raise `ValueError` or `OSError` if the mirror is at fault.
+    """Download a file and return its verified content.
 
-    `pooch.retrieve` would not do: only the owner can read its files, it bounds neither what a
-    server sends nor the time it takes, and only a change of its global logger silences it.
+    Raises ValueError or OSError if the mirror fails. `pooch.retrieve` is not suitable: only the
+    owner can read its files, it limits neither size nor time, and it is silenced only by a change
+    of its global logger.
     """
     import pooch
 
@@ -121,15 +123,15 @@ def _download_content(url: str, name: str, progress: bool, end: float) -> bytes:
             errors.append(error)
 
     with bar, _Sink() as sink:
-        # In a thread, because a server that sends a byte now and then meets every time-out. When
-        # the sink is closed, the thread ends with what it receives next.
+        # In a thread, because a server that sends a byte now and then never causes a timeout. The
+        # thread ends when it writes its next chunk to the closed sink.
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         thread.join(max(0.0, end - time.monotonic()))
         if thread.is_alive():
             raise TimeoutError(f"not complete after {_DEADLINE} seconds")
         if errors:
-            raise errors.pop()  # leaves no cycle that would keep the socket open
+            raise errors.pop()  # pop: a reference cycle would keep the socket open
         content = sink.getvalue()
     found = sha256(content).hexdigest()
     if found != PACKED[name]:
@@ -138,7 +140,7 @@ def _download_content(url: str, name: str, progress: bool, end: float) -> bytes:
 
 
 class _Sink(io.BytesIO):
-    """A file in memory that refuses more than the largest file holds."""
+    """A file in memory with a size limit."""
 
     def write(self, chunk: Any) -> int:
         if self.tell() + len(chunk) > _MAX_BYTES:
@@ -148,6 +150,7 @@ class _Sink(io.BytesIO):
 
 @contextmanager
 def _as_dataset_error(folder: Path) -> Iterator[None]:
+    """Convert errors about the folder."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Define the error of this package, and open files that a user names."""
+"""The error of this package, and the opening of files given by users."""
 
 import io
 import os
@@ -8,10 +8,10 @@ from skfashion._utils.types import StrPath
 
 
 class DatasetError(OSError):
-    """Data are missing, or are not what they should be.
+    """Data are missing, damaged, or not the expected ones.
 
-    The message names the file (or place), what was found there, and what to do about it. The class
-    is an :class:`OSError`, as scikit-learn's own fetchers raise one when data are missing.
+    The message names the file (or place), the finding and the remedy. The class is an
+    :class:`OSError`, which scikit-learn's fetchers raise when data are missing.
 
     Examples
     --------
@@ -25,17 +25,17 @@ class DatasetError(OSError):
 
 
 def make_error(path: StrPath, finding: str | None, remedy: str) -> DatasetError:
-    """Return the `DatasetError` that names the file, what was found, and what to do."""
+    """Return a `DatasetError` with the file, the finding and the remedy."""
     return DatasetError(f"{path}: {finding}. {remedy}")
 
 
 def open_regular_file(path: StrPath, remedy: str) -> io.BufferedReader:
-    """Open a regular file for reading bytes, or raise a `DatasetError`."""
+    """Open a regular file to read bytes, or raise a `DatasetError`."""
     try:
-        mode = os.stat(path).st_mode  # noqa: PTH116 (Path.stat would normalise the name)
+        mode = os.stat(path).st_mode  # noqa: PTH116 (Path.stat would normalize the name)
         if stat.S_ISREG(mode):
             return open(path, "rb")  # noqa: PTH123
-        # Opening a pipe would wait for a writer for ever.
+        # Opening a pipe would wait for a writer forever.
         finding = "is a directory, not a file" if stat.S_ISDIR(mode) else "is not a regular file"
     except FileNotFoundError:
         finding = "does not exist"

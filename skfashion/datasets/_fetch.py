@@ -1,4 +1,4 @@
-"""Find the first copy of Fashion-MNIST on this machine, or download one."""
+"""The loader of the full Fashion-MNIST, from a copy on this machine or a download."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from skfashion._utils.files import expand_user
 from skfashion._utils.types import StrPath
 from skfashion._utils.warnings import warn
 
-from ._bunch import PARTS, Arrays, Bytes, Subset, check_parameters, make_bunch, read_subset
+from ._base import PARTS, Arrays, Bytes, Subset, check_parameters, make_bunch, read_subset
 from ._download import download
 from ._errors import DatasetError, make_error
 from ._idx import FASHION_MNIST, read_idx
 
 _SUBFOLDER = "fashion-mnist"
-_SYSTEM_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # of Debian and Ubuntu
+_SYSTEM_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # Debian and Ubuntu
 _ALL_FILES = {file.name: file for part in FASHION_MNIST.values() for file in part}
 _REMEDY = (
     "Install the Debian package dataset-fashion-mnist, or put the four files of "
@@ -58,9 +58,9 @@ def fetch_fashion_mnist(
     Features            integers, from 0 to 255
     =================   =========================
 
-    A copy is a folder, or its sub-folder ``fashion-mnist``, with all four files, each compressed
-    (``train-images-idx3-ubyte.gz``) or not (``train-images-idx3-ubyte``). The function looks at
-    these places, in this order:
+    A copy is a folder, or its subfolder ``fashion-mnist``, with all four files, each compressed
+    (``train-images-idx3-ubyte.gz``) or not (``train-images-idx3-ubyte``). These places are searched
+    in this order:
 
     1. `data_home`;
     2. the environment variable ``SKFASHION_DATA``;
@@ -69,10 +69,10 @@ def fetch_fashion_mnist(
     5. torchvision's: ``FashionMNIST/raw`` in ``.``, ``data`` and ``~/data``;
     6. scikit-learn's data home: ``SCIKIT_LEARN_DATA``, by default ``~/scikit_learn_data``.
 
-    If none has a copy, it downloads all four files (31 MB) into the sub-folder ``fashion-mnist`` of
-    `data_home`, or else of scikit-learn's data home. It keeps whole files of an interrupted
-    download. It verifies the files that the subset needs by SHA-256, wherever they come from, so
-    the arrays are the same on every machine.
+    If none has a copy, all four files (31 MB) are downloaded into the subfolder ``fashion-mnist``
+    of `data_home`, or of scikit-learn's data home if `data_home` is None. Complete files of an
+    interrupted download are kept. The files of the subset are verified by SHA-256, whatever their
+    source, so the arrays are the same on every machine.
 
     Parameters
     ----------
@@ -80,12 +80,12 @@ def fetch_fashion_mnist(
         The 60,000 training images, the 10,000 test images, or all 70,000, training images first.
 
     data_home : str, path-like or None, default=None
-        The folder to look at first, and to download into. ``~`` is the home folder. If None, only
-        the other places are looked at.
+        The folder to search first, and to download into. ``~`` is the home folder. If None, only
+        the other places are searched.
 
     download_if_missing : bool, default=True
-        If False, raise a `DatasetError` (an :class:`OSError`) instead of downloading where there
-        is no copy on this machine.
+        If False, raise a `DatasetError` (an :class:`OSError`) instead of downloading if there is no
+        copy on this machine.
 
     return_X_y : bool, default=False
         If True, return ``(data, target)`` instead of a Bunch.
@@ -94,13 +94,13 @@ def fetch_fashion_mnist(
         If True, `data` is a pandas DataFrame and `target` a Series.
 
     n_retries : int, default=3
-        How often all mirrors are tried again when each has failed, at least 0.
+        How often to retry if all mirrors failed, at least 0.
 
     delay : float, default=1.0
         Seconds before each retry, at least 0.
 
     progress : bool, default=False
-        If True, show a bar for each file that is downloaded, on standard error.
+        If True, show a progress bar for each download on standard error.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def fetch_fashion_mnist(
         Dictionary-like object, with the following attributes.
 
         data : ndarray of uint8, shape (n_samples, 784)
-            One image a row. If `as_frame` is True, a DataFrame.
+            One image per row. If `as_frame` is True, a DataFrame.
         images : ndarray of uint8, shape (n_samples, 28, 28)
             The same images; a view of `data`, unless that is a DataFrame.
         target : ndarray of int64, shape (n_samples,)
@@ -128,19 +128,19 @@ def fetch_fashion_mnist(
     Raises
     ------
     DatasetError
-        If the copy in `data_home` or ``SKFASHION_DATA`` is damaged or something else, or if there
-        is no copy and none can be downloaded. The message lists every place looked at and what was
-        found there.
+        If the copy in `data_home` or ``SKFASHION_DATA`` is damaged or another data set, or if there
+        is no copy and none can be downloaded. The message lists all places and what was found
+        there.
 
     Warns
     -----
     UserWarning
-        Once, if damaged copies were skipped in places that the caller did not name.
+        Once, if damaged copies were skipped in places other than these two.
 
     See Also
     --------
-    load_fashion_mini : A tenth of the images, which come with the package.
-    load_fashion_csv : The images in the CSV file of Kaggle.
+    load_fashion_mini : A tenth of the images, bundled with the package.
+    load_fashion_csv : The images from a CSV file of Kaggle.
 
     References
     ----------
@@ -177,7 +177,7 @@ def _search(
     """Return the arrays of the first good copy or None, all findings, and the damaged copies."""
     findings: list[str] = []
     damaged: list[str] = []
-    for place, folder, pointed_at in _list_places(data_home):
+    for place, folder, chosen in _list_places(data_home):
         paths, finding = _find_all_files(folder)
         if paths is None:
             findings.append(f"{place}: {folder}: {finding}")
@@ -186,7 +186,7 @@ def _search(
             return read_subset(subset, FASHION_MNIST, paths), findings, damaged
         except DatasetError as error:
             finding = f"{place}: {error}"
-            if pointed_at:
+            if chosen:
                 raise DatasetError(finding) from error
             findings.append(finding)
             damaged.append(finding)
@@ -194,12 +194,12 @@ def _search(
 
 
 def read_folder(folder: StrPath, *, subset: Subset = "train") -> Arrays:
-    """Read X and y from the copy in a folder, and from no other.
+    """Read X and y from the copy in a folder, without a search or download.
 
     Parameters
     ----------
     folder : str or path-like
-        The folder of the four files, or that of its sub-folder ``fashion-mnist``.
+        The folder with the four files, or with a subfolder ``fashion-mnist`` that has them.
     subset : {"train", "test", "all"}, default="train"
 
     Returns
@@ -221,7 +221,7 @@ def read_folder(folder: StrPath, *, subset: Subset = "train") -> Arrays:
 
 
 def _list_places(data_home: StrPath | None) -> Iterator[tuple[str, Path, bool]]:
-    """Yield each place to look at: its name, its folder, and whether the caller named it."""
+    """Yield name and folder of each place to search, and whether the user chose it."""
     if data_home is not None:
         yield "data_home", expand_user(data_home), True
     if named := os.environ.get("SKFASHION_DATA"):
@@ -235,12 +235,12 @@ def _list_places(data_home: StrPath | None) -> Iterator[tuple[str, Path, bool]]:
 
 
 def _get_sklearn_data_home() -> Path:
-    # sklearn.datasets.get_data_home() would make the folder.
+    # sklearn.datasets.get_data_home() would create the folder.
     return expand_user(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data"))
 
 
 def _find_all_files(place: Path) -> tuple[Mapping[str, Path] | None, str | None]:
-    """Return the paths of the four files by name, or None and what is wrong."""
+    """Return the paths of the four files by name, or None and the finding."""
     try:
         found = _find_files(place)
         if len(found) < len(_ALL_FILES) and (place / _SUBFOLDER).is_dir():
@@ -254,18 +254,18 @@ def _find_all_files(place: Path) -> tuple[Mapping[str, Path] | None, str | None]
 
 
 def _find_files(folder: Path) -> dict[str, Path]:
-    """Return the paths of the files that a folder has, out of the four."""
+    """Return the paths of those of the four files that a folder has."""
     entries = set(os.listdir(folder))  # noqa: PTH208
     return {
         name: folder / entry
         for name in _ALL_FILES
-        for entry in (name, f"{name}.gz")  # where there are both, the compressed one
+        for entry in (name, f"{name}.gz")  # if both exist, the compressed one
         if entry in entries
     }
 
 
 def _download_missing(data_home: StrPath | None, **how: Any) -> dict[str, Path]:
-    """Download what the data home lacks, and return the paths of all four files."""
+    """Download missing files to the data home, and return the paths of all four."""
     home = _get_sklearn_data_home() if data_home is None else expand_user(data_home)
     folder = home / _SUBFOLDER
     paths = {}
@@ -274,7 +274,7 @@ def _download_missing(data_home: StrPath | None, **how: Any) -> dict[str, Path]:
         try:
             read_idx(path, file)
         except DatasetError:
-            # Only a file in our own folder may be replaced.
+            # Do not replace a file in a folder that the user chose.
             if data_home is not None:
                 raise
         else:

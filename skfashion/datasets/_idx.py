@@ -1,4 +1,4 @@
-"""Read IDX files, the format of MNIST, and verify them by their SHA-256."""
+"""Read files in the IDX format of MNIST, verified by their SHA-256."""
 
 import gzip
 import struct
@@ -17,18 +17,18 @@ from ._errors import make_error, open_regular_file
 
 @dataclass(frozen=True)
 class IdxFile:
-    """What a file of a data set must hold.
+    """The expected content of a file.
 
     Attributes
     ----------
     name : str
-        The name of the unpacked file; ``.gz`` is added to that of a compressed one.
+        The name of the unpacked file. Compressed files have the suffix ``.gz``.
     shape : tuple of int
         ``(n, 28, 28)`` for images, ``(n,)`` for labels.
     sha256 : str
-        The SHA-256 of the whole unpacked file. Compressed files differ by packager.
+        The SHA-256 of the unpacked file. That of compressed files depends on the compressor.
     remedy : str
-        A sentence that says what to do about a bad file.
+        What to do about a bad file, without the final period.
     """
 
     name: str
@@ -49,7 +49,7 @@ class IdxFile:
 def make_files(
     n_train: int, n_test: int, remedy: str, *digests: str
 ) -> dict[str, tuple[IdxFile, IdxFile]]:
-    """Return the files of each part, images and labels, from the SHA-256 of all four in turn."""
+    """Return the files of images and labels for each part. The digests are in the same order."""
     remaining = iter(digests)
     return {
         part: (
@@ -77,7 +77,7 @@ MNIST = {
     "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7": "t10k-images-idx3-ubyte",
     "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2": "t10k-labels-idx1-ubyte",
 }
-# By its SHA-256, what a file is instead of the expected one.
+# Descriptions of wrong files by their SHA-256.
 KNOWN_FILES = {
     digest: f"{name} of MNIST, handwritten digits in files of the same names"
     for digest, name in MNIST.items()
@@ -86,18 +86,18 @@ KNOWN_FILES = {
     for files in FASHION_MNIST.values()
     for file in files
 }
-# The most that is read of any file: gzip can expand a thousand times.
+# The size limit for reading: gzip can expand data a thousand times.
 _LARGEST = max(file.size for files in FASHION_MNIST.values() for file in files)
 
 
 def read_idx(path: StrPath, expected: IdxFile) -> NDArray[np.uint8]:
-    """Read an IDX file, compressed by gzip or not, and verify every byte of it.
+    """Read an IDX file, compressed with gzip or not, and verify its SHA-256.
 
     Parameters
     ----------
     path : str or path-like
     expected : IdxFile
-        What it must hold.
+        The expected content.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def read_idx(path: StrPath, expected: IdxFile) -> NDArray[np.uint8]:
 
 
 def _explain(content: bytes, digest: str, expected: IdxFile) -> str:
-    """Say what a file is that is not the expected one."""
+    """Describe a file that is not the expected one."""
     if digest in KNOWN_FILES:
         return f"is {KNOWN_FILES[digest]}"
     header = content[: len(expected.header)]

@@ -1,7 +1,7 @@
 """Load one picture, from a file or from memory, as an RGB or RGBA image of Pillow.
 
-Files come from strangers. Only formats are tried whose decoders run no other program. The size in
-the header is checked before a pixel is decoded. Whatever a decoder raises becomes one error.
+Files may be malicious. Only formats whose decoders run no other program are read, the size in the
+header is checked before pixels are decoded, and all errors of decoders become `ImageError`.
 """
 
 import io
@@ -17,7 +17,7 @@ from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from skfashion._utils.files import expand_user
 from skfashion._utils.types import AnyArray
 
-from ._bunch import Bytes
+from ._base import Bytes
 from ._errors import make_error, open_regular_file
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
@@ -26,7 +26,7 @@ _KINDS = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
 _REMEDY = f"Give a picture in one of the formats {_KINDS}."
 _SAVE_AGAIN = "Save it again from a program that can show it, e.g. as PNG."
 _CONVERT = "Convert it to PNG or JPEG."
-_NOT_READ = {  # by their first bytes
+_UNSUPPORTED = {  # patterns of the first bytes
     "HEIC": rb"....ftyp(hei|hev|mif1|msf1)",
     "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
     "SVG": rb"(\xef\xbb\xbf)?\s*<(.*<)?svg\b",
@@ -35,7 +35,7 @@ _SHAPES = "(rows, columns), (rows, columns, 1), (rows, columns, 3) or (rows, col
 
 
 class ImageError(Exception):
-    """What is wrong with a picture, and what to do about it: the two arguments."""
+    """A picture cannot be used. The arguments are the finding and the remedy."""
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def add_name_to_errors(item: Any, index: int) -> Iterator[None]:
 
 
 def name_picture(item: Any, index: int) -> str:
-    """Return what messages call a picture: its path, or its place in X."""
+    """Return the name of a picture for messages: its path, or its position in X."""
     if isinstance(item, (str, os.PathLike)):
         return _path(item)
     name = None if isinstance(item, Image.Image) else getattr(item, "name", None)
@@ -67,16 +67,16 @@ def name_picture(item: Any, index: int) -> str:
 
 
 def load_image(item: Any, index: int, max_pixels: int) -> Image.Image:
-    """Load one picture of any kind.
+    """Load one picture.
 
     Parameters
     ----------
     item : str, path-like, binary file object, PIL image or ndarray
-        A file object is read from its current position, and set back to there if it can be.
+        A file object is read from its current position, which is restored if it is seekable.
     index : int
-        The place of the picture in X, for messages.
+        The position of the picture in X, for messages.
     max_pixels : int
-        Larger pictures are refused, files before a pixel is decoded.
+        Larger pictures raise an error, files before pixels are decoded.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def load_image(item: Any, index: int, max_pixels: int) -> Image.Image:
     DatasetError
         If there is no such file.
     ImageError
-        If it holds no picture that can be read, or one that is too large.
+        If it is not a readable picture, or too large.
     TypeError
         If `item` is of another type.
     """
@@ -99,8 +99,8 @@ def load_image(item: Any, index: int, max_pixels: int) -> Image.Image:
     if isinstance(item, Image.Image):
         _check_size(item.size, max_pixels)
         if isinstance(item, ImageFile.ImageFile) and item.tile and item.format not in FORMATS:
-            # Opened, not yet decoded: to do so might run a program.
-            raise ImageError(f"is in the format {item.format}, which is not read here", _REMEDY)
+            # It is opened but not decoded. The decoder might run a program.
+            raise ImageError(f"is in the format {item.format}, which is not supported", _REMEDY)
         with _wrap_errors():
             return _convert(item.copy())
     if isinstance(item, np.ndarray):
@@ -116,17 +116,20 @@ def load_image(item: Any, index: int, max_pixels: int) -> Image.Image:
 
 def _path(item: str | os.PathLike[str]) -> str:
     name = os.fsdecode(item)
-    return str(expand_user(name)) if name.startswith("~") else name  # Path would normalise it
+    return str(expand_user(name)) if name.startswith("~") else name  # Path would normalize it
 
 
 def _check_bytes(size: int, max_pixels: int) -> None:
-    # Some decoders read a whole file into memory, whatever it holds. A pixel takes 8 bytes at most,
-    # in 16-bit RGBA. The rest is for metadata.
-    if size > 8 * max_pixels + (1 << 24):
+    # Some decoders read the whole file into memory.
+    if size > _max_bytes(max_pixels):
         raise ImageError(
-            f"is a file of more bytes ({size:,}) than a picture of {max_pixels:,} pixels takes",
+            f"is a file of more bytes ({size:,}) than a picture of {max_pixels:,} pixels needs",
             "Save it as a smaller picture, or give a larger max_pixels.",
         )
+
+
+def _max_bytes(max_pixels: int) -> int:
+    return 8 * max_pixels + (1 << 24)  # 8 bytes per pixel of 16-bit RGBA, and 16 MiB of metadata
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
@@ -135,17 +138,17 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
         raise ImageError(f"has no pixels: it is {width} x {height}", _SAVE_AGAIN)
     if width * height > max_pixels:
         raise ImageError(
-            f"is of {width} x {height} = {width * height:,} pixels, more than "
+            f"has {width} x {height} = {width * height:,} pixels, more than "
             f"max_pixels={max_pixels:,}",
             "Make it smaller, or give a larger max_pixels.",
         )
 
 
 def _buffer(file: Any, index: int, max_pixels: int) -> io.BytesIO:
-    """Read the rest of a file object into memory: Pillow seeks, which not every one can."""
+    """Read the rest of a file object into memory, because Pillow needs a seekable one."""
     try:
         start = file.tell() if hasattr(file, "seekable") and file.seekable() else None
-        content = file.read(8 * max_pixels + (1 << 24) + 1)
+        content = file.read(_max_bytes(max_pixels) + 1)
         if start is not None:
             file.seek(start)
     except Exception as error:
@@ -164,38 +167,42 @@ def _decode(file: IO[bytes], max_pixels: int) -> Image.Image:
         try:
             image = Image.open(file, formats=_OPENED)
         except UnidentifiedImageError:
-            for kind, pattern in _NOT_READ.items():
-                if re.match(pattern, start, re.DOTALL):
-                    raise ImageError(
-                        f"is in the format {kind}, which is not read", _CONVERT
-                    ) from None
-            found = f"is no picture, or damaged from the start: it begins with {start[:12]!r}"
-            raise ImageError(found if start else "is empty", _REMEDY) from None
+            raise _explain_unidentified(start) from None
         _check_size(image.size, max_pixels)
         return _convert(image)
 
 
+def _explain_unidentified(start: bytes) -> ImageError:
+    """Return the error for a file that Pillow does not recognize, from its first bytes."""
+    for name, pattern in _UNSUPPORTED.items():
+        if re.match(pattern, start, re.DOTALL):
+            return ImageError(f"is in the format {name}, which is not supported", _CONVERT)
+    if not start:
+        return ImageError("is empty", _REMEDY)
+    return ImageError(f"is not a picture, or damaged: it begins with {start[:12]!r}", _REMEDY)
+
+
 @contextmanager
 def _wrap_errors() -> Iterator[None]:
-    """Turn whatever Pillow raises into an `ImageError`."""
+    """Turn all exceptions of Pillow into an `ImageError`."""
     try:
         yield
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
         raise ImageError(
-            f"has more pixels than Pillow reads, whatever max_pixels is ({error})",
-            "Make it smaller, or, if you trust it, set PIL.Image.MAX_IMAGE_PIXELS.",
+            f"has more pixels than Pillow allows, independent of max_pixels ({error})",
+            "Make it smaller, or, if you trust it, increase PIL.Image.MAX_IMAGE_PIXELS.",
         ) from error
     except Exception as error:
-        said = str(error) or type(error).__name__
-        raise ImageError(f"is damaged: Pillow says {said!r}", _SAVE_AGAIN) from error
+        reason = str(error) or type(error).__name__
+        raise ImageError(f"is damaged: Pillow reports {reason!r}", _SAVE_AGAIN) from error
 
 
 def _convert(image: Image.Image) -> Image.Image:
-    """Decode, turn upright, and convert to RGB or RGBA."""
+    """Decode, rotate as EXIF says, and convert to RGB or RGBA."""
     image.load()
-    with suppress(Exception):  # an EXIF block that cannot be read turns nothing
+    with suppress(Exception):  # ignore a damaged EXIF block
         ImageOps.exif_transpose(image, in_place=True)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return _convert_deep(image)
@@ -208,10 +215,10 @@ def _convert(image: Image.Image) -> Image.Image:
 
 
 def _convert_deep(image: Image.Image) -> Image.Image:
-    """Convert grey of more than 8 bits, which Pillow's own conversion cuts off at 255."""
+    """Convert grey values of more than 8 bits, which Pillow's conversion would clip at 255."""
     values: AnyArray = np.asarray(image)
     if image.mode == "I" and values.min() >= 0 and values.max() <= 0xFFFF:
-        values = values.astype(np.uint16)  # Pillow opens 16-bit PGM files so
+        values = values.astype(np.uint16)  # Pillow opens 16-bit PGM files in mode I
     converted = Image.fromarray(_to_bytes(values)).convert("RGB")
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
@@ -241,7 +248,7 @@ def _to_bytes(values: AnyArray) -> Bytes:
         return values * np.uint8(255)
     smallest, largest = float(values.min()), float(values.max())
     if values.dtype.kind == "f":
-        if not 0 <= smallest <= largest <= 1:  # nor where one is NaN
+        if not 0 <= smallest <= largest <= 1:  # true for NaN, too
             raise ImageError(
                 f"holds real numbers from {smallest:g} to {largest:g}",
                 "Give them from 0 to 1, or integers from 0 to 255.",
@@ -253,8 +260,8 @@ def _to_bytes(values: AnyArray) -> Bytes:
             f"holds integers from {smallest:g} to {largest:g}",
             "Give them from 0 to 255, or as uint16 from 0 to 65535.",
         )
-    # Values up to 255 are bytes in a wider type: on the scale of 65535 all would be black.
+    # Values up to 255 are bytes in a wider type. On the scale of 65535 all would be black.
     if largest <= 0xFF:
         return values.astype(np.uint8)
-    # Round to the nearest without real numbers, which take four times the memory.
+    # Round with integers: floats would take four times the memory.
     return ((np.minimum(values, 0xFFFF - 128) + np.uint16(128)) // 257).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The tenth of Fashion-MNIST that comes with the package."""
+"""The loader of the bundled tenth of Fashion-MNIST."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 from sklearn.utils._param_validation import StrOptions
 
-from ._bunch import PARTS, Subset, check_parameters, make_bunch, read_subset
+from ._base import PARTS, Subset, check_parameters, make_bunch, read_subset
 from ._idx import make_files
 
 _FOLDER = Path(__file__).parent / "data"
-# `data/make_mini.py` prints the SHA-256.
+# The SHA-256 as printed by `data/make_mini.py`.
 FILES = make_files(
     6_000,
     1_000,
-    "It belongs to the package: install skfashion again.",
+    "It is part of the package: install skfashion again.",
     "1bc8ac241e683df6f945f224650f47a0f30bceea4ce6895adc1342b8a728a59d",
     "4bf9a5ffc2ce677f8ad3c9033ab09ab5e347f008ad2da82613fdeb9017fb7bb4",
     "0274cb0cb795e591e6a3c374b05109fb0d0b845907ca5aeca36db7265b8e3833",
@@ -27,7 +27,7 @@ FILES = make_files(
 def load_fashion_mini(
     *, subset: Subset = "train", return_X_y: bool = False, as_frame: bool = False
 ) -> Any:
-    """Load the tenth of Fashion-MNIST that comes with the package.
+    """Load the tenth of Fashion-MNIST that is bundled with the package.
 
     =================   =======================
     Classes                                  10
@@ -36,9 +36,9 @@ def load_fashion_mini(
     Features            integers, from 0 to 255
     =================   =======================
 
-    ``data/make_mini.py`` drew 600 training and 100 test images of each class at random. Every ten
-    consecutive rows, counted from the first of a part, hold each class once, in random order. So
-    the first 100 rows are a balanced sample, too.
+    The script ``data/make_mini.py`` drew 600 training and 100 test images of each class at random.
+    In both subsets, rows 0 to 9, 10 to 19 and so on each contain every class once, in random order,
+    so the first 100 rows are a balanced sample, too.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def load_fashion_mini(
         Dictionary-like object, with the following attributes.
 
         data : ndarray of uint8, shape (n_samples, 784)
-            One image a row. If `as_frame` is True, a DataFrame.
+            One image per row. If `as_frame` is True, a DataFrame.
         images : ndarray of uint8, shape (n_samples, 28, 28)
             The same images; a view of `data`, unless that is a DataFrame.
         target : ndarray of int64, shape (n_samples,)

@@ -1,7 +1,8 @@
-"""The Display of comparisons."""
+"""`ComparisonDisplay`, which plots the scores of estimators."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Self
@@ -15,10 +16,13 @@ from skfashion.plotting._style import COLORS, check_choice, make_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
 
     from skfashion.comparison import Comparison
 
-_NETWORK_COLOR, _OTHER_COLOR = COLORS[1], COLORS[0]
+# Marker and colour of networks and of other estimators.
+_STYLES = {True: ("D", COLORS[1]), False: ("o", COLORS[0])}
+_LABEL_SIZE = 8  # points
 
 
 class ComparisonDisplay:
@@ -42,7 +46,9 @@ class ComparisonDisplay:
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
+        The figure.
     ax_ : matplotlib.axes.Axes
+        The axes of the plot.
 
     Examples
     --------
@@ -101,6 +107,7 @@ class ComparisonDisplay:
         Returns
         -------
         ComparisonDisplay
+            The drawn Display, with `figure_` and `ax_`.
 
         Raises
         ------
@@ -145,7 +152,7 @@ class ComparisonDisplay:
         Returns
         -------
         self : ComparisonDisplay
-            With `figure_` and `ax_`.
+            The same Display, with `figure_` and `ax_`.
 
         Raises
         ------
@@ -164,58 +171,53 @@ class ComparisonDisplay:
         return self
 
     def _draw_scores(self, ax: Axes) -> None:
-        edge = self._edge()
+        lowest = self._lowest_shown()
         rows = range(len(self.names))
         for row, (mean, low, high), network in zip(rows, self.scores, self.networks, strict=True):
-            if mean < edge:
+            if mean < lowest:
                 ax.text(0.01, row, f"◂ {mean:.3f}", transform=ax.get_yaxis_transform(), va="center")
                 continue
-            color = _NETWORK_COLOR if network else _OTHER_COLOR
+            marker, color = _STYLES[bool(network)]
             ax.plot([low, high], [row, row], color=color, linewidth=2)
-            ax.plot(mean, row, _marker(network), color=color)
+            ax.plot(mean, row, marker, color=color)
         ax.set_yticks(rows, self.names, parse_math=False)
         ax.set_ylim(len(rows) - 0.5, -0.5)
-        margin = 0.03 * (self.scores[:, 2].max() - edge) or 0.01
-        ax.set_xlim(edge - margin, self.scores[:, 2].max() + margin)
+        margin = 0.03 * (self.scores[:, 2].max() - lowest) or 0.01
+        ax.set_xlim(lowest - margin, self.scores[:, 2].max() + margin)
         ax.set_xlabel(f"{self.metric}: mean over folds, 95 % interval")
         ax.grid(axis="x", alpha=0.3)
         ax.spines[["top", "right", "left"]].set_visible(False)
         ax.tick_params(left=False)
 
-    def _edge(self) -> float:
-        """Return the lowest score on the axis."""
+    def _lowest_shown(self) -> float:
+        """Return the lowest score on the axis, that of the best three quarters."""
         shown = self.scores[: math.ceil(0.75 * len(self.names))]
         return shown[:, 1].min()
 
     def _draw_fit_time(self, ax: Axes) -> None:
-        edge = self._edge()
+        lowest = self._lowest_shown()
         means = self.scores[:, 0]
         seconds = np.maximum(self.fit_seconds, 1e-6)  # a logarithmic axis has no zero
         front = pareto_front(seconds, means)
         ax.set_xscale("log")
         ax.step(seconds[front], means[front], where="post", color="0.6", linewidth=1, zorder=0)
         for x, mean, network in zip(seconds, means, self.networks, strict=True):
-            if mean >= edge:
-                ax.plot(
-                    x, mean, _marker(network), color=_NETWORK_COLOR if network else _OTHER_COLOR
-                )
+            if mean >= lowest:
+                marker, color = _STYLES[bool(network)]
+                ax.plot(x, mean, marker, color=color)
         top = means.max()
-        margin = 0.08 * (top - edge) or 0.01
-        ax.set_ylim(edge - 2 * margin, top + margin)
+        margin = 0.08 * (top - lowest) or 0.01
+        ax.set_ylim(lowest - 2 * margin, top + margin)
         ax.margins(x=0.25)
         ax.set(xlabel="fit time in seconds", ylabel=f"{self.metric}: mean over folds")
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
-        heights = np.where(means < edge, edge - 1.5 * margin, means)
+        heights = np.where(means < lowest, lowest - 1.5 * margin, means)
         labels = [
-            f"▾ {name} {mean:.3f}" if mean < edge else name
+            f"▾ {name} {mean:.3f}" if mean < lowest else name
             for name, mean in zip(self.names, means, strict=True)
         ]
         _write_labels(ax, seconds, heights, labels, front)
-
-
-def _marker(network: bool) -> str:
-    return "D" if network else "o"
 
 
 def pareto_front(costs: FloatArray, scores: FloatArray) -> NDArray[np.intp]:
@@ -247,39 +249,38 @@ def _write_labels(
     Points on the front have their labels on the left, because the line of the front goes to the
     right.
     """
-    size = 8
+    from matplotlib.transforms import Bbox
+
     ax.figure.figure.draw_without_rendering()  # compute the layout, which moves the Axes
-    points = ax.transData.transform(np.column_stack([x, y]))
     frame = ax.get_window_extent()
-    scale = ax.figure.dpi / 72  # pixels per typographic point
-    height = 1.2 * size * scale
-    taken = [(px - 4, py - 4, px + 4, py + 4) for px, py in points]
-    for number, (label, (px, py)) in enumerate(zip(labels, points, strict=True)):
-        width = 0.58 * size * scale * len(label)
-        sides = ("right", "left") if number in front else ("left", "right")  # text alignments
-        positions = [(side, shift) for shift in (0, 1, -1, 2, -2, 3, -3) for side in sides]
-        best = positions[0]
-        for side, shift in positions:
-            begin = px + 7 * scale if side == "left" else px - 7 * scale - width
-            box = (begin, py + (shift - 0.5) * height, begin + width, py + (shift + 0.5) * height)
-            inside = frame.x0 <= box[0] and box[2] <= frame.x1
-            others = taken[:number] + taken[number + 1 :]
-            if inside and not any(_overlap(box, other) for other in others):
-                best = (side, shift)
-                taken.append(box)
-                break
-        side, shift = best
-        ax.annotate(
+    points = ax.transData.transform(np.column_stack([x, y]))
+    occupied = [Bbox(((px - 4, py - 4), (px + 4, py + 4))) for px, py in points]
+    for number, label in enumerate(labels):
+        text = ax.annotate(
             label,
             (x[number], y[number]),
-            xytext=(7 if side == "left" else -7, shift * 1.2 * size),
+            xytext=(0, 0),
             textcoords="offset points",
-            ha=side,
             va="center",
-            fontsize=size,
-            parse_math=False,  # a name may have a dollar sign
+            fontsize=_LABEL_SIZE,
+            parse_math=False,  # a name may contain a dollar sign
         )
+        others = occupied[:number] + occupied[number + 1 :]
+        sides: list[Literal["left", "right"]] = ["left", "right"]  # text alignments
+        if number in front:
+            sides.reverse()
+        for position in itertools.product((0, 1, -1, 2, -2, 3, -3), sides):
+            _move(text, *position)
+            box = text.get_window_extent()
+            inside = frame.x0 <= box.x0 and box.x1 <= frame.x1
+            if inside and not box.count_overlaps(others):
+                occupied.append(box)
+                break
+        else:
+            _move(text, 0, sides[0])
 
 
-def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _move(text: Annotation, n_lines: int, alignment: Literal["left", "right"]) -> None:
+    """Move a label by a number of lines from its point, and to one side of it."""
+    text.set_horizontalalignment(alignment)
+    text.set_position((7 if alignment == "left" else -7, n_lines * 1.2 * _LABEL_SIZE))

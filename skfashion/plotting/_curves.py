@@ -31,8 +31,8 @@ class Curve(NamedTuple):
         Index of the colour and the marker.
     line : int
         Index of the line style.
-    kept : int or None, default=None
-        The epoch whose weights were kept, if it is not the last.
+    best_epoch : int or None, default=None
+        The epoch whose weights the network has, if it is not the last.
     """
 
     label: str
@@ -40,11 +40,11 @@ class Curve(NamedTuple):
     values: FloatArray
     group: int
     line: int
-    kept: int | None = None
+    best_epoch: int | None = None
 
 
 def find_network(estimator: Any) -> "FashionCNN":
-    """Return the fitted FashionCNN itself, or the one in a Pipeline or a search."""
+    """Return the fitted FashionCNN, or the one at the end of a Pipeline or found by a search."""
     if hasattr(estimator, "history_"):
         return estimator
     if hasattr(estimator, "best_estimator_"):
@@ -65,6 +65,7 @@ def find_network(estimator: Any) -> "FashionCNN":
 
 
 def check_metrics(metrics: str | Iterable[str]) -> list[str]:
+    """Return the metrics as a list, or raise an error if one is unknown."""
     metrics = [metrics] if isinstance(metrics, str) else list(metrics)
     if not metrics or (unknown := set(metrics) - {"loss", "accuracy"}):
         raise ValueError(
@@ -77,13 +78,17 @@ def check_metrics(metrics: str | Iterable[str]) -> list[str]:
 def history_curves(
     network: "FashionCNN", metric: str, labels: Sequence[str], groups: Sequence[int]
 ) -> list[Curve]:
+    """Return the curves of a metric for training and validation data.
+
+    The labels and the groups are those of the training and the validation curve.
+    """
     curves = []
     names = (metric, f"val_{metric}")
     for line, (name, label, group) in enumerate(zip(names, labels, groups, strict=True)):
         if name in network.history_:
             values = np.array(network.history_[name])[:, None]
-            kept = network.n_iter_ if network.n_iter_ < len(values) else None
-            curves.append(Curve(label, np.arange(1, len(values) + 1), values, group, line, kept))
+            best = network.n_iter_ if network.n_iter_ < len(values) else None
+            curves.append(Curve(label, np.arange(1, len(values) + 1), values, group, line, best))
     return curves
 
 
@@ -91,9 +96,8 @@ def comparison_curves(histories: "pd.DataFrame", metric: str) -> list[Curve]:
     """Return the curves of each network of a comparison, over the epochs common to all folds."""
     curves = []
     for group, (network, epochs) in enumerate(histories.groupby("estimator", sort=False)):
-        for line, (name, label) in enumerate(
-            [(metric, str(network)), (f"val_{metric}", f"{network}, validation")]
-        ):
+        labels = {metric: str(network), f"val_{metric}": f"{network}, validation"}
+        for line, (name, label) in enumerate(labels.items()):
             if name in epochs and epochs[name].notna().any():
                 values = epochs.pivot(index="epoch", columns="fold", values=name).dropna()
                 curves.append(Curve(label, values.index.to_numpy(), values.to_numpy(), group, line))
@@ -101,7 +105,7 @@ def comparison_curves(histories: "pd.DataFrame", metric: str) -> list[Curve]:
 
 
 def score_name(search: Any, metric: str | None) -> tuple[str | None, str | None]:
-    """Return the metric's name in the keys of `cv_results_`, and its name for the axis."""
+    """Return the metric's name in the keys of `cv_results_`, and its label for the axis."""
     if not search.multimetric_ and metric in (None, "score", search.scoring):
         return "score", search.scoring if isinstance(search.scoring, str) else "score"
     name = metric or (search.refit if isinstance(search.refit, str) else None)
@@ -109,6 +113,7 @@ def score_name(search: Any, metric: str | None) -> tuple[str | None, str | None]
 
 
 def search_curves(search: Any, name: str | None, score_type: str) -> list[Curve]:
+    """Return a curve of scores over `epochs` for each setting of the other parameters."""
     results = search.cv_results_
     searched = [key.removeprefix("param_") for key in results if key.startswith("param_")]
     epochs_names = [parameter for parameter in searched if parameter.split("__")[-1] == "epochs"]

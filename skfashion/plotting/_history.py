@@ -1,4 +1,4 @@
-"""The Display of training histories and searches over epochs."""
+"""`HistoryDisplay`, which plots training histories and searches over epochs."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ class HistoryDisplay:
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
+        The figure.
     axes_ : ndarray of matplotlib.axes.Axes
         One for each panel.
     lines_ : list of matplotlib.lines.Line2D
@@ -94,7 +95,7 @@ class HistoryDisplay:
         Returns
         -------
         self : HistoryDisplay
-            With `figure_`, `axes_` and `lines_`.
+            The same Display, with `figure_`, `axes_` and `lines_`.
 
         Raises
         ------
@@ -127,12 +128,12 @@ class HistoryDisplay:
         self.figure_ = self.axes_[0].figure.figure  # the parent figure of a subfigure
         self.lines_ = []
         for axes, (name, curves) in zip(self.axes_, self.panels.items(), strict=True):
-            self.lines_ += _draw(axes, curves, line_kw, band_kw)
+            self.lines_ += _draw_curves(axes, curves, line_kw, band_kw)
             axes.set(xlabel="epoch", ylabel=name)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             if len(curves) > 1:
                 legend = axes.legend(fontsize="small", ncols=1 + len(curves) // 13)
-                for text in legend.get_texts():  # names may have a dollar sign
+                for text in legend.get_texts():  # names may contain a dollar sign
                     text.set_parse_math(False)
         return self
 
@@ -164,6 +165,7 @@ class HistoryDisplay:
         Returns
         -------
         HistoryDisplay
+            The drawn Display, with `figure_`, `axes_` and `lines_`.
 
         Raises
         ------
@@ -208,6 +210,7 @@ class HistoryDisplay:
         Returns
         -------
         HistoryDisplay
+            The drawn Display, with `figure_`, `axes_` and `lines_`.
 
         Raises
         ------
@@ -225,15 +228,11 @@ class HistoryDisplay:
                 "return_estimator=True."
             )
         networks = [find_network(estimator) for estimator in cv_results["estimator"]]
-        panels = {}
-        for metric in check_metrics(metrics):
-            panels[metric] = [
-                curve
-                for fold, network in enumerate(networks)
-                for curve in history_curves(
-                    network, metric, [f"fold {fold}", f"fold {fold}, validation"], [fold, fold]
-                )
-            ]
+        panels: dict[str, list[Curve]] = {metric: [] for metric in check_metrics(metrics)}
+        for metric, curves in panels.items():
+            for fold, network in enumerate(networks):
+                labels = [f"fold {fold}", f"fold {fold}, validation"]
+                curves += history_curves(network, metric, labels, groups=[fold, fold])
         return cls(panels=panels).plot(ax, **kwargs)
 
     @classmethod
@@ -261,6 +260,7 @@ class HistoryDisplay:
         Returns
         -------
         HistoryDisplay
+            The drawn Display, with `figure_`, `axes_` and `lines_`.
 
         Raises
         ------
@@ -308,6 +308,7 @@ class HistoryDisplay:
         Returns
         -------
         HistoryDisplay
+            The drawn Display, with `figure_`, `axes_` and `lines_`.
 
         Raises
         ------
@@ -327,7 +328,7 @@ class HistoryDisplay:
         return cls(panels={str(label).replace("_", " "): curves}).plot(ax, **kwargs)
 
 
-def _draw(
+def _draw_curves(
     ax: Axes, curves: Sequence[Curve], line_kw: Mapping[str, Any], band_kw: Mapping[str, Any]
 ) -> list[Line2D]:
     lines: list[Line2D] = []
@@ -346,6 +347,6 @@ def _draw(
             spread = curve.values.std(axis=1, ddof=1)
             band = {"color": color, "alpha": 0.15, "linewidth": 0, **band_kw}
             ax.fill_between(curve.epochs, middle - spread, middle + spread, **band)
-        if curve.kept is not None:
-            ax.axvline(curve.kept, color=color, linewidth=0.8, linestyle=":")
+        if curve.best_epoch is not None:
+            ax.axvline(curve.best_epoch, color=color, linewidth=0.8, linestyle=":")
     return lines

@@ -1,4 +1,4 @@
-"""The Display of images with their true and predicted classes."""
+"""`ImageGridDisplay`, which shows images with their true and predicted classes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ class ImageGridDisplay:
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
+        The figure.
     ax_ : matplotlib.axes.Axes
+        The axes of the grid.
 
     Examples
     --------
@@ -132,6 +134,7 @@ class ImageGridDisplay:
         Returns
         -------
         ImageGridDisplay
+            The drawn Display, with `figure_` and `ax_`.
 
         Raises
         ------
@@ -219,6 +222,7 @@ class ImageGridDisplay:
         Returns
         -------
         ImageGridDisplay
+            The drawn Display, with `figure_` and `ax_`.
 
         Raises
         ------
@@ -239,18 +243,7 @@ class ImageGridDisplay:
         confidence = None if confidence is None else as_column(confidence, "confidence")
         rows = np.arange(len(y_pred))
         if select == "errors":
-            if y_true is None:
-                raise ValueError(
-                    "select='errors' needs true labels. Use select='all' to show the first images."
-                )
-            rows = np.flatnonzero(y_true != y_pred)
-            if not len(rows):
-                raise ValueError(
-                    f"All {len(y_true)} predictions are correct. Use select='all' to show the "
-                    "first images."
-                )
-            if confidence is not None:
-                rows = rows[np.argsort(-confidence[rows], kind="stable")]
+            rows = _find_errors(y_true, y_pred, confidence)
         rows = rows[:n_images]
         occurring = unique_labels(y_pred if y_true is None else y_true, y_pred)
         names = name_classes(
@@ -291,7 +284,7 @@ class ImageGridDisplay:
         Returns
         -------
         self : ImageGridDisplay
-            With `figure_` and `ax_`.
+            The same Display, with `figure_` and `ax_`.
 
         Raises
         ------
@@ -318,32 +311,39 @@ class ImageGridDisplay:
             extent = (left, left + width, top + tile_height, top + text_height)
             ax.imshow(image, cmap=cmap, extent=extent, interpolation="nearest", **limits)
             for line, (text, color) in enumerate(self._texts(number)):
-                ax.text(
-                    left,
-                    top + ((0.5 + line) * _LINE_HEIGHT + _GAP_HEIGHT) * height,
-                    text,
-                    **{
-                        "fontsize": 7,
-                        "va": "center",
-                        "parse_math": False,
-                        **color,
-                        **(text_kw or {}),
-                    },
-                )
+                y = top + ((0.5 + line) * _LINE_HEIGHT + _GAP_HEIGHT) * height
+                style: dict[str, Any] = {"fontsize": 7, "va": "center", "parse_math": False}
+                ax.text(left, y, text, **style | {"color": color} | dict(text_kw or {}))
         ax.set_xlim(0, n_columns * (width + gap) - gap)
         ax.set_ylim(n_rows * tile_height, 0)
         ax.set_axis_off()
         return self
 
-    def _texts(self, number: int) -> list[tuple[str, dict[str, Any]]]:
-        """Return the lines of text above an image, each with its style."""
+    def _texts(self, number: int) -> list[tuple[str, str | None]]:
+        """Return the lines of text above an image, each with its colour."""
         predicted = self.predicted[number]
         if self.confidence is not None:
             predicted = f"{predicted} {self.confidence[number]:.2f}"
         if self.true is None:
-            return [(predicted, {})]
+            return [(predicted, None)]
         wrong = self.true[number] != self.predicted[number]
-        return [(self.true[number], {}), (f"→ {predicted}", {"color": COLORS[1]} if wrong else {})]
+        return [(self.true[number], None), (f"→ {predicted}", COLORS[1] if wrong else None)]
+
+
+def _find_errors(
+    y_true: AnyArray | None, y_pred: AnyArray, confidence: AnyArray | None
+) -> AnyArray:
+    """Return the rows of misclassified images, by decreasing confidence if given."""
+    if y_true is None:
+        raise ValueError(
+            "select='errors' needs true labels. Use select='all' to show the first images."
+        )
+    rows = np.flatnonzero(y_true != y_pred)
+    if not len(rows):
+        raise ValueError(
+            f"All {len(y_true)} predictions are correct. Use select='all' to show the first images."
+        )
+    return rows if confidence is None else rows[np.argsort(-confidence[rows], kind="stable")]
 
 
 def as_images(X: ArrayLike, rows: AnyArray, image_shape: ImageShape | None) -> AnyArray:

@@ -266,10 +266,10 @@ BAD_TEXT = {
         f"{HEADER.replace(',pixel9,', ',')}\n{SHORT}\n",
         "has a wrong header: it lacks 'pixel9'.",
     ),
-    "extra column": (f"{HEADER},pixel785\n{ROW},1\n", "lacks nothing and has besides 'pixel785'."),
+    "extra column": (f"{HEADER},pixel785\n{ROW},1\n", "it has the extra columns 'pixel785'."),
     "misnamed column": (
         f"{HEADER.replace('label', 'class')}\n{ROW}\n",
-        "lacks 'label' and has besides 'class'.",
+        "lacks 'label' and has the extra columns 'class'.",
     ),
     "columns exchanged": (GOOD.replace("pixel2,pixel3,", "pixel3,pixel2,"), "in another order, or"),
     "column twice": (f"{HEADER},pixel784\n{ROW},1\n", "or twice"),

@@ -563,7 +563,9 @@ def test_a_hostile_file_is_an_error_that_names_it(name, tmp_path):
     ],
 )
 def test_pictures_of_formats_that_are_not_read_are_told_to_be_converted(start, kind):
-    with pytest.raises(DatasetError, match=f"is in the format {kind}, which is not read.*to PNG"):
+    with pytest.raises(
+        DatasetError, match=f"is in the format {kind}, which is not supported.*to PNG"
+    ):
         read(io.BytesIO(start + bytes(100)))
 
 
@@ -690,7 +692,7 @@ def test_file_objects_that_give_nothing_say_so(tmp_path):
 def test_a_picture_of_too_many_pixels_is_refused_wherever_it_comes_from(tmp_path):
     path = tmp_path / "large.png"
     path.write_bytes(encoded(picture()))
-    message = r"is of 70 x 90 = 6,300 pixels, more than max_pixels=6,299\. Make it smaller"
+    message = r"has 70 x 90 = 6,300 pixels, more than max_pixels=6,299\. Make it smaller"
     with pytest.raises(DatasetError, match=f"large.png: {message}"):
         read(path, max_pixels=6_299)
     for item in (picture(), Image.fromarray(picture()), Image.open(path)):

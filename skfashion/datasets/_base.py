@@ -1,4 +1,4 @@
-"""Make what a loader returns, the same for every source, of verified files."""
+"""Helpers of all loaders: parameter checks, the files of a subset, and the returned `Bunch`."""
 
 from collections.abc import Callable, Mapping
 from importlib import resources
@@ -35,28 +35,28 @@ PARTS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 
 def check_parameters(**constraints: list[Any]) -> Callable[[Loader], Loader]:
-    """Return the decorator of a loader that checks its parameters as scikit-learn does."""
+    """Return a decorator for loaders that validates parameters as scikit-learn does."""
     constraints |= {"return_X_y": ["boolean"], "as_frame": ["boolean"]}
     return preserve_signature(validate_params(constraints, prefer_skip_nested_validation=True))
 
 
 def feature_names(n_pixels: int = 784) -> list[str]:
-    """Return the column names of images, as Kaggle's CSV files have them."""
+    """Return the names of pixel columns, as in Kaggle's CSV files."""
     return [f"pixel{i}" for i in range(1, n_pixels + 1)]
 
 
 def read_subset(
     subset: Subset, files: Mapping[str, tuple[IdxFile, IdxFile]], paths: Mapping[str, Path]
 ) -> tuple[Bytes, Bytes]:
-    """Read and verify only the files that a subset needs.
+    """Read and verify the files of a subset, and no others.
 
     Parameters
     ----------
     subset : {"train", "test", "all"}
     files : dict
-        For each part the `IdxFile` of images and that of labels.
+        The files of images and of labels for each part.
     paths : dict
-        The path of each `IdxFile` by its name.
+        Paths by file name.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def read_subset(
     labels : ndarray of uint8, shape (n,)
     """
     parts = [files[part] for part in PARTS[subset]]
-    # Labels first: they are small, and wrong ones are found sooner.
+    # Labels first: they are small, so errors are found sooner.
     labels = np.concatenate([read_idx(paths[file.name], file) for _, file in parts])
     images = np.concatenate([read_idx(paths[file.name], file) for file, _ in parts])
     return images.reshape(len(images), -1), labels
@@ -79,7 +79,7 @@ def make_bunch(data: Any, labels: Bytes, *, return_X_y: bool, as_frame: bool) ->
     if as_frame:
         import pandas as pd
 
-        # A copy, so that a frame changed in place leaves `images` as they are.
+        # Copy, so that changing the frame in place does not change `images`.
         rows = data if return_X_y else data.copy()
         data = pd.DataFrame(rows, columns=names, copy=False)
         target = pd.Series(target, name="label")

@@ -1,4 +1,4 @@
-"""Make rows of a data set from pictures: a scikit-learn transformer."""
+"""The transformer `ImageFileReader`, which converts pictures to rows of pixels."""
 
 from __future__ import annotations
 
@@ -18,105 +18,105 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skfashion._utils.types import AnyArray, ImageShape, StrPath, preserve_signature
 from skfashion._utils.warnings import warn
 
-from ._bunch import Bytes, feature_names
+from ._base import Bytes, feature_names
 from ._image_files import add_name_to_errors, load_image, name_picture
-from ._preprocessing import Color, Options, preprocess
+from ._photo_preprocessing import Color, Options, preprocess_photo
 
 Picture: TypeAlias = StrPath | IO[bytes] | Image.Image | AnyArray
 
 
 class ImageFileReader(TransformerMixin, BaseEstimator):
-    """Make rows like those of Fashion-MNIST from pictures, in files or in memory.
+    """Convert pictures, in files or in memory, to rows like those of Fashion-MNIST.
 
     ``make_pipeline(ImageFileReader(), clf)`` classifies photos. Every picture goes through the
-    steps that made Fashion-MNIST ([1]_, section 2). Edges in the colour of the background are
-    trimmed. Rows and columns are skipped until the picture fits. It is sharpened, padded so that it
-    stands in the middle, negated where it is darker than the background, and made grey.
+    steps that made Fashion-MNIST ([1]_, section 2): edges in the colour of the background are
+    trimmed; the picture is subsampled to the size of the image, sharpened, padded so that it is in
+    the middle, inverted if it is darker than the background, and converted to grey.
 
     Parameters
     ----------
     image_shape : tuple of two int, default=(28, 28)
-        Rows and columns of the images to make, at least 1. A trimmed picture keeps its proportions.
-        A picture of exactly this shape is an image already: it is only made grey and, where its
-        background is lighter than mid-grey, negated.
+        Rows and columns of the output images, at least 1. A trimmed picture keeps its proportions.
+        A picture of exactly this shape is only converted to grey and, if its background is lighter
+        than mid-grey, inverted.
     background : str, tuple of three int or None, default="auto"
-        The colour behind the object. Edges of this colour are trimmed, it shows where a picture is
-        transparent, and it becomes 0.
+        The colour behind the object. Edges of this colour are trimmed, transparent pixels get it,
+        and it becomes 0.
 
         - "auto" takes the median of the four corners, or of the whole edge where the corners
-          differ. A picture with transparent pixels is laid on white, or on black if it is nearly
-          white itself, and its transparent edges are trimmed.
-        - A colour is anything that ``PIL.ImageColor.getrgb`` reads, as "#fdfdfd" or "navy", or red,
-          green and blue in [0, 255].
+          differ. A picture with transparent pixels gets a white background, or a black one if it
+          is nearly white itself, and its transparent edges are trimmed.
+        - A colour is anything that ``PIL.ImageColor.getrgb`` reads, such as "#fdfdfd" or "navy", or
+          red, green and blue in [0, 255].
         - None trims nothing. White or black, whichever is closer to the corners, becomes 0.
-          Transparent pictures are laid on white or black as with "auto".
+          Transparent pictures get a white or black background as with "auto".
     invert : "auto" or bool, default="auto"
-        Whether images are negated. "auto" negates where the object is darker than the background.
-        If you choose otherwise (False for a darker object, True for a lighter one), grey values
-        stay as they are or are fully negated, and the padding has the grey of the background.
+        Whether to invert grey values. "auto" inverts if the object is darker than the background.
+        With the opposite choice (False for a darker object, True for a lighter one), grey values
+        are kept or simply inverted, and the padding has the grey of the background.
     tolerance : float, default=0.05
         A pixel counts as background if it differs from the background by no more than this, in
         [0, 1). The difference is the root of the mean square over red, green and blue, as a share
         of that between black and white. In transparent pictures with "auto", it is the opacity.
     sharpen : bool, default=True
-        Whether images are sharpened. Choose False for pictures that are small and sharp already.
+        Whether to sharpen images. Choose False for pictures that are small and sharp already.
     max_pixels : int, default=50_000_000
-        Pictures of more pixels are refused, files before they are decoded; at least 1. Decoding
-        takes up to 12 bytes of memory for each pixel. Pillow has its own limit, too: it refuses
-        more than twice ``PIL.Image.MAX_IMAGE_PIXELS``, which makes 179 million.
+        Pictures with more pixels raise an error, files before they are decoded; at least 1.
+        Decoding takes up to 12 bytes of memory per pixel. Pillow also has a limit: it rejects more
+        than twice ``PIL.Image.MAX_IMAGE_PIXELS``, which is 179 million by default.
 
     See Also
     --------
     load_fashion_mini : Images to train on.
-    skfashion.plotting.ImageGridDisplay : Shows what a pipeline made of pictures.
+    skfashion.plotting.ImageGridDisplay : Shows the converted pictures and their predictions.
 
     Notes
     -----
     X is a list, tuple, generator, Series, DataFrame of one column or one-dimensional array of
     paths, of binary file objects, of PIL images, or of arrays. Arrays have the shape (rows,
     columns), (rows, columns, 1), (rows, columns, 3) or (rows, columns, 4): grey, RGB, and RGB with
-    opacity. An array of shape (n, rows, columns) or (n, rows, columns, channels) is n pictures.
-    Kinds may be mixed. Values of arrays are integers from 0 to 255, uint16 up to 65535, booleans,
+    opacity. An array of shape (n, rows, columns) or (n, rows, columns, channels) holds n pictures.
+    Types may be mixed. Values of arrays are integers from 0 to 255, uint16 up to 65535, booleans,
     or real numbers from 0 to 1.
 
-    Files may be AVIF, BMP, GIF, JPEG, MPO, PNG, PPM, TIFF or WEBP, as far as Pillow was built with
-    them; HEIC, JPEG 2000 and SVG are not read. Only the first of several frames or pages is read.
-    Pictures are turned as their EXIF data say. Colour profiles are not applied. ``~`` is the home
-    folder. File objects are read from their current position, set back to there if they can be, and
-    not closed.
+    Files may be AVIF, BMP, GIF, JPEG, MPO, PNG, PPM, TIFF or WEBP, if Pillow was built with support
+    for the format; HEIC, JPEG 2000 and SVG are not supported. Only the first of several frames or
+    pages is read. Pictures are rotated as their EXIF data say. Colour profiles are not applied.
+    ``~`` is the home folder. File objects are read from their current position and not closed;
+    afterwards the position is restored if the object supports it.
 
-    Nothing is learned: `transform` needs no `fit`. Only one decoded picture is in memory at a time.
-    The `memory` of a Pipeline knows files only by their paths: clear it when they have changed.
+    The transformer is stateless: `transform` needs no `fit`. Only one decoded picture is in memory
+    at a time. The `memory` of a Pipeline identifies files by their paths only: clear it when files
+    have changed.
 
     The steps differ from the paper:
 
     - The background was #fdfdfd in the paper. Here it may be any colour, and grey values are
       measured from it, so that it becomes 0, as in the data: a grey g becomes ``(b - g) * 255 / b``
-      where the object is darker than the background b, and ``(g - b) * 255 / (255 - b)`` where it
-      is lighter, cut off at 0. With "auto" for both, an object of which more than a tenth would be
-      cut off is cut out and laid on white. On white this is the paper's negation; on black nothing
-      changes.
+      if the object is darker than the background b, and ``(g - b) * 255 / (255 - b)`` if it is
+      lighter, clipped at 0. With "auto" for both, an object that would lose more than a tenth of
+      its contrast to clipping is cut out and gets a white background. On white this is the paper's
+      inversion; on black nothing changes.
     - The paper sharpens "with increasing effect near outlines" and does not say how. Here it is
       ``PIL.ImageFilter.UnsharpMask(radius=1, percent=100, threshold=0)``.
     - Small pictures are enlarged, by repeating rows and columns.
+    - A frame of one colour, up to 2 % of the shorter side, is cropped. Parts outside the object
+      with less than a tenth of its size, such as dust and small print, are trimmed unless they are
+      close to it: the distance is measured in cells of about 1/28 of the longer side.
 
-    - A frame of one colour, up to 2 % of the shorter side, is cut off. Parts outside the object of
-      less than a tenth of its size are trimmed, as dust and small print, unless they lie close to
-      it: the distance is measured in cells of about 1/28 of the longer side.
-
-    With "auto", a UserWarning names a picture whose object may not have been found: what differs
+    With "auto", a UserWarning names each picture whose object may not have been found: what differs
     from the background fills the picture, is in many small parts, or is very small.
 
     Measured on the 1,000 test images of `load_fashion_mini`, enlarged to photos of 224 x 224
-    pixels, with ``FashionCNN.v1(epochs=3, random_state=0)``: .821 on white, and the same with a
-    black frame of 1, 2 or 4 pixels, a dark pixel or small print outside. A frame of 8 pixels gives
-    .083, and the warning every time. Wholly white cut-outs, of which only the outline is left, give
-    .715. On grey 120 clothes of all greys give .734. On a dark background dark clothes are not
-    negated: cut them out, so that the background is transparent.
+    pixels, the accuracy of ``FashionCNN.v1(epochs=3, random_state=0)`` is .821 on white, and the
+    same with a black frame of 1, 2 or 4 pixels, a dark pixel or small print outside. A frame of 8
+    pixels gives .083, and the warning every time. Entirely white cut-outs, which keep only their
+    outline, give .715. Clothes of all greys on a background of grey 120 give .734. Dark clothes on
+    a dark background are not inverted: cut them out, so that the background is transparent.
 
-    White clothes on white are lost, and Fashion-MNIST leaves them out: cut them out, or lay them on
-    a darker background. A busy background is not trimmed, and no network trained on Fashion-MNIST
-    has seen one.
+    White clothes on white cannot be found, and Fashion-MNIST excludes them: cut them out, or take
+    the photo on a darker background. A textured background is not trimmed, and no network trained
+    on Fashion-MNIST has seen one.
 
     The 7,000 images of `load_fashion_mini` stay unchanged, as arrays of shape (28, 28) and as PNG.
 
@@ -187,11 +187,11 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         ValueError
             If a parameter is out of range.
         """
-        self._read_parameters()
+        self._check_parameters()
         return self
 
     def transform(self, X: Iterable[Picture] | AnyArray) -> Bytes:
-        """Make a row from every picture.
+        """Convert every picture to a row of pixels.
 
         Parameters
         ----------
@@ -201,12 +201,13 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         Returns
         -------
         rows : ndarray of uint8, shape (n, n_pixels)
-            The pixels, row by row from the upper left corner. A DataFrame if `set_output` says so.
+            The pixels, row by row from the upper left corner. A DataFrame after
+            ``set_output(transform="pandas")``.
 
         Raises
         ------
         DatasetError
-            If a file cannot be read, or its row would show nothing but background.
+            If a file cannot be read, or shows nothing but background.
         TypeError
             If an item of X is not a picture.
         ValueError
@@ -214,25 +215,25 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
             used, or if a parameter is out of range.
         """
         self._validate_params()
-        options = self._read_parameters()
+        options = self._check_parameters()
         pictures = _to_list(X)
         height, width = options.image_shape
         rows = np.empty((len(pictures), height * width), dtype=np.uint8)
         for index, item in enumerate(pictures):
             with add_name_to_errors(item, index):
                 image = load_image(item, index, self.max_pixels)
-                pixels, doubt = preprocess(image, options)
+                pixels, warning = preprocess_photo(image, options)
             rows[index] = pixels.ravel()
-            if doubt:
+            if warning:
                 warn(
-                    f"{name_picture(item, index)}: the object may not have been found: {doubt}. "
+                    f"{name_picture(item, index)}: the object may not have been found: {warning}. "
                     "Give the colour behind as background, or cut the object out."
                 )
-            del image  # before the next is read
+            del image  # free its memory before the next one is loaded
         return rows
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Return names of columns as the data set has them.
+        """Return column names like those of the data set.
 
         Parameters
         ----------
@@ -242,20 +243,20 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str, shape (n_pixels,)
-            "pixel1" to "pixel784", or as many as `image_shape` has pixels.
+            "pixel1" to "pixel784", or to the number of pixels of `image_shape`.
 
         Raises
         ------
         ValueError
             If `image_shape` is not two positive integers.
         """
-        height, width = _read_shape(self.image_shape)
+        height, width = _check_shape(self.image_shape)
         return np.array(feature_names(height * width), dtype=object)
 
-    def _read_parameters(self) -> Options:
+    def _check_parameters(self) -> Options:
         return Options(
-            image_shape=_read_shape(self.image_shape),
-            background=_read_background(self.background),
+            image_shape=_check_shape(self.image_shape),
+            background=_parse_background(self.background),
             invert=self.invert,
             tolerance=self.tolerance,
             sharpen=self.sharpen,
@@ -270,24 +271,22 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _read_shape(image_shape: Any) -> ImageShape:
+def _check_shape(image_shape: Any) -> ImageShape:
     shape = tuple(image_shape)
     if len(shape) != 2 or not all(isinstance(n, (int, np.integer)) and n >= 1 for n in shape):
         raise ValueError(f"image_shape={image_shape!r}: expected two positive integers.")
     return int(shape[0]), int(shape[1])
 
 
-def _read_background(background: Any) -> Color | Literal["auto"] | None:
+def _parse_background(background: Any) -> Color | Literal["auto"] | None:
     if background is None or background == "auto":
         return background
-    colour = background
+    color: Any = background
     if isinstance(background, str):
         with suppress(ValueError):
-            colour = ImageColor.getrgb(background)
-    whole = (int, np.integer)
-    if len(colour) == 3 and all(isinstance(n, whole) and 0 <= n <= 255 for n in colour):
-        red, green, blue = map(int, colour)
-        return red, green, blue
+            color = ImageColor.getrgb(background)
+    if len(color) == 3 and all(isinstance(n, (int, np.integer)) and 0 <= n <= 255 for n in color):
+        return tuple(map(int, color))
     raise ValueError(
         f"background={background!r}: expected 'auto', None, a colour that PIL.ImageColor.getrgb "
         "reads, without opacity, or red, green and blue as integers from 0 to 255."
@@ -295,13 +294,13 @@ def _read_background(background: Any) -> Color | Literal["auto"] | None:
 
 
 def _to_list(X: Any) -> list[Any]:
-    """Return the pictures of X one by one."""
+    """Return the pictures of X as a list."""
     if isinstance(X, (str, bytes, os.PathLike, Image.Image)) or hasattr(X, "read"):
         raise ValueError("X is one picture: expected several. Write [X] for a list of one.")
     if hasattr(X, "columns"):
         X = X.to_numpy()
     if isinstance(X, np.ndarray):
-        X = _split(X)
+        X = _check_array(X)
     elif not isinstance(X, Iterable) or isinstance(X, (dict, set, frozenset)):
         raise TypeError(f"X is of type {type(X).__name__}: expected a list of pictures.")
     pictures = list(X)
@@ -313,8 +312,8 @@ def _to_list(X: Any) -> list[Any]:
     return pictures
 
 
-def _split(X: AnyArray) -> AnyArray:
-    """Return an array along whose first axis the pictures lie."""
+def _check_array(X: AnyArray) -> AnyArray:
+    """Return an array whose first axis counts the pictures."""
     if X.dtype.kind not in "biufc":
         if X.ndim == 2 and X.shape[1] == 1:
             return X[:, 0]

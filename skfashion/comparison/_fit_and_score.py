@@ -1,4 +1,4 @@
-"""Fits one estimator, times it and scores it. Failures are recorded, not raised."""
+"""Fit, time and score one estimator on one fold or on the test set."""
 
 import threading
 import time
@@ -16,15 +16,15 @@ from sklearn.utils.metaestimators import _safe_split
 
 from skfashion._utils.types import AnyArray, FloatArray, History
 from skfashion.comparison._networks import get_history, start_tensorflow
-from skfashion.comparison._routing import Routed, take_rows
+from skfashion.comparison._routing import RoutedMetadata, take_rows
 from skfashion.comparison._size import measure_size
 
-# The methods whose values scikit-learn's scorers ask for.
-RESPONSES = ("predict", "predict_proba", "decision_function")
+# The methods that scikit-learn's scorers call.
+RESPONSE_METHODS = ("predict", "predict_proba", "decision_function")
 _SCORER = type(get_scorer("accuracy"))
 
-# The time of a prediction is measured on at least so many rows, which are repeated if need be.
-_ROWS_TIMED = 1000
+# Predictions are timed on at least this number of rows, which are repeated if needed.
+_MIN_TIMED_ROWS = 1000
 
 
 class Data(NamedTuple):
@@ -38,44 +38,48 @@ class Data(NamedTuple):
     networks: Sequence[str] = ()  # names of the estimators that need TensorFlow
 
 
-class Job(NamedTuple):
-    """An estimator to fit: on the training rows of a fold, or on all of them for the test set."""
+class Task(NamedTuple):
+    """An estimator to fit on the training rows of a fold, or on all rows for the test set."""
 
     name: str
     estimator: Any
     fold: int | None = None
     rows: tuple[AnyArray, AnyArray] | None = None
-    metadata: Routed = Routed({}, {})
+    metadata: RoutedMetadata = RoutedMetadata({}, {})
+
+
+class Costs(NamedTuple):
+    """Times and size of a fit, as in the columns of the tables."""
+
+    fit_seconds: float = np.nan
+    predict_ms_per_1000: float = np.nan
+    size_mb: float = np.nan
 
 
 @dataclass
 class Fit:
-    """The predictions of a fitted estimator for the rows to score, and what the fit cost.
+    """The predictions of a fitted estimator for the scored rows, and the costs of the fit.
 
     Parameters
     ----------
     classes : ndarray
-        The estimator's.
+        The estimator's `classes_`.
     responses : dict of str to ndarray
-        What `predict`, and methods such as `predict_proba`, returned.
-    fit_seconds : float
-    predict_ms_per_1000 : float
-    size_mb : float
+        Return values of `predict` and other methods, by name.
+    costs : Costs
     history : dict of str to list of float, or None
-        Of a network.
+        The `history_` of a network.
     scores : dict of str to float
-        By the metrics that need the estimator itself.
+        Scores by metrics that need the estimator itself.
     warnings : list of str
     estimator, X : object
-        The estimator and the rows, for methods not called yet. None if the fit was read from a
-        file.
+        The estimator and the scored rows, for methods not called yet. None if the fit was read from
+        a file.
     """
 
     classes: AnyArray
     responses: dict[str, AnyArray]
-    fit_seconds: float
-    predict_ms_per_1000: float
-    size_mb: float
+    costs: Costs
     history: History | None
     scores: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -87,7 +91,7 @@ class Fit:
         return method in self.responses or hasattr(self.estimator, method)
 
     def respond(self, method: str) -> AnyArray:
-        """Return the result of a method on the rows; the method is called once at most."""
+        """Return the result of a method for the scored rows. Each method is called once."""
         if method not in self.responses:
             values = getattr(self.estimator, method)(self.X)
             n_rows = len(self.responses["predict"])
@@ -96,8 +100,8 @@ class Fit:
 
 
 @dataclass
-class Run:
-    """The result of a job. A failed job has only `error`.
+class Result:
+    """The result of a task. That of a failed one has only `error`.
 
     Parameters
     ----------
@@ -107,16 +111,16 @@ class Run:
         None for the test set.
     error : str
     scores : dict of str to float
-    fit_seconds, predict_ms_per_1000, size_mb : float
+    costs : Costs
     n_train, n_test : float
     rows : ndarray or None
-        Positions of the rows that were scored, None for the test set.
+        Indices of the scored rows. None for the test set.
     predictions : ndarray or None
-        Labels predicted for them.
+        Predicted labels of these rows.
     history : dict or None
         Loss and metrics of each epoch of a network.
     probabilities : ndarray or None
-        For a network, predicted for the rows, one column for each class in y.
+        A network's probabilities for these rows, with a column for each class in y.
     warnings : list of str
     from_memory : bool
     """
@@ -125,9 +129,7 @@ class Run:
     fold: int | None
     error: str = ""
     scores: dict[str, float] = field(default_factory=dict)
-    fit_seconds: float = np.nan
-    predict_ms_per_1000: float = np.nan
-    size_mb: float = np.nan
+    costs: Costs = field(default_factory=Costs)
     n_train: float = np.nan
     n_test: float = np.nan
     rows: AnyArray | None = None
@@ -138,81 +140,65 @@ class Run:
     from_memory: bool = False
 
     def __str__(self) -> str:
-        place = format_place(self.fold)
+        place = format_fold(self.fold)
         if self.error:
             return f"{self.name}, {place}: {self.error}"
         scores = ", ".join(f"{name} {score:.3f}" for name, score in self.scores.items())
         return (
-            f"{self.name}, {place}: {scores}, fit {self.fit_seconds:.1f} s"
+            f"{self.name}, {place}: {scores}, fit {self.costs.fit_seconds:.1f} s"
             f"{', from memory' if self.from_memory else ''}"
         )
 
 
-def format_place(fold: int | None) -> str:
-    """Return where an estimator is scored, for messages."""
+def format_fold(fold: int | None) -> str:
+    """Name a fold or the test set in messages."""
     return "test set" if fold is None else f"fold {fold + 1}"
 
 
-def failed_run(job: Job, error: BaseException) -> Run:
-    """Return the run of a job that ended in an exception."""
-    return Run(job.name, job.fold, error=f"{type(error).__name__}: {error}")
+def make_failure(task: Task, error: BaseException) -> Result:
+    """Return the result of a task that raised an exception."""
+    return Result(task.name, task.fold, error=f"{type(error).__name__}: {error}")
 
 
-def run(job: Job, data: Data, fit: Callable[[Job, Data], Run]) -> Run:
-    """Do a job by `fit_and_score` or the like, and turn an exception into a failed run."""
+def run(task: Task, data: Data, fit: Callable[[Task, Data], Result]) -> Result:
+    """Call `fit_and_score`, or a function like it, and return failures as results."""
     try:
-        return fit(job, data)
+        return fit(task, data)
     except Exception as error:
-        return failed_run(job, error)
+        return make_failure(task, error)
 
 
-@contextmanager
-def _record_warnings() -> Iterator[list[str]]:
-    """Collect warnings instead of printing them."""
-    recorded: list[str] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield recorded  # Python's recording of warnings does not work in several threads
-        return
-    with warnings.catch_warnings(record=True) as caught:
-        yield recorded
-    for warning in caught:
-        text = " ".join(str(warning.message).split())
-        recorded.append(f"{warning.category.__name__}: {text}"[:300])
-
-
-def fit_and_score(job: Job, data: Data) -> Run:
+def fit_and_score(task: Task, data: Data) -> Result:
     """Fit and score."""
-    return score(job, data, fit_estimator(job, data))
+    return score(task, data, fit_estimator(task, data))
 
 
-def fit_estimator(job: Job, data: Data) -> Fit:
-    """Fit a clone of the estimator and let it predict the rows to score."""
+def fit_estimator(task: Task, data: Data) -> Fit:
+    """Fit a clone of the estimator, and predict the rows to score."""
     if data.networks:
-        # Before the first fit of a worker, whatever it is: joblib stops a worker that grows by
-        # 300 MB after its first task.
+        # Before the first fit of a worker, even if it is not a network: joblib stops workers whose
+        # memory grows by 300 MB after their first task.
         start_tensorflow()
     train = None
-    if job.rows is None:
+    if task.rows is None:
         X_train, y_train, X_test = data.X, data.y, data.X_test
     else:
-        train, test = job.rows
+        train, test = task.rows
         X, y = indexable(data.X, data.y)
-        X_train, y_train = _safe_split(job.estimator, X, y, train)
-        X_test, _ = _safe_split(job.estimator, X, y, test, train)
-    metadata = take_rows(job.metadata.fit, len(data.y), train)
-    n_rows = len(_y_test(job, data))
+        X_train, y_train = _safe_split(task.estimator, X, y, train)
+        X_test, _ = _safe_split(task.estimator, X, y, test, train)
+    metadata = take_rows(task.metadata.fit, len(data.y), train)
+    n_rows = len(_y_test(task, data))
     with _record_warnings() as recorded:
-        begin = time.perf_counter()
-        estimator = clone(job.estimator).fit(X_train, y_train, **metadata)
-        fit_seconds = time.perf_counter() - begin
+        start = time.perf_counter()
+        estimator = clone(task.estimator).fit(X_train, y_train, **metadata)
+        fit_seconds = time.perf_counter() - start
         predictions, ms_per_1000 = _time_predictions(estimator, X_test, n_rows)
     classes = np.asarray(estimator.classes_)
     return Fit(
         classes,
         {"predict": _check_response("predict", predictions, n_rows, len(classes))},
-        fit_seconds=fit_seconds,
-        predict_ms_per_1000=ms_per_1000,
-        size_mb=measure_size(estimator),
+        Costs(fit_seconds, ms_per_1000, measure_size(estimator)),
         history=get_history(estimator),
         warnings=recorded,
         estimator=estimator,
@@ -222,102 +208,114 @@ def fit_estimator(job: Job, data: Data) -> Fit:
 
 def _time_predictions(estimator: Any, X: Any, n_rows: int) -> tuple[Any, float]:
     """Return the predictions, and milliseconds for 1,000 of them."""
-    begin = time.perf_counter()
+    start = time.perf_counter()
     predictions = estimator.predict(X)
-    seconds = time.perf_counter() - begin
-    if n_rows < _ROWS_TIMED:
-        # A call has a fixed cost as well, which would count many times over.
-        X = _safe_indexing(X, np.resize(np.arange(n_rows), _ROWS_TIMED))
-        begin, n_rows = time.perf_counter(), _ROWS_TIMED
+    seconds = time.perf_counter() - start
+    if n_rows < _MIN_TIMED_ROWS:
+        # The fixed cost of a call would be counted several times.
+        X = _safe_indexing(X, np.resize(np.arange(n_rows), _MIN_TIMED_ROWS))
+        start, n_rows = time.perf_counter(), _MIN_TIMED_ROWS
         estimator.predict(X)
-        seconds = time.perf_counter() - begin
+        seconds = time.perf_counter() - start
     return predictions, seconds / n_rows * 1e6
 
 
-def score(job: Job, data: Data, fit: Fit) -> Run:
-    """Apply the metrics to a fit, which is new or was read from a file.
+def score(task: Task, data: Data, fit: Fit) -> Result:
+    """Apply the metrics to a fit, new or read from a file.
 
-    Scores by metrics that need the estimator are kept in `fit`.
+    Scores by metrics that need the estimator are stored in `fit`.
     """
-    y_test = _y_test(job, data)
-    # Its class has the estimator's name, for the error messages of scorers.
-    stand_in = type(type(job.estimator).__name__, (_StoredPredictions,), {})(fit)
+    y_test = _y_test(task, data)
+    # The class has the estimator's name, which scorers show in errors.
+    stand_in = type(type(task.estimator).__name__, (_StoredPredictions,), {})(fit)
     scores = {}
     with _record_warnings() as recorded:
         for name, metric in data.scoring.items():
             scorer, metadata = get_scorer(metric), {}
-            if job.rows is not None:  # the test set has no metadata
-                metadata = take_rows(job.metadata.score.get(name, {}), len(data.y), job.rows[1])
+            if task.rows is not None:  # the test set has no metadata
+                metadata = take_rows(task.metadata.score.get(name, {}), len(data.y), task.rows[1])
             if is_sklearn_scorer(scorer):
                 scores[name] = _check_score(name, scorer(stand_in, None, y_test, **metadata))
                 continue
             if name not in fit.scores:
-                found = scorer(fit.estimator, fit.X, y_test, **metadata)
-                fit.scores[name] = _check_score(name, found)
+                value = scorer(fit.estimator, fit.X, y_test, **metadata)
+                fit.scores[name] = _check_score(name, value)
             scores[name] = fit.scores[name]
-    result = Run(
-        job.name,
-        job.fold,
+    result = Result(
+        task.name,
+        task.fold,
         scores=scores,
-        fit_seconds=fit.fit_seconds,
-        predict_ms_per_1000=fit.predict_ms_per_1000,
-        size_mb=fit.size_mb,
-        n_train=len(data.y if job.rows is None else job.rows[0]),
+        costs=fit.costs,
+        n_train=len(data.y if task.rows is None else task.rows[0]),
         n_test=len(y_test),
         predictions=fit.responses["predict"],
         history=fit.history,
         warnings=[*fit.warnings, *recorded],
     )
-    if job.rows is None:
+    if task.rows is None:
         result.scores |= {"accuracy": float(np.mean(result.predictions == y_test))}
     else:
-        result.rows = job.rows[1]
-        if job.name in data.networks and fit.has("predict_proba"):
+        result.rows = task.rows[1]
+        if task.name in data.networks and fit.has("predict_proba"):
             result.probabilities = _probabilities(fit, data.y)
     return result
 
 
 def is_sklearn_scorer(scorer: Any) -> bool:
-    """Return whether a scorer is scikit-learn's or of `make_scorer`.
+    """Return whether a scorer is scikit-learn's, or was made by `make_scorer`.
 
-    Those use the predictions of an estimator and nothing else of it.
+    These need only the predictions of an estimator.
     """
     return type(scorer) is _SCORER
 
 
 class _StoredPredictions(ClassifierMixin, BaseEstimator):
-    """Gives scorers the stored predictions in place of the estimator."""
+    """Returns stored predictions to scorers, in place of the estimator."""
 
     def __init__(self, fit: Fit) -> None:
         self.classes_ = fit.classes
         self.fit_ = fit
 
     def __getattr__(self, method: str) -> Any:
-        if method not in RESPONSES or not self.fit_.has(method):
+        if method not in RESPONSE_METHODS or not self.fit_.has(method):
             raise AttributeError(f"{type(self).__name__} has no {method}")
 
         def respond(X: Any) -> AnyArray:
             return self.fit_.respond(method)
 
-        respond.__name__ = method  # by which scikit-learn knows what is returned
+        respond.__name__ = method  # tells scikit-learn what is returned
         return respond
 
 
-def _y_test(job: Job, data: Data) -> AnyArray:
-    return data.y_test if job.rows is None else data.y[job.rows[1]]
+@contextmanager
+def _record_warnings() -> Iterator[list[str]]:
+    """Collect warnings instead of printing them."""
+    recorded: list[str] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield recorded  # Python cannot record warnings in several threads
+        return
+    with warnings.catch_warnings(record=True) as caught:
+        yield recorded
+    for warning in caught:
+        text = " ".join(str(warning.message).split())
+        recorded.append(f"{warning.category.__name__}: {text}"[:300])
+
+
+def _y_test(task: Task, data: Data) -> AnyArray:
+    return data.y_test if task.rows is None else data.y[task.rows[1]]
 
 
 def _check_response(method: str, values: Any, n_rows: int, n_classes: int) -> AnyArray:
-    """Return the result of a method as an array with one row for each row that was scored."""
+    """Return the result of a method as an array with one row for each scored row."""
     values = np.asarray(values)
     if method == "predict":
         expected: tuple[int, ...] = (n_rows,)
-        if values.shape == (n_rows, 1):  # CatBoost's
+        if values.shape == (n_rows, 1):  # as from CatBoost
             values = values.ravel()
     else:
         if values.dtype.kind not in "iuf":
             raise ValueError(f"{method} returned {values.dtype} values: expected numbers.")
-        # Decision values have other shapes as well: of two classes, or of pairs of them.
+        # Decision values have one column for two classes, or one for each pair of classes.
         expected = (n_rows, n_classes) if "proba" in method else (n_rows, *values.shape[1:])
     if values.shape != expected:
         raise ValueError(
@@ -333,9 +331,9 @@ def _check_score(name: str, score: Any) -> float:
 
 
 def _probabilities(fit: Fit, y: AnyArray) -> FloatArray:
-    """Return the probabilities with a column for each class in y; 0 where the fold lacks it."""
+    """Return probabilities with a column for each class in y: 0 for classes not in the fold."""
     classes = np.unique(y)
     probabilities = fit.respond("predict_proba")
-    found = np.zeros((len(probabilities), len(classes)))
-    found[:, np.searchsorted(classes, fit.classes)] = probabilities
-    return found
+    all_columns = np.zeros((len(probabilities), len(classes)))
+    all_columns[:, np.searchsorted(classes, fit.classes)] = probabilities
+    return all_columns
