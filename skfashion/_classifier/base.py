@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfashion._classifier import images, model_file, validation
 from skfashion._network.architecture import Architecture
-from skfashion._network.forks import check_not_forked
+from skfashion._network.forks import importing_tensorflow
 from skfashion._network.numpy_model import log_softmax, softmax
 from skfashion._network.prediction import predict_logits
 from skfashion._training.checkpoints import Checkpoints
@@ -290,8 +290,8 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         architecture = Architecture(**self._architecture)
         images.check_raw_pixels(self.pixel_max_, architecture.dtype)
-        check_not_forked()
-        from skfashion._network.keras_layers import build_sequential
+        with importing_tensorflow():
+            from skfashion._network.keras_layers import build_sequential
 
         return build_sequential(
             architecture,

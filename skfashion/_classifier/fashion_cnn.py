@@ -21,7 +21,7 @@ from skfashion._classifier import images, validation
 from skfashion._classifier.base import BaseCNN
 from skfashion._classifier.validation import Rows
 from skfashion._network.architecture import Architecture, TrainingState
-from skfashion._network.forks import check_not_forked
+from skfashion._network.forks import importing_tensorflow
 from skfashion._training.callbacks import (
     CallbackSupportMixin,
     Reporter,
@@ -571,8 +571,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         try:
             progress.resume()
             if not progress.ended:
-                check_not_forked()
-                from skfashion._training.loop import train
+                with importing_tensorflow():
+                    from skfashion._training.loop import train
 
                 train(architecture, settings, data, progress, self.callbacks or ())
         except KeyboardInterrupt:
