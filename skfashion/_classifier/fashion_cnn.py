@@ -17,9 +17,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
-from skfashion._classifier import images, validation
+from skfashion._classifier import validation
 from skfashion._classifier.base import BaseCNN
-from skfashion._classifier.validation import Rows
 from skfashion._network.architecture import Architecture, TrainingState
 from skfashion._network.forks import importing_tensorflow
 from skfashion._training.callbacks import (
@@ -29,11 +28,10 @@ from skfashion._training.callbacks import (
     check_keras_callbacks,
     with_callbacks,
 )
-from skfashion._training.checkpoints import locate_checkpoints
-from skfashion._training.data import FitResult, TrainingSettings
+from skfashion._training.checkpoint_key import compute_checkpoint_key
+from skfashion._training.data import FitResult, TrainingData, TrainingSettings
 from skfashion._training.early_stopping import EarlyStopping
 from skfashion._training.progress import Progress
-from skfashion._utils.cache_directory import resolve_memory
 from skfashion._utils.types import (
     AnyArray,
     FloatName,
@@ -397,43 +395,31 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             If Keras runs on another backend than TensorFlow, or in a process forked from one where
             TensorFlow runs.
         """
-        directory = resolve_memory(self.memory)
-        if self.warm_start:
-            directory = None
-        if directory is not None and not isinstance(self.random_state, Integral):
-            raise ValueError(
-                f"memory={self.memory!r} needs an integer random_state, by which a training is "
-                f"found again, but random_state is {self.random_state!r}."
-            )
+        directory = validation.check_memory(self)
         check_keras_callbacks(self.callbacks, with_memory=directory is not None)
-        # Before what a failure undoes: its callbacks are torn down then, too.
+        # Outside of what a failure undoes, for scikit-learn tears its callbacks down afterwards.
         reports = SklearnCallbacks(self, X, y, sample_weight, _fitted_attributes)
         with self._unchanged_on_failure() as failure:
             resumes = self.warm_start and hasattr(self, "weights_")
-            X, y, weights = validation.check_rows(
-                self, X, y, sample_weight, reset=not resumes, min_samples=2
+            rows = validation.check_rows(
+                self,
+                X,
+                y,
+                sample_weight,
+                classes=self.classes_ if resumes else None,
+                reset=not resumes,
+                min_samples=2,
             )
             if not resumes:
-                self._start(np.unique(y))
-            rows = validation.encode_rows(X, y, weights, self.classes_)
-            rows_val = None
-            if any(part is not None for part in (X_val, y_val, sample_weight_val)):
-                rows_val = validation.check_validation_rows(self, X_val, y_val, sample_weight_val)
-            elif self.validation_fraction > 0:
-                rows, rows_val = validation.split_rows(
-                    rows, self.validation_fraction, self._seed, self.classes_
-                )
-            elif self.early_stopping:
-                raise ValueError(
-                    "early_stopping=True needs validation rows: give X_val and y_val to fit, or "
-                    "set validation_fraction above 0."
-                )
-            rows = validation.weigh_classes(rows, self.class_weight, self.classes_)
-            validation.require_two_classes(rows)
+                self._start_training()
+            architecture = self._make_architecture()
+            data = validation.prepare_data(
+                self, architecture, rows, X_val, y_val, sample_weight_val, min_classes=2
+            )
             self._train(
-                rows,
-                rows_val,
-                epochs=self.epochs,
+                architecture,
+                data,
+                epochs=int(self.epochs),
                 failure=failure,
                 reports=reports,
                 directory=directory,
@@ -496,40 +482,30 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
                 )
         check_keras_callbacks(self.callbacks, with_memory=False)
         with self._unchanged_on_failure() as failure:
-            first = not hasattr(self, "weights_")
-            X, y, weights = validation.check_rows(self, X, y, sample_weight, reset=first)
-            if _check_partial_fit_first_call(self, classes):
-                self._start(self.classes_)
-            rows = validation.encode_rows(X, y, weights, self.classes_)
-            rows = validation.weigh_classes(rows, self.class_weight, self.classes_)
-            self._train(rows, None, epochs=1, failure=failure)
+            first = _check_partial_fit_first_call(self, classes)
+            rows = validation.check_rows(
+                self, X, y, sample_weight, classes=self.classes_, reset=first
+            )
+            if first:
+                self._start_training()
+            architecture = self._make_architecture()
+            data = validation.prepare_data(self, architecture, rows)
+            self._train(architecture, data, epochs=1, failure=failure)
         return self
 
-    def _start(self, classes: AnyArray) -> None:
-        """Start a new training: forget an earlier one."""
-        if len(classes) < 2:
-            raise ValueError(
-                "FashionCNN needs at least 2 classes, but got "
-                + (f"one class only: {classes.tolist()[0]!r}." if len(classes) else "no classes.")
-            )
-        self.classes_ = classes
+    def _start_training(self) -> None:
+        """Start from epoch 0, with a new seed."""
         self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self.history_ = {"loss": [], "accuracy": []}
         self.n_iter_ = 0
 
-    def _train(
-        self,
-        rows: Rows,
-        rows_val: Rows | None,
-        *,
-        epochs: int,
-        failure: ExitStack,
-        reports: SklearnCallbacks | None = None,
-        directory: Path | None = None,
-    ) -> None:
-        """Train for some epochs from the state at hand, and set the fitted attributes.
+    def _make_architecture(self) -> Architecture:
+        """Make the architecture that the parameters describe, for the images at hand.
 
-        An interruption keeps the epochs that are complete: then `failure` undoes nothing.
+        Raises
+        ------
+        ValueError
+            If there is no such network, or an earlier training cannot continue with it.
         """
         architecture = Architecture.for_images(
             self.image_shape_,
@@ -541,12 +517,30 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             n_classes=len(self.classes_),
             dtype=self.dtype,
         )
-        if self.n_iter_ == 0:
-            self._signed = bool(rows.lowest.min() < 0)
-            self.pixel_max_, self._typical_max = images.measure_scale(rows.lowest, rows.highest)
-        else:
-            self._check_continues(architecture)
-        data = validation.prepare_data(self, architecture, rows, rows_val)
+        if self.n_iter_ > 0:
+            architecture.check_continues(Architecture(**self._architecture))
+            if self._optimizer_state["iterations"] is None:
+                raise ValueError(
+                    "This network cannot be trained further, for it has no optimizer's state: it "
+                    "was taken from memory, from the middle of a longer training (fit anew with "
+                    "memory=None), or was saved without include_optimizer=True."
+                )
+        return architecture
+
+    def _train(
+        self,
+        architecture: Architecture,
+        data: TrainingData,
+        *,
+        epochs: int,
+        failure: ExitStack,
+        reports: SklearnCallbacks | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        """Train for some epochs from the current state, and set the fitted attributes.
+
+        An interruption keeps the complete epochs: `failure` undoes nothing then.
+        """
         settings = TrainingSettings(
             batch_size=int(min(self.batch_size, len(data.labels))),
             learning_rate=float(self.learning_rate),
@@ -557,11 +551,12 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         self._architecture, self._dropout = asdict(architecture), settings.dropout
         self._checkpoints = None
         if directory is not None:
-            self._checkpoints = locate_checkpoints(directory, architecture, settings, data)
+            key = compute_checkpoint_key(architecture, settings, data)
+            self._checkpoints = {"directory": str(directory), "key": key}
         progress = Progress(
             self._initial_state(architecture),
             self.history_,
-            epochs=int(epochs),
+            epochs=epochs,
             early_stopping=EarlyStopping(int(self.n_iter_no_change), float(self.tol))
             if self.early_stopping
             else None,
@@ -581,16 +576,6 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
                 failure.pop_all()
             raise
         self.__dict__.update(_fitted_attributes(progress.result()))
-
-    def _check_continues(self, architecture: Architecture) -> None:
-        """Refuse to go on as another network, or without the optimizer's state."""
-        architecture.check_continues(Architecture(**self._architecture))
-        if self._optimizer_state["iterations"] is None:
-            raise ValueError(
-                "This network cannot be trained further, for it has no optimizer's state: it was "
-                "taken from memory, from the middle of a longer training (fit anew with "
-                "memory=None), or was saved without include_optimizer=True."
-            )
 
     def _initial_state(self, architecture: Architecture) -> TrainingState:
         """Make the state to train from."""

@@ -1,72 +1,19 @@
 """The checkpoints of a training: its state after each epoch, in a directory of `memory`."""
 
 import contextlib
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-
-from skfashion._network.architecture import Architecture, TrainingState
-from skfashion._training.data import TrainingData, TrainingSettings
-from skfashion._utils import cache_directory, environment
+from skfashion._network.architecture import TrainingState
+from skfashion._utils import cache_directory
 from skfashion._utils.array_files import read_arrays, write_arrays
-from skfashion._utils.types import AnyArray, FloatName, StrPath
+from skfashion._utils.types import AnyArray, StrPath
 from skfashion._utils.warnings import warn
 
 _Kind: TypeAlias = Literal["figures", "weights", "optimizer"]
 
 _FORMAT = 2
-_ROWS_HASHED_AT_ONCE = 1000  # as floats they take 3 MB
-
-
-def locate_checkpoints(
-    directory: Path, architecture: Architecture, settings: TrainingSettings, data: TrainingData
-) -> dict[str, str]:
-    """Return the directory and key of a training's checkpoints.
-
-    The key hashes everything that affects the weights.
-
-    Parameters
-    ----------
-    directory : Path
-        That of `memory`, absolute.
-    architecture : Architecture
-    settings : TrainingSettings
-    data : TrainingData
-
-    Returns
-    -------
-    dict
-        Arguments of `Checkpoints`, as plain values.
-    """
-    shaping = asdict(settings)
-    pixel_max = shaping.pop("pixel_max")  # the images are divided by it
-    digest = hashlib.sha256()
-    for rows in filter(None, (data, data.validation)):
-        _hash_rows(digest, rows, pixel_max, architecture.dtype)
-    key = cache_directory.hash_settings(
-        {
-            "architecture": asdict(architecture),
-            "settings": shaping,
-            "data": digest.hexdigest(),
-            "environment": environment.fingerprint(),
-        }
-    )
-    return {"directory": str(directory), "key": key}
-
-
-def _hash_rows(digest: Any, rows: TrainingData, pixel_max: float, dtype: FloatName) -> None:
-    """Hash the arrays as the network uses them: equal scaled values have equal hashes."""
-    for array in rows.arrays:
-        digest.update(f"|{array.shape}|".encode())
-        for first in range(0, len(array), _ROWS_HASHED_AT_ONCE):
-            part = array[first : first + _ROWS_HASHED_AT_ONCE]
-            if part.dtype == np.uint8:
-                part = part.astype(dtype) / np.dtype(dtype).type(pixel_max)
-            digest.update(np.ascontiguousarray(part).data)
 
 
 class Checkpoints:
@@ -83,7 +30,7 @@ class Checkpoints:
     directory : path-like
         The user's `memory`. It is made at the first writing.
     key : str
-        Key of this training, see `locate_checkpoints`.
+        Key of this training, see `compute_checkpoint_key`.
     shapes : list of tuple of int
         Shapes of the weights.
     """
