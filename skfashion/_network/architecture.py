@@ -13,7 +13,7 @@ import numpy as np
 
 from skfashion._utils.types import FloatArray, FloatName, ImageShape
 
-# Of weights: eleven times those of version 1.
+# States with larger weights are copied only if necessary. Those of version 1 take 9 MB.
 _LARGE_BYTES = 100e6
 
 # Images that are too small for the network are zero-padded. Five convolutions with strides=2 and
@@ -259,15 +259,15 @@ class TrainingState:
         second moments. They are None if only the weights are known; training cannot continue then.
     iterations : int
         Number of training steps. None if only the weights are known.
-    lent : bool, default=False
-        Whether the arrays are a network's own memory. The next epoch would have to copy them.
+    is_view : bool, default=False
+        Whether the arrays are the memory of a network. See `Network.get_state`.
     """
 
     weights: list[FloatArray]
     momentums: list[FloatArray] | None
     velocities: list[FloatArray] | None
     iterations: int | None
-    lent: bool = False
+    is_view: bool = False
 
     @classmethod
     def initial(cls, architecture: Architecture, seed: int | Sequence[int]) -> Self:
@@ -279,28 +279,16 @@ class TrainingState:
 
     @property
     def is_large(self) -> bool:
-        """Whether there should not be more copies than must be."""
+        """Whether a copy would raise the peak of memory noticeably."""
         return sum(weight.nbytes for weight in self.weights) > _LARGE_BYTES
 
-    def copy(self, into: "TrainingState | None" = None) -> "TrainingState":
-        """Copy all arrays, into those of another state if there is one."""
-
-        def copy(
-            arrays: list[FloatArray] | None, others: list[FloatArray] | None
-        ) -> list[FloatArray] | None:
-            if arrays is None:
-                return None
-            others = others or [np.empty(array.shape, array.dtype) for array in arrays]
-            for other, array in zip(others, arrays, strict=True):
-                np.copyto(other, array)
-            return others
-
-        into = into or TrainingState([], None, None, None)
-        weights = copy(self.weights, into.weights)
-        assert weights is not None
+    def copy(self) -> "TrainingState":
+        """Copy all arrays."""
+        assert self.momentums is not None  # it was trained
+        assert self.velocities is not None
         return TrainingState(
-            weights,
-            copy(self.momentums, into.momentums),
-            copy(self.velocities, into.velocities),
+            [array.copy() for array in self.weights],
+            [array.copy() for array in self.momentums],
+            [array.copy() for array in self.velocities],
             self.iterations,
         )
