@@ -25,10 +25,11 @@ _MAX_PADDED_PIXELS = 128 * 128
 _MAX_PARAMETERS = 10**9
 
 # Limit for the largest feature map of a prediction batch, in bytes. 10,000 images of version 1 then
-# take 1.5 s; in batches of 1,000 they take 2.1 s.
+# take 1.5 s. In batches of 1,000 they take 2.1 s.
 _MAX_FEATURE_MAP_BYTES = 16e6
 
-# Scaled pixels may take a third of that: more, of a tiny network, would soon be more than all rows.
+# The pixels of a prediction batch may take a third of that limit. Otherwise the batches of a tiny
+# network would take more memory than the data.
 _PIXELS_PER_FEATURE = 3
 
 
@@ -116,14 +117,14 @@ class Architecture:
             would exceed 128 x 128 pixels, or if the network would have more than 10**9
             parameters.
         """
-        # An array without a dimension cannot be iterated over.
+        # A 0-dimensional array cannot be iterated over.
         counts = tuple(filters) if getattr(filters, "ndim", 1) else ()
         if not counts or not all(map(_is_count, counts)):
             raise ValueError(
                 f"filters={filters!r}: expected a non-empty sequence of positive integers, one for "
                 "each convolution."
             )
-        # A product of NumPy's small integers would overflow.
+        # Products of NumPy's small integers would overflow.
         kernel_size, strides, dense_units = int(kernel_size), int(strides), int(dense_units)
         limit = max(_MAX_PADDED_PIXELS, *image_shape)
         side = smallest_side(len(counts), kernel_size, strides, limit=limit)
@@ -273,7 +274,7 @@ class TrainingState:
     def initial(cls, architecture: Architecture, seed: int | Sequence[int]) -> Self:
         """Return the state before the first epoch."""
         weights = architecture.initial_weights(seed)
-        # A single zero in the shape of many.
+        # One zero in memory, broadcast to the shape of the weights.
         zeros = [np.broadcast_to(np.zeros((), w.dtype), w.shape) for w in weights]
         return cls(weights, zeros, zeros, iterations=0)
 
