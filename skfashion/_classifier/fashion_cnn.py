@@ -472,16 +472,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             As in `fit`.
         """
         self._validate_params()  # scikit-learn validates only in the first call
-        for name, refused in (
-            ("early_stopping", self.early_stopping),
-            ("validation_fraction", self.validation_fraction > 0),
-            ("class_weight", self.class_weight == "balanced"),
-        ):
-            if refused:
-                raise ValueError(
-                    f"partial_fit does not work with {name}={getattr(self, name)!r}, which needs "
-                    "all rows at once. Use fit, or set it back to its default."
-                )
+        validation.check_partial_fit_parameters(self)
         check_keras_callbacks(self.callbacks, with_memory=False)
         with self._unchanged_on_failure() as failure:
             first = _check_partial_fit_first_call(self, classes)

@@ -160,13 +160,14 @@ def warn_if_not_square(n_features: int) -> None:
     extra = ""
     if (side - 1) ** 2 == n_features - 1:
         extra = (
-            f" {side - 1} x {side - 1} would be one less: is a column no pixel, such as the label, "
-            "or the row numbers that DataFrame.to_csv writes without index=False? Then drop it."
+            f" One feature less would give {side - 1} x {side - 1} pixels: is a column not a "
+            "pixel, such as the label, or the row numbers that DataFrame.to_csv writes without "
+            "index=False? Then drop it."
         )
     warn(
-        f"X has {n_features} features, which is no square: each row is taken for an image of "
-        f"{side} x {side} pixels whose last {side**2 - n_features} are black.{extra} Of images "
-        "that are not square give the shape: image_shape=(rows, columns)."
+        f"X has {n_features} features, not a square number: each row is taken for an image of "
+        f"{side} x {side} pixels whose last {side**2 - n_features} are black.{extra} If images are "
+        "not square, set image_shape=(rows, columns)."
     )
 
 

@@ -106,6 +106,20 @@ def check_memory(clf: Any) -> Path | None:
     return directory
 
 
+def check_partial_fit_parameters(clf: Any) -> None:
+    """Raise a ValueError for parameters that need all rows at once."""
+    for name, is_used in (
+        ("early_stopping", clf.early_stopping),
+        ("validation_fraction", clf.validation_fraction > 0),
+        ("class_weight", clf.class_weight == "balanced"),
+    ):
+        if is_used:
+            raise ValueError(
+                f"partial_fit does not work with {name}={getattr(clf, name)!r}, which needs all "
+                "rows at once. Use fit, or set it back to its default."
+            )
+
+
 def check_images(clf: Any, X: Any, name: str = "X") -> AnyArray:
     """Check images for prediction, and return them as rows of features.
 

@@ -265,7 +265,7 @@ class _Recorder(keras.callbacks.Callback):
         """Call a hook of the user's callbacks. Raise an error if they changed too much."""
         if not self.callbacks:
             return
-        before = self._changeable_values() if self.progress.is_stored else []
+        before = self._changeable_values() if self.progress.stores_epochs else []
         for callback in self.callbacks:
             getattr(callback, hook)(*arguments)
         self.model.check_unchanged()

@@ -88,7 +88,7 @@ class Progress:
         return self._status.stopped or self.epoch >= self.last
 
     @property
-    def is_stored(self) -> bool:
+    def stores_epochs(self) -> bool:
         """Whether epochs are stored."""
         return self._checkpoints is not None
 
