@@ -265,12 +265,26 @@ def prepare_data(
     if clf.n_iter_ == 0:
         clf._signed = bool(rows.lowest.min() < 0)
         clf.pixel_max_, clf._typical_max = images.measure_scale(rows.lowest, rows.highest)
-    if validation is None:
-        return _scale_rows(clf, architecture, rows, "X")
     # The network takes both in one dtype: bytes only if both are bytes. The bits are equal.
-    keep_bytes = validation.X.dtype == rows.X.dtype
-    scaled = _scale_rows(clf, architecture, validation, "X_val", keep_bytes=keep_bytes)
-    return _scale_rows(clf, architecture, rows, "X", keep_bytes=keep_bytes, validation=scaled)
+    keep_bytes = validation is None or validation.X.dtype == rows.X.dtype
+
+    def scale(part: Rows, name: str, validation: TrainingData | None = None) -> TrainingData:
+        pixels = images.prepare(
+            part.X,
+            clf.image_shape_,
+            architecture.image_shape,
+            clf.pixel_max_,
+            architecture.dtype,
+            positions=part.positions,
+            keep_bytes=keep_bytes,
+            name=name,
+        )
+        images.warn_if_scale_differs(part.lowest, part.highest, clf._typical_max, name=name)
+        with np.errstate(under="ignore"):  # weights far below the mean become 0 in `dtype`
+            weights = (part.weights / part.weights.mean()).astype(architecture.dtype)
+        return TrainingData(pixels, part.labels, weights, validation)
+
+    return scale(rows, "X", validation and scale(validation, "X_val"))
 
 
 def _split_rows(clf: Any, rows: Rows) -> tuple[Rows, Rows]:
@@ -321,28 +335,3 @@ def _check_validation_rows(clf: Any, X_val: Any, y_val: Any, sample_weight_val: 
     except ValueError as error:
         raise ValueError(f"sample_weight_val does not suit X_val. {error}") from error
     return Rows.from_arrays(X_val, encode_labels(y_val, clf.classes_, "y_val"), weights)
-
-
-def _scale_rows(
-    clf: Any,
-    architecture: Architecture,
-    rows: Rows,
-    name: str,
-    *,
-    keep_bytes: bool = True,
-    validation: TrainingData | None = None,
-) -> TrainingData:
-    pixels = images.prepare(
-        rows.X,
-        clf.image_shape_,
-        architecture.image_shape,
-        clf.pixel_max_,
-        architecture.dtype,
-        positions=rows.positions,
-        keep_bytes=keep_bytes,
-        name=name,
-    )
-    images.warn_if_scale_differs(rows.lowest, rows.highest, clf._typical_max, name=name)
-    with np.errstate(under="ignore"):  # weights far below the mean become 0 in `dtype`
-        weights = (rows.weights / rows.weights.mean()).astype(architecture.dtype)
-    return TrainingData(pixels, rows.labels, weights, validation)
