@@ -278,18 +278,26 @@ class TrainingState:
         zeros = [np.broadcast_to(np.zeros((), w.dtype), w.shape) for w in weights]
         return cls(weights, zeros, zeros, iterations=0)
 
+    @classmethod
+    def from_arrays(
+        cls, arrays: list[FloatArray], iterations: int | None, *, is_view: bool = False
+    ) -> Self:
+        """Make a state from the list that `arrays` returns."""
+        n = len(arrays) // 3
+        return cls(arrays[:n], arrays[n : 2 * n], arrays[2 * n :], iterations, is_view)
+
+    @property
+    def arrays(self) -> list[FloatArray]:
+        """All weights, then all momentums, then all velocities, which must be known."""
+        assert self.momentums is not None
+        assert self.velocities is not None
+        return [*self.weights, *self.momentums, *self.velocities]
+
     @property
     def is_large(self) -> bool:
         """Whether a copy would raise the peak of memory noticeably."""
         return sum(weight.nbytes for weight in self.weights) > _LARGE_BYTES
 
-    def copy(self) -> "TrainingState":
+    def copy(self) -> Self:
         """Copy all arrays."""
-        assert self.momentums is not None  # it was trained
-        assert self.velocities is not None
-        return TrainingState(
-            [array.copy() for array in self.weights],
-            [array.copy() for array in self.momentums],
-            [array.copy() for array in self.velocities],
-            self.iterations,
-        )
+        return self.from_arrays([array.copy() for array in self.arrays], self.iterations)

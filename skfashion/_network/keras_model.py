@@ -87,17 +87,11 @@ class Network(keras.Sequential):
         # Copies and pickles are plain Sequentials too.
         return keras.Sequential._unpickle_model, super().__reduce__()[1]
 
-    # Everything that training changes, and scales
+    # State
 
     def set_state(self, state: TrainingState, epoch: int) -> None:
         """Overwrite weights and optimizer by the state after an epoch."""
-        assert state.momentums is not None  # the optimizer's state is needed to resume
-        assert state.velocities is not None
-        for variable, value in zip(
-            (*self.trainable_variables, *self._get_moments()),
-            (*state.weights, *state.momentums, *state.velocities),
-            strict=True,
-        ):
+        for variable, value in zip(self._get_variables(), state.arrays, strict=True):
             variable.value.assign(value)  # keras.Variable.assign takes twice as long
         self.optimizer.iterations.assign(state.iterations)
         self.epoch = epoch
@@ -109,13 +103,10 @@ class Network(keras.Sequential):
         """
         arrays = [
             np.asarray(memoryview(variable.value.read_value()))
-            for variable in (*self.trainable_variables, *self._get_moments())
+            for variable in self._get_variables()
         ]
-        n = len(arrays) // 3
         iterations = int(self.optimizer.iterations.numpy())
-        return TrainingState(
-            arrays[:n], arrays[n : 2 * n], arrays[2 * n :], iterations, is_view=True
-        )
+        return TrainingState.from_arrays(arrays, iterations, is_view=True)
 
     @property
     def n_bytes(self) -> int:
@@ -123,15 +114,15 @@ class Network(keras.Sequential):
         itemsize = np.dtype(self.architecture.dtype).itemsize
         return 3 * itemsize * self.architecture.n_parameters
 
-    def _get_moments(self) -> list[keras.Variable]:
-        """Return all of Adam's first moments, then all second ones."""
-        variables = self.optimizer.variables
-        return [
+    def _get_variables(self) -> list[keras.Variable]:
+        """Return the variables in the order of `TrainingState.arrays`."""
+        moments = [
             variable
-            for name in ("momentum", "velocity")
-            for variable in variables
-            if variable.name.endswith(f"_{name}")
+            for name in ("_momentum", "_velocity")
+            for variable in self.optimizer.variables
+            if variable.name.endswith(name)
         ]
+        return [*self.trainable_variables, *moments]
 
     def set_scales(self, *, pixel_max: float, dropout: float) -> None:
         """Set the value that pixels are divided by, and the dropout rate."""

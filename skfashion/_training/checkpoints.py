@@ -97,8 +97,7 @@ class Checkpoints:
         if (read := self._read(epoch, "optimizer")) is None:
             return TrainingState(weights, None, None, None)
         header, moments = read
-        half = len(self._shapes)
-        return TrainingState(weights, moments[:half], moments[half:], header["iterations"])
+        return TrainingState.from_arrays([*weights, *moments], header["iterations"])
 
     def _path(self, epoch: int, kind: _Kind) -> Path:
         return self.folder / f"{epoch:05d}.{kind}"
@@ -131,9 +130,7 @@ class Checkpoints:
 
     def save(self, epoch: int, state: TrainingState, measured: Mapping[str, float]) -> None:
         """Store loss and accuracy of an epoch, and the state after it."""
-        assert state.momentums is not None  # it was trained
-        assert state.velocities is not None
-        optimizer = [*state.momentums, *state.velocities]
+        optimizer = state.arrays[len(state.weights) :]
         self._write(epoch, "figures", {"measured": measured}, [])
         self._write(epoch, "weights", {}, state.weights)
         self._write(epoch, "optimizer", {"iterations": state.iterations}, optimizer)
@@ -152,12 +149,8 @@ class Checkpoints:
 
     def _find_resumable(self) -> set[int]:
         with contextlib.suppress(OSError):
-            names = [path.name.partition(".") for path in self.folder.iterdir()]
-            return {
-                int(number)
-                for number, _, kind in names
-                if kind == "optimizer" and number.isdecimal()
-            }
+            stems = [file.stem for file in self.folder.glob("*.optimizer")]
+            return {int(stem) for stem in stems if stem.isdecimal()}
         return set()
 
     def _write(

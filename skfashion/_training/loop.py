@@ -71,7 +71,7 @@ def train(
     An epoch depends only on the state before it, the seed and its number. So training 5 epochs and
     then 5 more equals training 10.
 
-    A KeyboardInterrupt passes through: `FashionCNN` keeps the completed epochs.
+    A KeyboardInterrupt is not caught here: `FashionCNN` keeps the completed epochs.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def train(
     settings : TrainingSettings
     data : TrainingData
     progress : Progress
-        Is updated in place.
+        The completed epochs; updated in place.
     callbacks : list of keras.callbacks.Callback
         Keras callbacks of the user.
 
@@ -132,7 +132,7 @@ def train(
     if not progress.started:
         raise ValueError(
             f"One of the callbacks stopped the training within epoch {progress.epoch + 1}, before "
-            "its last batch. Nothing is left: only full epochs count."
+            "its last batch. There is no result, because only full epochs count."
         )
 
 
@@ -280,10 +280,7 @@ class _Recorder(keras.callbacks.Callback):
     def _changeable_values(self) -> list[Any]:
         """Return all values that callbacks may change if no epoch is stored."""
         state = self.model.get_state()
-        assert state.momentums is not None
-        assert state.velocities is not None
-        numbers = [state.iterations, *self.model.get_rates()]
-        return [*state.weights, *state.momentums, *state.velocities, *numbers]
+        return [*state.arrays, state.iterations, *self.model.get_rates()]
 
 
 class _BatchRecorder(_Recorder):
