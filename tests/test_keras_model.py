@@ -176,7 +176,7 @@ def test_initial_weights_are_glorots():
     assert abs(kernel.std() - limit / np.sqrt(3)) < 0.01 * limit
 
 
-def test_a_lent_state_outlives_the_next_epoch(images, small, trained_network):
+def test_a_state_does_not_change_in_the_next_epoch(images, small, trained_network):
     network = trained_network(FashionCNN(**small), *images)
     state = network.get_state()
     before = state.copy()
@@ -190,8 +190,8 @@ def test_a_lent_state_outlives_the_next_epoch(images, small, trained_network):
         initial_state=lambda: before,
     )
     for name in ("weights", "momentums", "velocities"):
-        for lent, copied in zip(getattr(state, name), getattr(before, name), strict=True):
-            assert_array_equal(lent, copied)
+        for view, copied in zip(getattr(state, name), getattr(before, name), strict=True):
+            assert_array_equal(view, copied)
     assert not np.array_equal(network.get_weights()[0], before.weights[0])
 
 
@@ -205,7 +205,7 @@ def test_training_keeps_one_state_beside_the_networks_own(images, small, early_s
         def on_train_batch_begin(self, batch, logs=None):
             gc.collect()
             states = [thing for thing in gc.get_objects() if isinstance(thing, TrainingState)]
-            found.append([state.lent for state in states])
+            found.append([state.is_view for state in states])
 
     clf = FashionCNN(**{**small, "epochs": 3}, early_stopping=early_stopping)
     clf.set_params(callbacks=[Counter()]).fit(X, y, X_val=X, y_val=y)
@@ -306,7 +306,7 @@ class TestCache:
         assert 16 * Network(version_1).n_bytes <= cache.max_bytes
 
     def test_a_dropped_network_is_gone(self, images, small, monkeypatch):
-        monkeypatch.setattr(loop, "_BYTES_WORTH_COLLECTING", 0)
+        monkeypatch.setattr(loop, "_MIN_BYTES_TO_COLLECT", 0)
         monkeypatch.setattr(cache, "max_bytes", 0)
         cache.clear()
 

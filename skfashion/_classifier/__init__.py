@@ -1,7 +1,7 @@
-"""FashionCNN: the scikit-learn classifier, its checks of input, and its model files.
+"""FashionCNN: the scikit-learn classifier, the checks of its input, and model files.
 
-It turns parameters and data into what `_training` and `_network` take. It must not know TensorFlow,
-Keras or SciKeras.
+It converts parameters and data for `_training` and `_network`. It must not import TensorFlow, Keras
+or SciKeras.
 """
 
 from skfashion._classifier.fashion_cnn import FashionCNN

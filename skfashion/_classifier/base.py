@@ -1,4 +1,4 @@
-"""What a fitted FashionCNN can do: predict, be saved and loaded, become a Keras model."""
+"""The methods of a fitted FashionCNN: prediction, saving and loading, conversion to Keras."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfashion._classifier import images, model_file, validation
 from skfashion._network.architecture import Architecture
-from skfashion._network.forks import check_not_forked
+from skfashion._network.forks import importing_tensorflow
 from skfashion._network.numpy_model import log_softmax, softmax
 from skfashion._network.prediction import predict_logits
 from skfashion._training.checkpoints import Checkpoints
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class BaseCNN(ClassifierMixin, BaseEstimator):
-    """All of FashionCNN but its parameters and its training. It needs no TensorFlow."""
+    """The part of FashionCNN that works on fitted attributes. Only `to_keras` needs TensorFlow."""
 
     classes_: AnyArray
     n_features_in_: int
@@ -42,49 +42,47 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
     history_: History
     n_iter_: int
     n_epochs_trained_: int
-    # Private: the fields of the `Architecture`; the optimizer's state; the rate of dropout; the
-    # seed; whether there were negative pixels; the magnitude that later images are compared with;
-    # where the epochs are stored, if they are.
-    _architecture: dict[str, Any]
+    _architecture: dict[str, Any]  # fields of the `Architecture`
     _optimizer_state: dict[str, Any]
     _dropout: float
     _seed: int
-    _signed: bool
-    _typical_max: float
-    _checkpoints: dict[str, str] | None
+    _signed: bool  # whether training images had negative pixels
+    _typical_max: float  # see `images.measure_scale`
+    _checkpoints: dict[str, str] | None  # directory and key, if epochs are stored
 
     def predict(self, X: ArrayLike) -> AnyArray:
-        """Most probable label of each image.
+        """Predict the most probable label of each image.
 
         Parameters
         ----------
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images, in any layout, whichever was used in `fit`.
+            Images. The layout may differ from that in `fit`.
 
         Returns
         -------
         y : ndarray of shape (n,)
-            Of `classes_`, in their dtype.
+            Labels, in the dtype of `classes_`.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If the images are not like those of `fit`.
+            If the images do not have the shape or the features of those in `fit`, or have missing,
+            infinite or non-numeric values.
         TypeError
             If X is sparse.
         """
-        logits = self._logits(X)
+        logits = self._predict_logits(X)
         return self.classes_[logits.argmax(axis=1)]
 
     def predict_proba(self, X: ArrayLike) -> FloatArray:
-        """Probability of each class for each image.
+        """Predict the probability of each class for each image.
 
         Parameters
         ----------
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images, in any layout, whichever was used in `fit`.
+            Images. The layout may differ from that in `fit`.
 
         Returns
         -------
@@ -96,81 +94,85 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If the images are not like those of `fit`.
+            If the images do not have the shape or the features of those in `fit`, or have missing,
+            infinite or non-numeric values.
         TypeError
             If X is sparse.
         """
-        return softmax(self._logits(X))
+        return softmax(self._predict_logits(X))
 
     def predict_log_proba(self, X: ArrayLike) -> FloatArray:
-        """Logarithm of the probability of each class for each image.
+        """Predict the logarithm of the probability of each class for each image.
 
         Parameters
         ----------
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images, in any layout, whichever was used in `fit`.
+            Images. The layout may differ from that in `fit`.
 
         Returns
         -------
         log_probabilities : ndarray of shape (n, n_classes), of `dtype`
-            In the order of `classes_`; finite where a probability is too small for its dtype.
+            In the order of `classes_`. They are finite even if a probability is too small for its
+            dtype.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If the images are not like those of `fit`.
+            If the images do not have the shape or the features of those in `fit`, or have missing,
+            infinite or non-numeric values.
         TypeError
             If X is sparse.
         """
-        return log_softmax(self._logits(X))
+        return log_softmax(self._predict_logits(X))
 
     def decision_function(self, X: ArrayLike) -> FloatArray:
-        """Logits, the outputs of the network before the softmax.
+        """Compute the logits, the outputs of the network before the softmax.
 
         Parameters
         ----------
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images, in any layout, whichever was used in `fit`.
+            Images. The layout may differ from that in `fit`.
 
         Returns
         -------
         scores : ndarray of shape (n, n_classes) or (n,), of `dtype`
-            With two classes the logit of ``classes_[1]`` less that of ``classes_[0]``.
+            With two classes, the logit of ``classes_[1]`` minus that of ``classes_[0]``.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If the images are not like those of `fit`.
+            If the images do not have the shape or the features of those in `fit`, or have missing,
+            infinite or non-numeric values.
         TypeError
             If X is sparse.
         """
-        logits = self._logits(X)
+        logits = self._predict_logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
     def staged_predict_proba(self, X: ArrayLike) -> Iterator[FloatArray]:
-        """Probability of each class after every epoch, from one `fit` with `memory`.
+        """Predict the probability of each class after every epoch of a `fit` with `memory`.
 
         Parameters
         ----------
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images, in any layout, whichever was used in `fit`.
+            Images. The layout may differ from that in `fit`.
 
         Yields
         ------
         probabilities : ndarray of shape (n, n_classes), of `dtype`
-            After epoch 1, 2, ..., `n_iter_`; the last are those of `predict_proba`.
+            After epoch 1, 2, ..., `n_iter_`. The last ones are those of `predict_proba`.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If the last training was not a `fit` with `memory`, an epoch is not there any more, or
-            the images are not like those of `fit`.
+            If the last training was not a `fit` with `memory`, if an epoch is no longer stored, or
+            if the images do not suit those in `fit`.
         TypeError
             If X is sparse.
         """
@@ -179,8 +181,8 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         checkpoints = self._open_checkpoints(architecture)
         if checkpoints is None:
             raise ValueError(
-                "staged_predict_proba needs the weights of every epoch, which only fit with memory "
-                "stores."
+                "staged_predict_proba needs the weights of every epoch. Only fit with memory "
+                "stores them."
             )
         X = validation.check_images(self, X)
         mark_used(checkpoints.folder)
@@ -188,41 +190,41 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
             state = checkpoints.load(epoch)
             if state is None:
                 raise ValueError(
-                    f"Epoch {epoch} is not stored in {checkpoints.folder}, where fit stores them: "
-                    "fit again."
+                    f"Epoch {epoch} is not stored in {checkpoints.folder}, the folder of this "
+                    "training: fit again."
                 )
-            yield softmax(self._logits_of(X, state.weights))
+            yield softmax(self._compute_logits(X, state.weights))
 
     def save(self, path: StrPath | BinaryIO, *, include_optimizer: bool = False) -> None:
-        """Write the fitted network into one file, which `load` reads without TensorFlow.
+        """Save the fitted network to one file, which `load` reads without TensorFlow.
 
-        A safetensors file: weights and history are its tensors; parameters, labels, versions and
-        a SHA-256 of all are JSON in its metadata. Of `memory` the directory's name is kept, not
-        what is in it. Of NumPy's numbers and arrays among the parameters the values are kept;
-        callbacks and requests of metadata are not, and a ``RandomState`` becomes None. What `load`
-        would refuse is not written.
+        It is a safetensors file. Weights and history are its tensors. Its metadata is a JSON
+        document with the parameters, the labels, the versions and a SHA-256 of everything. For
+        `memory` the name of the directory is saved, but not its content. NumPy numbers and arrays
+        among the parameters are saved by value, and a ``RandomState`` as None. Callbacks and
+        metadata requests are not saved. A file that `load` could not read is not written.
 
         Parameters
         ----------
         path : str, path-like or binary file object
-            Of the file; a leading ``~`` is the home directory. A file that is there is replaced as
-            a whole or not at all; its other names (hard links) keep the old one. Where a symbolic
-            link leads is written, and the link stays. A file object, such as ``io.BytesIO()``, is
-            written into from where it stands, by one call of its ``write``, and stays open.
+            The file. A leading ``~`` is the home directory. An existing file is replaced
+            atomically; other hard links to it keep the old content. For a symbolic link the file
+            that it points to is written. For a file object, such as ``io.BytesIO()``, ``write`` is
+            called once, at its current position, and it stays open.
         include_optimizer : bool, default=False
-            Whether to keep the optimizer's state, which makes the file three times as large. Only
-            with it `partial_fit` and `warm_start` go on from what was loaded, bit for bit.
+            Whether to save the optimizer's state. It makes the file three times as large. Only with
+            it can `partial_fit` and `warm_start` continue the training after loading, bit for bit.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If a parameter or a label is no plain value, a weight is not finite, parameters, labels
-            and feature names take more than 1 MiB, or there is no optimizer's state to include;
-            then nothing has changed.
+            If a parameter or a label is not a plain value, if a weight is not finite, if
+            parameters, labels and feature names take more than 1 MiB, or if there is no optimizer's
+            state to include. No file has changed then.
         OSError
-            If it cannot be written; then nothing has changed, unless `path` is a file object.
+            If the file cannot be written. It has not changed then, unless `path` is a file object.
         TypeError
             If `path` is neither a path nor a binary file object.
         """
@@ -231,36 +233,35 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
 
     @classmethod
     def load(cls, path: StrPath | BinaryIO) -> Self:
-        """Read a fitted network from a file that `save` wrote.
+        """Load a fitted network from a file that `save` wrote.
 
-        Nothing in the file is run, and nothing is taken from it unseen: names, shapes, dtypes,
-        sizes, SHA-256 and finiteness are checked. It needs neither TensorFlow nor Keras. The
-        parameters are those of the file: look at `memory`, a directory that `fit` writes into,
-        before you fit again what a stranger saved. The SHA-256 stands in the file: it finds damage,
-        but not weights that somebody put there with theirs.
+        Loading runs no code from the file, and needs neither TensorFlow nor Keras. Names, shapes,
+        dtypes, sizes, SHA-256 and finiteness are checked. The SHA-256 is stored in the file itself:
+        it detects damage, but not a file that was changed on purpose together with its SHA-256. The
+        parameters come from the file. If you do not trust its author, look at `memory` before you
+        fit again: `fit` writes to this directory.
 
         Parameters
         ----------
         path : str, path-like or binary file object
-            Of the file; a leading ``~`` is the home directory. A file object is read from where it
-            stands to its end, and stays open; it need not be seekable.
+            The file. A leading ``~`` is the home directory. A file object is read from its current
+            position to its end, and stays open. It need not be seekable.
 
         Returns
         -------
         FashionCNN
-            Fitted, with equal weights, of the class that `load` was called on: that of the file or
-            a subclass of it. Only a subclass and its heirs read what the subclass saved. Its
-            probabilities are equal, bit for bit, where NumPy predicts before and after, and within
-            1e-5 where TensorFlow does.
-            `staged_predict_proba` is not to be had from it.
+            Fitted, with equal weights, an instance of the class that `load` was called on. This
+            must be the class that was saved or a subclass of it. The probabilities are bitwise
+            equal if NumPy predicts before and after, and agree within 1e-5 if TensorFlow does.
+            `staged_predict_proba` raises an error.
 
         Raises
         ------
         ValueError
-            If it is no such file, is damaged, was changed without its SHA-256, is of a newer
-            version, or holds an estimator of another class.
+            If the file is not a model file, is damaged, was changed without its SHA-256, has a
+            newer version, or holds an estimator of another class.
         OSError
-            If it cannot be read.
+            If the file cannot be read.
         TypeError
             If `path` is neither a path nor a binary file object.
         """
@@ -268,30 +269,30 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
 
     @unconverted
     def to_keras(self) -> keras.Sequential:
-        """The trained network as a plain Keras model, independent of this estimator.
+        """Convert the trained network to a plain Keras model, independent of this estimator.
 
         Returns
         -------
         keras.Sequential
-            From raw pixels of shape (n, rows, columns, 1) to probabilities, of Keras' own layers
-            only: Input, Rescaling (and ZeroPadding2D where images are padded), the layers of the
-            network, softmax. The way to ``.keras`` files, ONNX and TFLite.
+            A model from raw pixels of shape (n, rows, columns, 1) to probabilities. It has only
+            layers of Keras: Input, Rescaling, ZeroPadding2D if images are padded, and the layers of
+            the network up to the softmax. Use it to export ``.keras`` files, ONNX and TFLite.
 
         Raises
         ------
         sklearn.exceptions.NotFittedError
             Before `fit`.
         ValueError
-            If `pixel_max_` is so small or large that `dtype` does not hold raw pixels.
+            If `pixel_max_` is so small or large that `dtype` cannot hold raw pixels.
         RuntimeError
-            If Keras runs on another backend than TensorFlow, or in a process forked from one where
-            TensorFlow runs.
+            If Keras uses another backend than TensorFlow, or if the process was forked from one
+            that had started TensorFlow.
         """
         check_is_fitted(self)
         architecture = Architecture(**self._architecture)
         images.check_raw_pixels(self.pixel_max_, architecture.dtype)
-        check_not_forked()
-        from skfashion._network.keras_layers import build_sequential
+        with importing_tensorflow():
+            from skfashion._network.keras_layers import build_sequential
 
         return build_sequential(
             architecture,
@@ -307,15 +308,15 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         return Checkpoints(**self._checkpoints, shapes=architecture.parameter_shapes)
 
     @unconverted
-    def _logits(self, X: ArrayLike) -> FloatArray:
+    def _predict_logits(self, X: ArrayLike) -> FloatArray:
         check_is_fitted(self)
         X = validation.check_images(self, X)
-        logits = self._logits_of(X, self.weights_)
+        logits = self._compute_logits(X, self.weights_)
         images.warn_if_scale_differs(X.min(axis=1), X.max(axis=1), self._typical_max)
         return logits
 
-    def _logits_of(self, X: AnyArray, weights: list[FloatArray]) -> FloatArray:
-        """Compute the logits of checked rows."""
+    def _compute_logits(self, X: AnyArray, weights: list[FloatArray]) -> FloatArray:
+        """Compute the logits of checked rows with the given weights."""
         architecture = Architecture(**self._architecture)
         scaled = images.prepare(
             X, self.image_shape_, architecture.image_shape, self.pixel_max_, architecture.dtype
@@ -323,7 +324,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         logits = predict_logits(scaled, weights, architecture, self.pixel_max_)
         if not np.isfinite(logits).all():
             raise ValueError(
-                f"X holds values as large as {np.abs(X).max():g}, for which the outputs of the "
+                f"X holds values as large as {np.abs(X).max():g}. For these the outputs of the "
                 f"network exceed dtype={architecture.dtype!r}."
             )
         return logits

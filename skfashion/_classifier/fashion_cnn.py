@@ -1,4 +1,4 @@
-"""FashionCNN: its parameters and its training. `BaseCNN` has what it can do when fitted."""
+"""FashionCNN: parameters, `fit` and `partial_fit`. The other methods are in `BaseCNN`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
-from skfashion._classifier import images, validation
+from skfashion._classifier import validation
 from skfashion._classifier.base import BaseCNN
-from skfashion._classifier.validation import Rows
 from skfashion._network.architecture import Architecture, TrainingState
-from skfashion._network.forks import check_not_forked
+from skfashion._network.forks import importing_tensorflow
 from skfashion._training.callbacks import (
     CallbackSupportMixin,
     Reporter,
@@ -29,11 +28,10 @@ from skfashion._training.callbacks import (
     check_keras_callbacks,
     with_callbacks,
 )
-from skfashion._training.checkpoints import locate_checkpoints
-from skfashion._training.data import FitResult, TrainingSettings
+from skfashion._training.checkpoint_key import compute_checkpoint_key
+from skfashion._training.data import FitResult, TrainingData, TrainingSettings
 from skfashion._training.early_stopping import EarlyStopping
 from skfashion._training.progress import Progress
-from skfashion._utils.cache_directory import resolve_memory
 from skfashion._utils.types import (
     AnyArray,
     FloatName,
@@ -50,110 +48,111 @@ if TYPE_CHECKING:
 class FashionCNN(CallbackSupportMixin, BaseCNN):
     """Convolutional network for small grey images, a scikit-learn classifier.
 
-    For each entry of `filters` a ``Conv2D(f, kernel_size, strides, "valid", relu)``, followed by
-    ``Dropout(dropout)`` where `dropout` is above 0; then Flatten, ``Dense(dense_units, relu)``
-    and ``Dense(n_classes, softmax)``. Adam minimises the categorical cross-entropy. The defaults
-    are version 1 of the original [1]_; see `v1` and `v2`.
+    The network has a ``Conv2D(f, kernel_size, strides, "valid", relu)`` for each entry of
+    `filters`, each followed by ``Dropout(dropout)`` if `dropout` is above 0, then Flatten,
+    ``Dense(dense_units, relu)`` and ``Dense(n_classes, softmax)``. Adam minimises the categorical
+    cross-entropy. The defaults are version 1 of the original [1]_. See also `v1` and `v2`.
 
     Parameters
     ----------
     filters : sequence of int, default=(8, 24, 48)
-        Number of filters of each convolution, at least 1; at least one convolution.
+        Number of filters of each convolution, at least 1. There must be one convolution or more.
     kernel_size : int, default=3
-        Rows and columns of every filter, at least 1.
+        Number of rows and columns of every filter, at least 1.
     strides : int, default=1
-        Step of every convolution in pixels, at least 1. 2 leaves a quarter of the outputs.
+        Step of every convolution in pixels, at least 1. With 2 a convolution has a quarter of the
+        outputs.
     dropout : float, default=0.0
-        Share of the outputs of every convolution that is set to zero in training, in [0, 1).
+        Share of the outputs of every convolution that are set to zero in training, in [0, 1).
     dense_units : int, default=100
         Units of the hidden dense layer, at least 1.
     epochs : int, default=20
-        Passes over the training rows, at least 1. With `early_stopping` there may be fewer.
+        Number of passes over the training rows, at least 1. `early_stopping` may end earlier.
     batch_size : int, default=100
-        Rows for each step of Adam, at least 1. The last batch of an epoch holds the rest.
+        Number of rows per step of Adam, at least 1. The last batch of an epoch may be smaller.
     learning_rate : float, default=1e-3
         Step size of Adam, above 0.
     validation_fraction : float, default=0.0
-        Share of the training rows, in [0, 1), set aside for validation: stratified, drawn by
-        `random_state`. Not used where `fit` is given `X_val` and `y_val`.
+        Share of the training rows, in [0, 1), set aside for validation. They are stratified by
+        class and drawn by `random_state`. Not used if `fit` is given `X_val` and `y_val`.
     early_stopping : bool, default=False
         Stop when the validation accuracy has not risen by `tol` for `n_iter_no_change` epochs,
-        and keep weights and optimizer of the best epoch. Needs validation rows. Each `fit` judges
-        its own epochs alone, also with `warm_start`.
+        and restore weights and optimizer of the best epoch. Needs validation rows. Each `fit`
+        considers only its own epochs, also with `warm_start`.
     n_iter_no_change : int, default=5
-        Epochs without a rise that end an early-stopping training, at least 1.
+        Number of epochs without a rise after which `early_stopping` stops, at least 1.
     tol : float, default=1e-4
-        What counts as a rise of the validation accuracy, at least 0.
+        Smallest rise of the validation accuracy that counts, at least 0.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class label, at least 0 and finite, multiplied into the sample weights of
-        the training rows. A class that the dict leaves out has weight 1, as all have with None.
-        A dict may name classes that the rows lack, as those of a small fold do, if it names all
-        that they have; otherwise a label that no row has is an error, as in scikit-learn.
-        "balanced": ``n / (n_classes * n_of_class)``.
+        Weight of each class label, at least 0 and finite. The sample weights of the training rows
+        are multiplied by it. Classes that are not in the dict have weight 1. With None all have
+        weight 1. A dict may have classes that no row has, for example in a small fold, if it has
+        all classes of the rows. Otherwise a label that no row has is an error, as in scikit-learn.
+        With "balanced" the weights are ``n / (n_classes * n_of_class)``.
     image_shape : tuple of two int or None, default=None
         Rows and columns of an image, at least 1. They must match the number of features exactly.
-        None takes them from 3- and 4-dimensional X, and for rows of features the smallest square
-        that holds them; `fit` warns where 64 or more features are no square. What is too small
-        for the network is padded with zeros.
+        If None, use the shape of 3- and 4-dimensional X, and for rows of features the smallest
+        square that holds them. `fit` warns if there are 64 or more features and their number is
+        not a square. Images that are too small for the network are padded with zeros.
     dtype : {"float32", "float64"}, default="float32"
-        Of weights, arithmetic and probabilities.
+        The dtype of weights, arithmetic and probabilities.
     memory : str, path-like, joblib.Memory or None, default=None
         A directory where the weights after every epoch are stored, in a folder named
-        ``.skfashion-cache``. Then `fit` with equal data, parameters and seed trains no stored
-        epoch again, whatever its `epochs`: it reads what is stored and resumes from there. Results
-        are equal to those without, bit for bit. Needs an integer `random_state`. `partial_fit` and
-        `warm_start` do not use it. Of a `joblib.Memory` the location is taken. None and
-        ``joblib.Memory(None)`` store nothing.
+        ``.skfashion-cache``. A later `fit` with equal data, parameters and seed, and any `epochs`,
+        reads the stored epochs and resumes from there. Its results are bitwise equal to those
+        without `memory`. Needs an integer `random_state`. `partial_fit` and `warm_start` do not use
+        it. For a `joblib.Memory` its location is used. None and ``joblib.Memory(None)`` store
+        nothing.
     warm_start : bool, default=False
-        Whether `fit` resumes from the state it finds, by `epochs` more epochs.
+        Whether `fit` continues the previous training for `epochs` more epochs.
     callbacks : list of keras.callbacks.Callback or None, default=None
         Keras callbacks for the training, such as TensorBoard, CSVLogger or TerminateOnNaN. Their
-        ``model`` is the network in training, a Keras model that takes scaled pixels; a later fit
+        ``model`` is the network in training, a Keras model that takes scaled pixels. A later fit
         overwrites it, so a callback that keeps it should keep a copy. Callbacks may set its
-        weights, its learning rate, the ``rate`` of its dropout layers and ``stop_training``; other
-        changes of it are an error. Hooks of batches are called once for up to 16 batches. An epoch
-        that a callback stops before its last batch does not count. With `memory`, callbacks may
-        change nothing: EarlyStopping, LearningRateScheduler and ReduceLROnPlateau are refused, and
-        any other one as soon as it changes something; stored epochs are not reported to them.
-        BackupAndRestore and SwapEMAWeights cannot be used at all. After a TerminateOnNaN the last
-        epoch with finite weights counts. ``clone`` copies callbacks, as it copies all parameters:
-        in a search each fit has its own.
+        weights, its learning rate, the ``rate`` of its dropout layers and ``stop_training``. Other
+        changes are an error. Batch hooks are called once per up to 16 batches. An epoch that a
+        callback stops before its last batch does not count. With `memory` callbacks may not change
+        the training: EarlyStopping, LearningRateScheduler and ReduceLROnPlateau are an error, and
+        so are others as soon as they change something. Stored epochs are not reported to them.
+        BackupAndRestore and SwapEMAWeights cannot be used at all. If a TerminateOnNaN stops the
+        training, the result is the last epoch with finite weights. ``clone`` copies callbacks like
+        all parameters, so each fit of a search has its own.
     verbose : int, default=0
-        At least 0. 1 and more print a line for each epoch: loss, accuracy, those of the
-        validation rows, time left. 0 is silent.
+        At least 0. If 1 or more, print a line for each epoch, with loss and accuracy, those of the
+        validation rows, and the time left. 0 is silent.
     random_state : int, RandomState instance or None, default=None
-        Of the first weights, the order of the rows, dropout and the validation rows. Equal data,
-        parameters and an int, in [0, 2**32), give equal weights, bit for bit, on one machine at
-        equal versions of the libraries and an equal number of TensorFlow's threads. None draws
-        anew for every `fit`.
+        Determines the initial weights, the order of the rows, dropout and the validation rows. With
+        an int, in [0, 2**32), equal data and parameters give bitwise equal weights on one machine,
+        with equal versions of the libraries and an equal number of TensorFlow's threads. None draws
+        new numbers for every `fit`.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     n_features_in_ : int
-        Pixels of an image, in whatever layout it came.
+        Number of pixels of an image, in any layout.
     feature_names_in_ : ndarray of shape (n_features,)
-        Column names, where X was a DataFrame with string column names.
+        Column names. Only defined if X was a DataFrame with string column names.
     image_shape_ : tuple of two int
         Rows and columns of an image, before any padding for the network.
     pixel_max_ : float
-        What pixels are divided by: the largest value among the training rows of positive weight
-        (1 if all are zero). 1 for data with negative values, which a scaler made.
+        The value that pixels are divided by: the largest value among the training rows of positive
+        weight, or 1 if all are zero. It is 1 for data with negative values, which must come from a
+        scaler.
     weights_ : list of ndarray
-        In the order and shapes of ``keras.Model.get_weights()``. They may be TensorFlow's memory,
-        and read-only, where they take more than 100 MB.
+        The weights, in the order and shapes of ``keras.Model.get_weights()``. If they take more
+        than 100 MB, they may be read-only views of TensorFlow's memory.
     history_ : dict of str to list of float
-        For each epoch `loss` and `accuracy`, means over the training rows during the epoch,
-        weighted by their weights and with dropout at work; `val_loss` and `val_accuracy` after it
-        where there are validation rows (weighted by `sample_weight` or
-        `sample_weight_val`, not by `class_weight`).
+        `loss` and `accuracy` of each epoch: weighted means over the training rows during the epoch,
+        with dropout. With validation rows also `val_loss` and `val_accuracy` after each epoch,
+        weighted by `sample_weight` or `sample_weight_val`, not by `class_weight`.
     n_iter_ : int
-        The epoch of `history_` after which the weights were `weights_`: the last one, or with
-        `early_stopping`, or Keras' ``EarlyStopping(restore_best_weights=True)``, the best one.
+        The epoch of `history_` that `weights_` come from: the last one, or the best one with
+        `early_stopping` or Keras' ``EarlyStopping(restore_best_weights=True)``.
     n_epochs_trained_ : int
-        Epochs that the last `fit` or `partial_fit` ran; fewer than `epochs` where `memory` had
-        some.
+        Number of epochs that the last `fit` or `partial_fit` trained. It is less than `epochs` if
+        some were read from `memory`.
 
     See Also
     --------
@@ -162,69 +161,70 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     Notes
     -----
     SciKeras' KerasClassifier builds, compiles and fits a Keras model on TensorFlow. Prediction
-    needs neither, and a fitted estimator holds arrays and plain values only, beside your
-    `callbacks`.
+    needs neither. Apart from your `callbacks`, a fitted estimator has only arrays and plain values.
 
     Pixels are divided by `pixel_max_`, so integers in 0..255 and floats in 0..1 train the same
-    network. Prediction warns when the images are on another scale: when the largest magnitude in
-    the typical (median) image is above 4 `pixel_max_`, or the largest of all, unless 0, below
-    `pixel_max_` / 64. For data with negative values the typical image of the training takes the
-    place of `pixel_max_`.
+    network. Prediction warns if the images are on another scale: if the largest magnitude in the
+    median image is above 4 `pixel_max_`, or if the largest magnitude of all is below
+    `pixel_max_` / 64, but not 0. For data with negative values they are compared with the largest
+    magnitude in the median training image instead of `pixel_max_`.
 
-    Where this process has started TensorFlow, by `fit`, `partial_fit` or `to_keras`, work of more
-    than 500 million multiply-adds (60 images of version 1, 1,000 of version 2) is predicted by it,
-    else by NumPy. NumPy's outputs are the same bits alone and in any batch; TensorFlow's
-    probabilities differ by less than 1e-5. A process that is forked can predict, unless another
-    thread multiplied large matrices at that moment, which NumPy's BLAS does not survive: start
-    processes by "spawn" or "forkserver", or set ``OPENBLAS_NUM_THREADS=1``.
+    TensorFlow predicts if this process has started it, by `fit`, `partial_fit` or `to_keras`, and
+    if there are more than 500 million multiply-adds (60 images of version 1, 1,000 of version 2).
+    Otherwise NumPy predicts, and the output for an image has the same bits alone and in any batch.
+    TensorFlow's probabilities differ by less than 1e-5. A forked process can predict, unless
+    another thread was multiplying large matrices when it was forked: NumPy's BLAS may hang then.
+    Use the start method "spawn" or "forkserver", or set ``OPENBLAS_NUM_THREADS=1``.
 
-    In a worker of joblib, loky or Dask TensorFlow takes the threads that the worker was given
-    (``OMP_NUM_THREADS``), unless it was started before. Sums of another number of threads are
-    rounded in another order: then weights differ in their last bits, which training amplifies,
-    and scores by up to .006 (seen in runs of the two versions). For the bits of a parallel run
-    start the serial one with ``OMP_NUM_THREADS`` set to the threads of one worker.
+    In a worker of joblib, loky or Dask, TensorFlow uses the number of threads that the worker was
+    given (``OMP_NUM_THREADS``), unless it was started before. With another number of threads sums
+    are rounded in another order. Then the last bits of the weights differ, training amplifies the
+    differences, and scores differ by up to .006 (seen in runs of the two versions). To get the bits
+    of a parallel run in a serial one, start it with ``OMP_NUM_THREADS`` set to the number of
+    threads of a worker.
 
-    Memory does not grow with the number of fits of equal structure. Of each new structure
-    TensorFlow keeps 2 to 3 MB until the process ends, however small it is; oneDNN keeps some 0.5 MB
-    for every new number of rows in a batch, of the 1,024 used last. Up to 16 compiled networks wait
-    for fits to come, with weights and optimizers of 512 MB at the most. A fit makes one copy of its
-    rows, in bytes where X is of bytes and else in `dtype`.
+    Memory does not grow with the number of fits of equal structure. For each new structure,
+    however small, TensorFlow keeps 2 to 3 MB until the process ends. For each new number of rows
+    in a batch, oneDNN keeps about 0.5 MB, up to the 1,024 used last. Up to 16 compiled networks are
+    kept for later fits. Their weights and optimizers take at most 512 MB. A fit makes one copy of
+    its rows: bytes if X has bytes, otherwise in `dtype`.
 
-    With `memory` the weights of every epoch are kept, 4 bytes for each parameter in float32 (an
-    epoch of version 1 takes 9.4 MB, one of version 2 0.36 MB), and twice as much for the
-    optimizer's state after the newest epoch. A network taken from the middle of a stored training
-    has no such state: `partial_fit` and `warm_start`, which would go on from it, raise a
-    ValueError. Fits that run at the same time may train the same epochs, until one sees that the
-    other is ahead. A damaged file is reported and removed, and its epochs are trained again. Only
-    what this machine would train is found again. The key of a training holds its data (bytes and
-    floats that are equal after scaling are equal), its seed, all parameters that shape it, the
-    versions of Keras, NumPy, TensorFlow and skfashion, the processor's instructions, the graphics
-    cards, the number of threads, and what TensorFlow was told: by environment variables (its own
-    and those of XLA, oneDNN and CUDA), or by ``tf.config`` (determinism, rewriters and XLA of
-    ``tf.config.optimizer``, TensorFloat-32, eager functions, hidden devices) and ``tf.device``.
-    ``skfashion cache DIR --max-size 10GB`` removes the least recently used trainings.
+    With `memory` the weights of every epoch are stored. In float32 they take 4 bytes per parameter:
+    9.4 MB per epoch of version 1, 0.36 MB per epoch of version 2. The optimizer's state is stored
+    only after the latest epoch, and takes twice as much. So a network from the middle of a stored
+    training has no optimizer's state, and continuing it by `partial_fit` or `warm_start` raises a
+    ValueError. Fits that run at the same time may train the same epochs, until one finds later
+    epochs of the other. A damaged file gives a warning and is removed, and its epochs are trained
+    again. Stored epochs are only used if this machine would train the same bits. The key of a
+    training includes the data (bytes and floats that are equal after scaling count as equal), the
+    seed, all parameters that affect the weights, the versions of Keras, NumPy, TensorFlow and
+    skfashion, the processor's instructions, the graphics cards, the number of threads, and the
+    settings of TensorFlow: by environment variables (its own and those of XLA, oneDNN and CUDA), by
+    ``tf.config`` (determinism, rewriters and XLA of ``tf.config.optimizer``, TensorFloat-32, eager
+    functions, hidden devices) and by ``tf.device``. ``skfashion cache DIR --max-size 10GB`` removes
+    the least recently used trainings.
 
-    Ctrl-C is passed on as a KeyboardInterrupt, and leaves the estimator fitted at its last full
-    epoch (with `early_stopping` at the best of them), or as it was before if there is none; epochs
-    taken from `memory` count. It waits for the step at hand: about a second for batches of up to
-    1,200 images of version 1 or 20,000 of version 2, longer in proportion for larger ones. Any
-    other failure leaves the estimator as it was before, but for that of a callback after the last
-    epoch.
+    After Ctrl-C the estimator is fitted with its last full epoch, or with `early_stopping` its best
+    one, and a KeyboardInterrupt is raised. Epochs read from `memory` count. If there is no full
+    epoch, the estimator is as before. Ctrl-C waits for the current step: about a second for batches
+    of up to 1,200 images of version 1 or 20,000 of version 2, and proportionally longer for larger
+    ones. After any other failure the estimator is as before, except if a callback fails after the
+    last epoch.
 
-    On scikit-learn 1.9 and later ``set_callbacks`` takes the callbacks of ``sklearn.callback``;
-    each epoch of a `fit` is a task, named "epoch". They are given X, y and `sample_weight` as
-    they were given to `fit`, and an estimator as after that epoch. Epochs taken from `memory` are
-    told as well. A callback whose ``on_fit_task_end`` returns True ends the fit after that epoch.
+    With scikit-learn 1.9 and later ``set_callbacks`` takes callbacks of ``sklearn.callback``. Each
+    epoch of a `fit` is a task, named "epoch". The callbacks get X, y and `sample_weight` as they
+    were passed to `fit`, and an estimator as after that epoch. They are also called for epochs read
+    from `memory`. If ``on_fit_task_end`` of a callback returns True, the fit ends after that epoch.
 
     The loss of a batch is the weighted sum over its rows, divided by their number and by the mean
-    weight of all training rows, as in Keras: a weight means the same at any `batch_size`. Rows of
-    zero weight are dropped first; less than 1e-290 of the largest weight counts as zero, and in
-    float32 less than about 1e-38 of the mean adds nothing. Weights of rows equal their repetition
-    where a batch holds all rows and there is no dropout, to the precision of `dtype`.
+    weight of all training rows, as in Keras. So a weight means the same for any `batch_size`. Rows
+    of zero weight are dropped first. Weights below 1e-290 of the largest weight count as zero, and
+    in float32 weights below about 1e-38 of the mean have no effect. To the precision of `dtype`, an
+    integer weight equals repeating the row, if a batch holds all rows and there is no dropout.
 
     scikit-learn's estimator checks all pass with ``dtype="float64"`` and without dropout. With
-    "float32" all do but the equivalence of weights and repetition, whose tolerance of 1e-7 that
-    precision cannot meet; with dropout that one cannot hold either.
+    "float32" all pass except the equivalence of weights and repetition, because that precision
+    cannot meet its tolerance of 1e-7. With dropout this equivalence does not hold either.
 
     References
     ----------
@@ -311,12 +311,12 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
 
     @classmethod
     def v1(cls, **overrides: Any) -> Self:
-        """The original's version 1, exactly the defaults: 2,336,558 parameters on 28x28 pixels.
+        """Make version 1 of the original, the defaults: 2,336,558 parameters on 28x28 pixels.
 
         Parameters
         ----------
         **overrides
-            Parameters that differ.
+            Parameters with other values.
 
         Returns
         -------
@@ -326,18 +326,18 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Raises
         ------
         TypeError
-            If there is no such parameter.
+            If a name is not a parameter.
         """
         return cls(**overrides)
 
     @classmethod
     def v2(cls, **overrides: Any) -> Self:
-        """The original's version 2: strides, dropout, twice the filters; 88,198 parameters.
+        """Make version 2 of the original: strides, dropout, twice the filters; 88,198 parameters.
 
         Parameters
         ----------
         **overrides
-            Parameters that differ.
+            Parameters with other values.
 
         Returns
         -------
@@ -347,7 +347,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Raises
         ------
         TypeError
-            If there is no such parameter.
+            If a name is not a parameter.
         """
         return cls(**{"filters": (16, 48, 96), "strides": 2, "dropout": 0.5, **overrides})
 
@@ -369,17 +369,17 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Parameters
         ----------
         X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
-            Images, of any numeric dtype, or a DataFrame with a pixel in each column. At least two.
+            At least two images, of any numeric dtype, or a DataFrame with a pixel in each column.
         y : array-like of shape (n,)
             Labels, of at least two classes.
         sample_weight : array-like of shape (n,) or None, default=None
-            Weights of the rows, at least 0. None weighs all equally.
+            Weights of the rows, at least 0. If None, all weights are equal.
         X_val, y_val : array-like or None, default=None
-            Validation rows, in any layout of `X`. Mind that a search cuts routed validation rows
-            to its fold if they are as many as the rows of `X`. None takes what
-            `validation_fraction` says.
+            Validation rows, in any layout of `X`. Note that a search cuts routed validation rows
+            to its fold if they are as many as the rows of `X`. If None, `validation_fraction` of
+            the rows are used.
         sample_weight_val : array-like of shape (n_val,) or None, default=None
-            Weights of the validation rows, at least 0. None weighs all equally.
+            Weights of the validation rows, at least 0. If None, all weights are equal.
 
         Returns
         -------
@@ -389,51 +389,39 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Raises
         ------
         ValueError
-            If parameters or data cannot be trained on, the training diverges, or a callback
-            changes what it may not, or stops the training within the first epoch.
+            If parameters or data are invalid, if the training diverges, or if a callback makes a
+            change that is not allowed or stops the training within the first epoch.
         TypeError
-            If X is sparse, or `callbacks` holds something else than Keras callbacks.
+            If X is sparse, or if `callbacks` has objects that are not Keras callbacks.
         RuntimeError
-            If Keras runs on another backend than TensorFlow, or in a process forked from one where
-            TensorFlow runs.
+            If Keras uses another backend than TensorFlow, or if the process was forked from one
+            that had started TensorFlow.
         """
-        directory = resolve_memory(self.memory)
-        if self.warm_start:
-            directory = None
-        if directory is not None and not isinstance(self.random_state, Integral):
-            raise ValueError(
-                f"memory={self.memory!r} needs an integer random_state, by which a training is "
-                f"found again, but random_state is {self.random_state!r}."
-            )
+        directory = validation.check_memory(self)
         check_keras_callbacks(self.callbacks, with_memory=directory is not None)
-        # Before what a failure undoes: its callbacks are torn down then, too.
+        # Made outside of the context: after a failure scikit-learn still tears its callbacks down.
         reports = SklearnCallbacks(self, X, y, sample_weight, _fitted_attributes)
         with self._unchanged_on_failure() as failure:
             resumes = self.warm_start and hasattr(self, "weights_")
-            X, y, weights = validation.check_rows(
-                self, X, y, sample_weight, reset=not resumes, min_samples=2
+            rows = validation.check_rows(
+                self,
+                X,
+                y,
+                sample_weight,
+                classes=self.classes_ if resumes else None,
+                reset=not resumes,
+                min_samples=2,
             )
             if not resumes:
-                self._start(np.unique(y))
-            rows = validation.encode_rows(X, y, weights, self.classes_)
-            rows_val = None
-            if any(part is not None for part in (X_val, y_val, sample_weight_val)):
-                rows_val = validation.check_validation_rows(self, X_val, y_val, sample_weight_val)
-            elif self.validation_fraction > 0:
-                rows, rows_val = validation.split_rows(
-                    rows, self.validation_fraction, self._seed, self.classes_
-                )
-            elif self.early_stopping:
-                raise ValueError(
-                    "early_stopping=True needs validation rows: give X_val and y_val to fit, or "
-                    "set validation_fraction above 0."
-                )
-            rows = validation.weigh_classes(rows, self.class_weight, self.classes_)
-            validation.require_two_classes(rows)
+                self._start_training()
+            architecture = self._make_architecture()
+            data = validation.prepare_data(
+                self, architecture, rows, X_val, y_val, sample_weight_val, min_classes=2
+            )
             self._train(
-                rows,
-                rows_val,
-                epochs=self.epochs,
+                architecture,
+                data,
+                epochs=int(self.epochs),
                 failure=failure,
                 reports=reports,
                 directory=directory,
@@ -450,9 +438,9 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Train for one epoch on the rows given.
+        """Train for one epoch on the given rows.
 
-        Ten calls with the same rows are one `fit` with ten epochs. Pixels are divided by the
+        Ten calls with the same rows equal one `fit` with ten epochs. Pixels are divided by the
         `pixel_max_` of the first call.
 
         Parameters
@@ -462,10 +450,10 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         y : array-like of shape (n,)
             Labels.
         classes : array-like of shape (n_classes,) or None, default=None
-            All labels that will ever come, at least two. Needed in the first call, unless `fit`
-            came before.
+            All labels that `y` may have in any call, at least two. Needed in the first call, unless
+            `fit` was called before.
         sample_weight : array-like of shape (n,) or None, default=None
-            Weights of the rows, at least 0. None weighs all equally.
+            Weights of the rows, at least 0. If None, all weights are equal.
 
         Returns
         -------
@@ -475,61 +463,42 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Raises
         ------
         ValueError
-            If parameters or data cannot be trained on, `classes` is missing or another than
-            before, or with `early_stopping`, `validation_fraction` or ``class_weight="balanced"``,
-            which need all rows at once.
+            If parameters or data are invalid, if `classes` is missing or differs from before, or
+            with `early_stopping`, `validation_fraction` or ``class_weight="balanced"``, which need
+            all rows at once.
         TypeError
             If X is sparse.
         RuntimeError
-            As `fit`.
+            As in `fit`.
         """
-        self._validate_params()  # which scikit-learn leaves out once the estimator is fitted
-        for name, refused in (
-            ("early_stopping", self.early_stopping),
-            ("validation_fraction", self.validation_fraction > 0),
-            ("class_weight", self.class_weight == "balanced"),
-        ):
-            if refused:
-                raise ValueError(
-                    f"partial_fit does not work with {name}={getattr(self, name)!r}, which needs "
-                    "all rows at once. Use fit, or set it back to its default."
-                )
+        self._validate_params()  # scikit-learn validates only in the first call
+        validation.check_partial_fit_parameters(self)
         check_keras_callbacks(self.callbacks, with_memory=False)
         with self._unchanged_on_failure() as failure:
-            first = not hasattr(self, "weights_")
-            X, y, weights = validation.check_rows(self, X, y, sample_weight, reset=first)
-            if _check_partial_fit_first_call(self, classes):
-                self._start(self.classes_)
-            rows = validation.encode_rows(X, y, weights, self.classes_)
-            rows = validation.weigh_classes(rows, self.class_weight, self.classes_)
-            self._train(rows, None, epochs=1, failure=failure)
+            first = _check_partial_fit_first_call(self, classes)
+            rows = validation.check_rows(
+                self, X, y, sample_weight, classes=self.classes_, reset=first
+            )
+            if first:
+                self._start_training()
+            architecture = self._make_architecture()
+            data = validation.prepare_data(self, architecture, rows)
+            self._train(architecture, data, epochs=1, failure=failure)
         return self
 
-    def _start(self, classes: AnyArray) -> None:
-        """Start a new training: forget an earlier one."""
-        if len(classes) < 2:
-            raise ValueError(
-                "FashionCNN needs at least 2 classes, but got "
-                + (f"one class only: {classes.tolist()[0]!r}." if len(classes) else "no classes.")
-            )
-        self.classes_ = classes
+    def _start_training(self) -> None:
+        """Start from epoch 0, with a new seed."""
         self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self.history_ = {"loss": [], "accuracy": []}
         self.n_iter_ = 0
 
-    def _train(
-        self,
-        rows: Rows,
-        rows_val: Rows | None,
-        *,
-        epochs: int,
-        failure: ExitStack,
-        reports: SklearnCallbacks | None = None,
-        directory: Path | None = None,
-    ) -> None:
-        """Train for some epochs from the state at hand, and set the fitted attributes.
+    def _make_architecture(self) -> Architecture:
+        """Make the architecture that the parameters describe, for the images at hand.
 
-        An interruption keeps the epochs that are complete: then `failure` undoes nothing.
+        Raises
+        ------
+        ValueError
+            If there is no such network, or an earlier training cannot continue with it.
         """
         architecture = Architecture.for_images(
             self.image_shape_,
@@ -541,12 +510,30 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             n_classes=len(self.classes_),
             dtype=self.dtype,
         )
-        if self.n_iter_ == 0:
-            self._signed = bool(rows.lowest.min() < 0)
-            self.pixel_max_, self._typical_max = images.measure_scale(rows.lowest, rows.highest)
-        else:
-            self._check_continues(architecture)
-        data = validation.prepare_data(self, architecture, rows, rows_val)
+        if self.n_iter_ > 0:
+            architecture.check_continues(Architecture(**self._architecture))
+            if self._optimizer_state["iterations"] is None:
+                raise ValueError(
+                    "This network cannot be trained further. It has no optimizer's state: it was "
+                    "taken from memory, from the middle of a longer training (fit again with "
+                    "memory=None), or was saved without include_optimizer=True."
+                )
+        return architecture
+
+    def _train(
+        self,
+        architecture: Architecture,
+        data: TrainingData,
+        *,
+        epochs: int,
+        failure: ExitStack,
+        reports: SklearnCallbacks | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        """Train for some epochs from the current state, and set the fitted attributes.
+
+        An interruption keeps the complete epochs: `failure` undoes nothing then.
+        """
         settings = TrainingSettings(
             batch_size=int(min(self.batch_size, len(data.labels))),
             learning_rate=float(self.learning_rate),
@@ -557,11 +544,12 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         self._architecture, self._dropout = asdict(architecture), settings.dropout
         self._checkpoints = None
         if directory is not None:
-            self._checkpoints = locate_checkpoints(directory, architecture, settings, data)
+            key = compute_checkpoint_key(architecture, settings, data)
+            self._checkpoints = {"directory": str(directory), "key": key}
         progress = Progress(
             self._initial_state(architecture),
             self.history_,
-            epochs=int(epochs),
+            epochs=epochs,
             early_stopping=EarlyStopping(int(self.n_iter_no_change), float(self.tol))
             if self.early_stopping
             else None,
@@ -571,8 +559,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         try:
             progress.resume()
             if not progress.ended:
-                check_not_forked()
-                from skfashion._training.loop import train
+                with importing_tensorflow():
+                    from skfashion._training.loop import train
 
                 train(architecture, settings, data, progress, self.callbacks or ())
         except KeyboardInterrupt:
@@ -582,25 +570,15 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             raise
         self.__dict__.update(_fitted_attributes(progress.result()))
 
-    def _check_continues(self, architecture: Architecture) -> None:
-        """Refuse to go on as another network, or without the optimizer's state."""
-        architecture.check_continues(Architecture(**self._architecture))
-        if self._optimizer_state["iterations"] is None:
-            raise ValueError(
-                "This network cannot be trained further, for it has no optimizer's state: it was "
-                "taken from memory, from the middle of a longer training (fit anew with "
-                "memory=None), or was saved without include_optimizer=True."
-            )
-
     def _initial_state(self, architecture: Architecture) -> TrainingState:
-        """Make the state to train from."""
+        """Return the state to train from."""
         if self.n_iter_ == 0:
             return TrainingState.initial(architecture, [self._seed, 0])
         return TrainingState(self.weights_, **self._optimizer_state)
 
     @contextmanager
     def _unchanged_on_failure(self) -> Iterator[ExitStack]:
-        """Leave the estimator as it was if anything fails: what is yielded puts it back."""
+        """Restore all attributes after a failure. `pop_all` of the yielded stack prevents that."""
 
         def restore(before: dict[str, Any]) -> None:
             self.__dict__.clear()

@@ -1,4 +1,4 @@
-"""Images of any layout and scale become the arrays that networks take."""
+"""Checks images of any layout and scale, and converts them to the arrays that networks use."""
 
 import functools
 import math
@@ -11,19 +11,19 @@ from skfashion._utils.arrays import allocate_aligned
 from skfashion._utils.types import AnyArray, FloatName, ImageShape
 from skfashion._utils.warnings import warn
 
-# `predict` warns beyond these factors: 0..1 floats given to a network of 0..255 integers (or the
-# other way round) differ by 255, honest variation of exposure by far less.
+# Factors beyond which `predict` warns. Floats in 0..1 for a network that was trained on integers in
+# 0..255, or vice versa, differ by a factor of 255. Differences in exposure are far smaller.
 _TOO_LARGE, _TOO_SMALL = 4.0, 1 / 64
 
-# Rows of fewer features, such as measurements, are hardly images in the wrong shape.
+# Rows of fewer features are probably not images, but measurements for example.
 _FEWEST_PIXELS = 64
 
-# Pixels are scaled in parts that the processor's cache holds.
+# Pixels are scaled in parts that fit the processor's cache.
 _BYTES_AT_ONCE = 2**20
 
 
 def flatten(X: Any, name: str = "X") -> tuple[Any, ImageShape | None]:
-    """Lay out images as rows of features.
+    """Reshape images to rows of features.
 
     Parameters
     ----------
@@ -34,14 +34,14 @@ def flatten(X: Any, name: str = "X") -> tuple[Any, ImageShape | None]:
     Returns
     -------
     X : the DataFrame, or an array, of shape (n, features)
-        What has fewer dimensions comes back as it is, for scikit-learn to refuse.
+        Arrays of fewer dimensions are returned unchanged. scikit-learn will reject them.
     image_shape : tuple of two int or None
-        Rows and columns where the layout tells them.
+        Rows and columns, if X has more than two dimensions.
 
     Raises
     ------
     ValueError
-        If there are more dimensions, or several channels.
+        If there are more than four dimensions, or several channels.
     """
     if issparse(X) or hasattr(X, "columns"):
         return X, None
@@ -53,7 +53,7 @@ def flatten(X: Any, name: str = "X") -> tuple[Any, ImageShape | None]:
         if X.ndim == 4 and X.shape[1] == 1:
             advice = f"The channel seems to come first: give {name}[:, 0]."
         elif X.ndim == 4:
-            channels = f", not {min(X.shape[1], X.shape[3])}"  # they may come first
+            channels = f", not {min(X.shape[1], X.shape[3])}"  # the channels may come first
         raise ValueError(
             f"{name} has shape {X.shape}: expected grey images of shape (n, features), "
             f"(n, rows, columns) or (n, rows, columns, 1), with one channel{channels}, and that "
@@ -67,8 +67,8 @@ def choose_image_shape(
 ) -> ImageShape:
     """Choose rows and columns of an image of `n_features` pixels.
 
-    The parameter `image_shape` if given, else what the layout says, else the smallest square
-    that holds the features.
+    Return the parameter `image_shape` if given, else the shape of the layout, else the smallest
+    square that holds the features.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def choose_image_shape(
 
 
 def check_layout(image_shape: ImageShape, layout: ImageShape | None, name: str = "X") -> None:
-    """Refuse images whose layout says another shape than `image_shape`."""
+    """Raise an error if the layout has another shape than `image_shape`."""
     if layout is not None and tuple(layout) != tuple(image_shape):
         raise ValueError(
             f"{name} holds images of shape {tuple(layout)}, but this FashionCNN expects "
@@ -105,7 +105,7 @@ def check_layout(image_shape: ImageShape, layout: ImageShape | None, name: str =
 
 
 def check_several(X: Any, name: str = "X") -> None:
-    """Refuse an array of one dimension, without the numbers that scikit-learn would show."""
+    """Raise an error for a 1-dimensional array. scikit-learn's message would show all values."""
     if len(X.shape) == 1:
         raise ValueError(
             f"Expected 2D array, got 1D array instead: {name} has shape {X.shape}. Reshape your "
@@ -116,22 +116,24 @@ def check_several(X: Any, name: str = "X") -> None:
 def find_mistake(
     shape: tuple[int, ...], image_shape: ImageShape, n_features: int, name: str = "X"
 ) -> str:
-    """Say what was likely done to images of another shape than that of the training images.
+    """Describe the probable mistake if images have another shape than the training images.
 
     Parameters
     ----------
     shape : tuple of int
-        Of what was given: (n, features) or (n, rows, columns).
+        Shape of the given images: (n, features) or (n, rows, columns).
     image_shape : tuple of two int
+        Rows and columns of the training images.
     n_features : int
-        Of the training images.
+        Pixels of a training image.
     name : str
         The parameter's name.
 
     Returns
     -------
     str
-        A sentence with the remedy. Empty if the shape is right or no mistake is likely.
+        A sentence with the mistake and the remedy. Empty if the shape is right or no common mistake
+        explains it.
     """
     rows, columns = image_shape
     if shape[1:] in ((n_features,), (rows, columns)):
@@ -151,45 +153,47 @@ def find_mistake(
 
 
 def warn_if_not_square(n_features: int) -> None:
-    """Warn of rows that are laid out as square images, though they are none."""
+    """Warn if rows are reshaped to square images though their length is not a square number."""
     side = math.isqrt(n_features - 1) + 1
     if n_features < _FEWEST_PIXELS or side**2 == n_features:
         return
     extra = ""
     if (side - 1) ** 2 == n_features - 1:
         extra = (
-            f" {side - 1} x {side - 1} would be one less: is a column no pixel, such as the label, "
-            "or the row numbers that DataFrame.to_csv writes without index=False? Then drop it."
+            f" One feature less would give {side - 1} x {side - 1} pixels: is a column not a "
+            "pixel, such as the label, or the row numbers that DataFrame.to_csv writes without "
+            "index=False? Then drop it."
         )
     warn(
-        f"X has {n_features} features, which is no square: each row is taken for an image of "
-        f"{side} x {side} pixels whose last {side**2 - n_features} are black.{extra} Of images "
-        "that are not square give the shape: image_shape=(rows, columns)."
+        f"X has {n_features} features, not a square number: each row is taken for an image of "
+        f"{side} x {side} pixels whose last {side**2 - n_features} are black.{extra} If images are "
+        "not square, set image_shape=(rows, columns)."
     )
 
 
 def check_numbers(X: AnyArray, name: str = "X") -> None:
-    """Refuse what scikit-learn lets pass as numeric though it is no number."""
+    """Raise an error for dtypes that scikit-learn accepts as numeric, but that are not numbers."""
     if X.dtype.kind not in "biuf":
         raise ValueError(f"{name} has dtype {X.dtype}: expected real numbers.")
 
 
 def measure_scale(lowest: AnyArray, highest: AnyArray) -> tuple[float, float]:
-    """Find what pixels are divided by, and what later images are compared with.
+    """Measure `pixel_max`, the divisor of all pixels, and the typical largest magnitude.
 
-    Data without a negative value have a scale of their own, their largest value (1 if all are
-    zero). Data with negative values come from a scaler and are left as they are.
+    `pixel_max` is the largest value, or 1 if all are zero. Data with negative values come from a
+    scaler and are not divided: `pixel_max` is 1.
 
     Parameters
     ----------
     lowest, highest : ndarray of shape (n,)
-        Pixel of each image.
+        Smallest and largest pixel of each image.
 
     Returns
     -------
     pixel_max : float
     typical_max : float
-        `pixel_max`; with negative values the largest magnitude of the typical image.
+        Later images are compared with it. It is `pixel_max`, or for data with negative values the
+        largest magnitude in the median image.
     """
     if lowest.min() < 0:
         return 1.0, _median(_largest_magnitudes(lowest, highest))
@@ -202,23 +206,24 @@ def _largest_magnitudes(lowest: AnyArray, highest: AnyArray) -> AnyArray:
 
 
 def _median(values: AnyArray) -> float:
-    # One of the values: the mean of two could overflow.
+    # Not np.median, because the mean of two values could overflow.
     return float(np.sort(values)[len(values) // 2])
 
 
 def warn_if_scale_differs(
     lowest: AnyArray, highest: AnyArray, typical_max: float, *, name: str = "X"
 ) -> None:
-    """Warn when the values are far from those of the training images.
+    """Warn if the values are on another scale than those of the training images.
 
-    Too large is judged by the typical image: a scaler in front, fitted pixel by pixel, blows up
-    single pixels that were all but black in training, and means no harm.
+    The median image decides what is too large: a scaler that was fitted pixel by pixel can make
+    single pixels very large that were almost black in training. That is no reason to warn.
 
     Parameters
     ----------
     lowest, highest : ndarray of shape (n,)
-        Pixel of each image.
+        Smallest and largest pixel of each image.
     typical_max : float
+        As `measure_scale` returns it.
     name : str
         The parameter's name, for messages.
     """
@@ -232,12 +237,12 @@ def warn_if_scale_differs(
 
 
 def check_raw_pixels(pixel_max: float, dtype: FloatName) -> None:
-    """Refuse a scale whose raw pixels a Keras model could not take.
+    """Raise an error if a Keras model cannot take raw pixels of this scale.
 
     Raises
     ------
     ValueError
-        If `dtype` does not hold such pixels, or what they are multiplied with, at full precision.
+        If `dtype` cannot hold such pixels, or their reciprocal, at full precision.
     """
     tiny, precision = float(np.finfo(dtype).tiny), float(np.finfo(dtype).eps)
     if not tiny / precision <= pixel_max <= 1 / tiny:
@@ -258,29 +263,29 @@ def prepare(
     keep_bytes: bool = True,
     name: str = "X",
 ) -> AnyArray:
-    """Turn rows of pixels into the images that a network takes.
+    """Convert rows of pixels to the images that a network uses.
 
-    What they take is all the memory that this takes.
+    This needs no more memory than the resulting images.
 
     Parameters
     ----------
     X : ndarray of shape (n_rows, features)
     image_shape, padded_shape : tuple of two int
-        What an image has, and what the network needs: the difference is filled with zeros.
+        Rows and columns before and after padding with zeros.
     pixel_max : float
     dtype : {"float32", "float64"}
     positions : ndarray of int of shape (n,) or None, default=None
-        Rows to take. None takes all, and where they are images as they stand, makes no copy.
+        Rows to use. If None, use all, without a copy if X needs no scaling or padding.
     keep_bytes : bool, default=True
-        Bytes stay bytes, a quarter of the memory, and are divided by the network, if that gives
-        the same bits. Everything else is divided here.
+        Leave bytes unscaled if the network can divide them with the same bits. They need a quarter
+        of the memory. Everything else is divided here.
     name : str
         The parameter's name, for messages.
 
     Returns
     -------
     images : ndarray of shape (n, rows, columns, 1), uint8 or `dtype`
-        With `positions` a new array, which TensorFlow can take without a copy.
+        With `positions` a new array, which TensorFlow can use without a copy.
 
     Raises
     ------
@@ -314,15 +319,15 @@ def prepare(
 @functools.lru_cache
 def _is_exact(value: float, dtype: FloatName) -> bool:
     with np.errstate(all="ignore"):
-        # Not of NumPy's number and Python's: that would be compared in the precision of the first.
+        # Compare two Python floats. NumPy would compare in the precision of its number.
         return float(np.dtype(dtype).type(value)) == value
 
 
 def _divide(pixels: AnyArray, pixel_max: float, out: AnyArray) -> bool:
-    """Divide by the largest pixel value, and tell whether all quotients fit their dtype."""
-    # A true quotient in double precision, rounded once: so 0..255 integers, 0..1 floats of either
-    # precision and bytes divided in the network's own precision give equal bits. The buffered
-    # cast needs no double-precision copy of the whole.
+    """Divide by the largest pixel value. Return whether all quotients are finite in their dtype."""
+    # Divide in double precision and round once. So integers in 0..255, floats in 0..1 of either
+    # precision, and bytes that the network divides give equal bits. NumPy casts in small buffers
+    # and needs no double-precision copy.
     with np.errstate(all="ignore"):
         np.divide(pixels, pixel_max, out=out, dtype=np.float64, casting="unsafe")
     return bool(np.isfinite(out).all())

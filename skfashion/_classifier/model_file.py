@@ -1,9 +1,9 @@
 """Save and load a fitted FashionCNN as one safetensors file.
 
-The weights, the optimizer's state and the history are tensors. The metadata holds one JSON text
+The weights, the optimizer's state and the history are tensors. The metadata is one JSON document
 with the parameters, the labels, the fitted numbers, the versions and a SHA-256 of everything.
-Loading runs no code from the file: it builds the estimator from the JSON and checks that the file
-holds exactly the tensors that the estimator needs.
+Loading runs no code from the file. It builds the estimator from the JSON document and checks that
+the file has exactly the tensors that the estimator needs.
 """
 
 import hashlib
@@ -11,7 +11,6 @@ import io
 import json
 import math
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,13 +20,20 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 import safetensors.numpy
 
+from skfashion._classifier.json_values import (
+    ModelFileError,
+    labels_from_json,
+    labels_to_json,
+    parameter_from_json,
+    parameter_to_json,
+)
 from skfashion._network.architecture import Architecture
 from skfashion._utils import environment
 from skfashion._utils.cache_directory import locate_memory
 from skfashion._utils.files import expand_user, write_atomically
 from skfashion._utils.types import AnyArray, ImageShape, StrPath
 
-# The fitted numbers: the type of each, its least and its largest value.
+# Fitted numbers: attribute, type, smallest and largest value.
 _LARGEST_INT, _LARGEST_FLOAT = 2**63 - 1, sys.float_info.max
 _NUMBERS: dict[str, tuple[type, Any, Any]] = {
     "n_features_in_": (int, 1, _LARGEST_INT),
@@ -42,19 +48,17 @@ _NUMBERS: dict[str, tuple[type, Any, Any]] = {
 _HISTORY = ("loss", "accuracy", "val_loss", "val_accuracy")
 _MOMENTS = ("momentums", "velocities")
 
-# There is one key only: safetensors writes several keys in any order, and equal networks must make
-# equal files.
+# Only one key: safetensors writes several keys in random order, and equal networks must give equal
+# files.
 _METADATA_KEY = "skfashion.FashionCNN"
 _FORMAT_VERSION = 1
 _MAX_HEADER_BYTES = 2**20  # Python's JSON parser takes up to 45 times as much memory
-_MAX_LABEL_BYTES = 2**24  # a few labels of "<U999999" would take more
 _MAX_MESSAGE = 500
-_Description: TypeAlias = tuple[str, list[int]]  # of a tensor: dtype and shape
-_LABEL_DTYPE = re.compile(r"[<>|](b1|[iu][1248]|f[248]|U\d{1,7}|[mM]8(\[\w{1,9}\])?|O)")
+_Description: TypeAlias = tuple[str, list[int]]  # dtype and shape of a tensor
 
 
 def save(clf: Any, file: StrPath | BinaryIO, *, include_optimizer: bool) -> None:
-    """Write a fitted network into a model file, unless `load` would refuse the file."""
+    """Write a fitted network to a model file. Raise an error if `load` could not read it."""
     if include_optimizer and clf._optimizer_state["iterations"] is None:
         raise ValueError(
             "include_optimizer=True, but this network has no optimizer's state: it was taken "
@@ -68,14 +72,14 @@ def save(clf: Any, file: StrPath | BinaryIO, *, include_optimizer: bool) -> None
         return
     if not hasattr(file, "write"):
         raise TypeError(f"path={file!r}: expected a path, or a binary file object to write into.")
-    _refuse_text(file)
+    _check_binary(file)
     file.write(content)
 
 
 def load(cls: type[Any], file: StrPath | BinaryIO) -> Any:
     """Read a fitted network from a model file."""
     if not isinstance(file, str | os.PathLike):
-        return _load_object(cls, file)
+        return _load_from_object(cls, file)
     path = expand_user(file)
     if path.exists() and not (path.is_file() or path.is_dir()):
         # Opening a pipe would wait for a writer forever.
@@ -84,54 +88,50 @@ def load(cls: type[Any], file: StrPath | BinaryIO) -> Any:
         return _deserialize(cls, opened)
 
 
-def _load_object(cls: type[Any], file: BinaryIO) -> Any:
-    """Read a network from the rest of a file object, which need not be seekable."""
+def _load_from_object(cls: type[Any], file: BinaryIO) -> Any:
+    """Read a network from the rest of a file object. It need not be seekable."""
     if not hasattr(file, "read"):
         raise TypeError(f"path={file!r}: expected a path, or a binary file object to read from.")
-    _refuse_text(file)
+    _check_binary(file)
     content = file.read()
     with _wrap_errors(f"{getattr(file, 'name', None) or file!r} cannot be loaded"):
         _require(len(content) > 0, "nothing is left in it to read. Its seek(0) goes to its start.")
         return _deserialize(cls, io.BytesIO(content))
 
 
-def _refuse_text(file: Any) -> None:
+def _check_binary(file: Any) -> None:
     if isinstance(file, io.TextIOBase):
         raise TypeError(f"path={file!r} is a file of text: open it in binary mode, 'rb' or 'wb'.")
 
 
-class _RefusedError(ValueError):
-    """Says in words what is wrong with a file or a network."""
-
-
 @contextmanager
 def _wrap_errors(what: str) -> Iterator[None]:
-    """Raise a ValueError for whatever error a damaged or forged file causes."""
+    """Convert any error that a damaged or forged file causes to a ValueError."""
     try:
         yield
-    except (OSError, MemoryError):  # the disk's and the machine's fault
+    except (OSError, MemoryError):  # not caused by the file's content
         raise
     except Exception as error:
         message = str(error)
-        # Many errors of the parsers and of Python are ValueErrors, but tell a user nothing.
-        if not isinstance(error, _RefusedError):
+        # Other errors of parsers and of Python do not tell users what is wrong.
+        if not isinstance(error, ModelFileError):
             message = f"it is damaged, or not a model file of skfashion ({error!r})."
         dots = "…" * (len(message) > _MAX_MESSAGE)
         raise ValueError(f"{what}: {message[:_MAX_MESSAGE]}{dots}") from error
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
-    """Pass on a ValueError whose message is written for users."""
+def _keep_message() -> Iterator[None]:
+    """Mark a ValueError whose message is written for users, so that `_wrap_errors` keeps it."""
     try:
         yield
     except ValueError as error:
-        raise _RefusedError(str(error)) from error
+        raise ModelFileError(str(error)) from error
 
 
 def _require(condition: bool | np.bool_, problem: str) -> None:
     if not condition:
-        raise _RefusedError(problem)
+        raise ModelFileError(problem)
 
 
 def _serialize(clf: Any, *, include_optimizer: bool) -> bytes:
@@ -142,21 +142,21 @@ def _serialize(clf: Any, *, include_optimizer: bool) -> bytes:
     for name, values in clf.history_.items():
         tensors[f"history/{name}"] = np.array(values, dtype=np.float64)
     parameters = clf.get_params(deep=False)
-    parameters.pop("callbacks", None)  # they are the user's own objects
-    if "memory" in parameters:  # of a subclass, perhaps not
-        with _in_words():
+    parameters.pop("callbacks", None)  # these are objects of the user
+    if "memory" in parameters:  # a subclass may not have it
+        with _keep_message():
             parameters["memory"] = locate_memory(parameters["memory"])
     names = getattr(clf, "feature_names_in_", None)
     document = {
         "format_version": _FORMAT_VERSION,
         "versions": environment.versions(),
         "class": type(clf).__name__,
-        "parameters": {name: _encode(name, value) for name, value in parameters.items()},
+        "parameters": {name: parameter_to_json(name, value) for name, value in parameters.items()},
         "architecture": clf._architecture,
         "numbers": {name: kind(getattr(clf, name)) for name, (kind, _, _) in _NUMBERS.items()},
         "image_shape": [int(length) for length in clf.image_shape_],
-        "classes": _encode_labels(clf.classes_),
-        "feature_names": None if names is None else _encode_labels(names),
+        "classes": labels_to_json(clf.classes_),
+        "feature_names": None if names is None else labels_to_json(names),
         "iterations": int(clf._optimizer_state["iterations"]) if include_optimizer else None,
     }
     document["sha256"] = _digest(document, tensors)
@@ -178,7 +178,7 @@ def _digest(document: Mapping[str, Any], tensors: Mapping[str, AnyArray]) -> str
 
 
 def _deserialize(cls: type[Any], file: BinaryIO) -> Any:
-    """Read the network in a model file. The caller wraps the errors."""
+    """Read a network from a model file. The caller wraps errors."""
     header_size, header, document = _read_header(file)
     sha256 = document.pop("sha256")
 
@@ -187,20 +187,20 @@ def _deserialize(cls: type[Any], file: BinaryIO) -> Any:
         setattr(clf, name, _check_number(name, document["numbers"].get(name), *limits))
     clf.image_shape_ = _check_image_shape(document["image_shape"], clf.n_features_in_)
     stored = document["architecture"]
-    # Each layer has a kernel and a bias. Compute no shapes of layers that have none.
+    # Each layer has a kernel and a bias. This limits the layers whose shapes are computed.
     _require(2 * len(stored["filters"]) <= len(header), "it has more convolutions than tensors.")
     architecture = _build_architecture(stored, clf.image_shape_)
     clf._architecture = asdict(architecture)
-    clf.classes_ = labels = _decode_labels(document["classes"], architecture.n_classes)
+    clf.classes_ = labels = labels_from_json(document["classes"], architecture.n_classes)
     _require((labels[1:] > labels[:-1]).all(), "its labels are not sorted, or not all different.")
     if document["feature_names"] is not None:
-        clf.feature_names_in_ = _decode_labels(document["feature_names"], clf.n_features_in_)
+        clf.feature_names_in_ = labels_from_json(document["feature_names"], clf.n_features_in_)
         _require(clf.feature_names_in_.dtype == object, "its feature names are not strings.")
     if (iterations := document["iterations"]) is not None:
         _check_number("iterations", iterations, int, 1, _LARGEST_INT)
 
-    # All this determines which tensors the file must hold, and so how long it is.
-    dtype = architecture.dtype.replace("float", "F")  # as safetensors calls it
+    # This determines which tensors the file must have, and its size.
+    dtype = architecture.dtype.replace("float", "F")  # safetensors' name
     layers = [(dtype, list(shape)) for shape in architecture.parameter_shapes]
     groups = ("weights", *(_MOMENTS if iterations is not None else ()))
     shape = header["history/loss"]["shape"]
@@ -224,7 +224,7 @@ def _deserialize(cls: type[Any], file: BinaryIO) -> Any:
 
 
 def _read_header(file: BinaryIO) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    """Read the number of bytes before the tensors, their descriptions, and our own document."""
+    """Read the size of the header, the descriptions of the tensors, and our JSON document."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     length = int.from_bytes(file.read(8), "little")
@@ -249,7 +249,7 @@ def _read_header(file: BinaryIO) -> tuple[int, dict[str, Any], dict[str, Any]]:
 def _read_tensors(
     file: BinaryIO, header_size: int, header: dict[str, Any], expected: dict[str, _Description]
 ) -> dict[str, AnyArray]:
-    """Read the tensors, if the header lists those expected and no others."""
+    """Read the tensors. Raise an error if they are not exactly the expected ones."""
     found = {name: (entry["dtype"], entry["shape"]) for name, entry in header.items()}
     for name in sorted(found.keys() | expected.keys()):
         ours, theirs = expected.get(name, "no such tensor"), found.get(name, "missing")
@@ -260,7 +260,7 @@ def _read_tensors(
     file.seek(0)
     tensors = safetensors.numpy.load(file.read(size))
     for name, tensor in tensors.items():
-        # In the history NaN stands for what was not measured, and a loss may be infinite.
+        # In the history NaN means that nothing was measured, and a loss may be infinite.
         is_right = name.startswith("history/") or np.isfinite(tensor).all()
         _require(is_right, f"{name} holds values that are not finite.")
     return tensors
@@ -268,21 +268,21 @@ def _read_tensors(
 
 def _build_estimator(cls: type[Any], document: Mapping[str, Any]) -> Any:
     parameters, name, stored = document["parameters"], cls.__name__, document["class"]
-    # What a subclass does in another way, its base class would do wrong without a word.
+    # A base class might silently misinterpret what a subclass saved.
     _require(
         stored in {base.__name__ for base in cls.__mro__},
         f"it holds a {stored}: load it by {stored}.load, not by {name}.load.",
     )
     unknown = ", ".join(sorted(parameters.keys() - cls._get_param_names()))
     _require(not unknown, f"it holds a {stored}, but {name} has no parameter {unknown}.")
-    clf = cls(**{name: _decode(value) for name, value in parameters.items()})
-    with _in_words():
+    clf = cls(**{name: parameter_from_json(value) for name, value in parameters.items()})
+    with _keep_message():
         clf._validate_params()
     return clf
 
 
 def _check_number(name: str, value: Any, kind: type, least: Any, largest: Any) -> Any:
-    # True is an integer as well, and NaN lies in no range.
+    # This rejects True, which is an int, and NaN, which is in no range.
     is_right = type(value) is kind and least <= value <= largest
     _require(is_right, f"{name} is {value!r}: expected {kind.__name__} from {least} to {largest}.")
     return value
@@ -291,7 +291,7 @@ def _check_number(name: str, value: Any, kind: type, least: Any, largest: Any) -
 def _check_image_shape(stored: Any, n_features: int) -> ImageShape:
     _require(len(stored) == 2, f"image_shape is {stored}: expected rows and columns.")
     rows, columns = (_check_number("image_shape", n, int, 1, _LARGEST_INT) for n in stored)
-    side = math.isqrt(n_features - 1) + 1  # of the smallest square that holds them
+    side = math.isqrt(n_features - 1) + 1  # of the smallest square that holds the features
     is_right = rows * columns == n_features or rows == columns == side
     _require(is_right, f"images of {rows} x {columns} do not have {n_features} features.")
     return rows, columns
@@ -302,68 +302,7 @@ def _build_architecture(stored: Mapping[str, Any], image_shape: ImageShape) -> A
         _check_number(name, stored[name], int, least, _LARGEST_INT)
     dtype = stored["dtype"]
     _require(dtype in ("float32", "float64"), f"its weights are of dtype {dtype!r}.")
-    # The shape of the padded images follows from the rest.
+    # The shape after padding follows from the other fields.
     layers = {name: value for name, value in stored.items() if name != "image_shape"}
-    with _in_words():
+    with _keep_message():
         return Architecture.for_images(image_shape, **layers)
-
-
-def _encode_labels(labels: AnyArray) -> dict[str, Any]:
-    """Turn labels or names into JSON."""
-    dtype = labels.dtype
-    values = labels.astype(np.int64).tolist() if dtype.kind in "mM" else labels.tolist()
-    is_plain = dtype.kind != "O" or all(isinstance(label, str) for label in values)
-    _require(
-        is_plain and _LABEL_DTYPE.fullmatch(dtype.str) is not None,
-        f"a model file cannot hold labels of dtype {dtype}, such as {values[0]!r}.",
-    )
-    return {"dtype": dtype.str, "values": values}
-
-
-def _decode_labels(stored: Mapping[str, Any], n: int) -> AnyArray:
-    """Turn JSON into `n` labels or names."""
-    name, values = stored["dtype"], stored["values"]
-    problem = (
-        f"it holds {len(values):,} labels or names of dtype {name!r}: expected {n:,} of a plain "
-        f"dtype that take at most {_MAX_LABEL_BYTES:,} bytes."
-    )
-    _require(_LABEL_DTYPE.fullmatch(name) is not None and len(values) == n, problem)
-    dtype = np.dtype(name)
-    _require(n * dtype.itemsize <= _MAX_LABEL_BYTES, problem)
-    labels = np.array(values, np.int64 if dtype.kind in "mM" else dtype).astype(dtype)
-    _require(labels.shape == (n,) and _encode_labels(labels) == stored, problem)
-    return labels
-
-
-def _encode(name: str, value: Any) -> Any:
-    """Turn a parameter into JSON. A tuple or a dictionary becomes an object of one key."""
-    if isinstance(value, np.random.RandomState):
-        return None  # fits after loading draw anew, as they would after any other fit
-    if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
-    if isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    match value:
-        case None | str() | int():
-            return value
-        case float() if math.isfinite(value):
-            return value
-        case list():
-            return [_encode(name, item) for item in value]
-        case tuple():
-            return {"tuple": _encode(name, list(value))}
-        case dict():
-            return {"dict": _encode(name, [list(value), list(value.values())])}
-    raise _RefusedError(f"{name}={value!r} is not a plain, finite value: replace it by set_params.")
-
-
-def _decode(value: Any) -> Any:
-    """Turn JSON into a parameter."""
-    match value:
-        case list():
-            return [_decode(item) for item in value]
-        case {"tuple": [*items]}:
-            return tuple(_decode(items))
-        case {"dict": [[*keys], [*values]]}:
-            return dict(zip(_decode(keys), _decode(values), strict=True))
-    return value

@@ -1,40 +1,43 @@
-"""Rows, labels and weights as the user gives them become checked arrays."""
+"""Checks the data that users give to a FashionCNN, and prepares them for training."""
 
-from collections.abc import Mapping
-from numbers import Real
-from typing import Any, Literal, NamedTuple
+from numbers import Integral
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
-from sklearn.utils import column_or_1d, compute_class_weight
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skfashion._classifier import images
+from skfashion._classifier.labels import check_classes, compute_class_weights, encode_labels
 from skfashion._network.architecture import Architecture
 from skfashion._training.data import TrainingData
+from skfashion._utils.cache_directory import resolve_memory
 from skfashion._utils.label_checks import abbreviate, check_labels
 from skfashion._utils.types import AnyArray, FloatArray
 
-# A share of the largest weight that counts as zero: what is less, nothing can be divided by.
+# Weights below this share of the largest weight count as zero. Dividing by smaller ones overflows.
 _NEGLIGIBLE = 1e-290
 
 
 class Rows(NamedTuple):
-    """Checked rows: some of those that the user gave, whose pixels are not copied.
+    """Checked rows with a positive weight. They refer to the user's pixels without copying them.
 
     Parameters
     ----------
     X : ndarray of shape (n_given, features)
-        Pixels of all rows that were given.
+        Pixels of all rows that the user gave.
     positions : ndarray of int of shape (n,)
-        Of these rows in X.
+        Positions of these rows in X.
     lowest, highest : ndarray of shape (n,)
-        Pixel of each row.
+        Smallest and largest pixel of each row.
     labels : ndarray of int32 of shape (n,)
-        Encoded: positions among the classes.
+        Encoded labels.
     weights : ndarray of float64 of shape (n,)
+        The largest is 1.
     """
 
     X: AnyArray
@@ -45,12 +48,15 @@ class Rows(NamedTuple):
     weights: FloatArray
 
     @classmethod
-    def of(cls, X: AnyArray, labels: NDArray[np.int32], weights: FloatArray) -> "Rows":
-        """Make the rows of all pixels in X."""
-        return cls(X, np.arange(len(X)), X.min(axis=1), X.max(axis=1), labels, weights)
+    def from_arrays(
+        cls, X: AnyArray, labels: NDArray[np.int32], sample_weight: FloatArray
+    ) -> "Rows":
+        """Make Rows of all rows in X that have a positive weight."""
+        rows = cls(X, np.arange(len(X)), X.min(axis=1), X.max(axis=1), labels, sample_weight)
+        return rows.with_weights(sample_weight)
 
     def take(self, which: AnyArray) -> "Rows":
-        """Return some of the rows, by a mask or by positions."""
+        """Return the rows that a mask or positions select."""
         return Rows(
             self.X,
             self.positions[which],
@@ -60,9 +66,62 @@ class Rows(NamedTuple):
             self.weights[which],
         )
 
+    def with_weights(self, weights: FloatArray) -> "Rows":
+        """Replace the weights, and drop the rows of zero weight.
+
+        Dropped rows do not count as members of a batch. The largest weight becomes 1: only the
+        ratios of weights matter, and products of weights up to 1 do not overflow.
+
+        Raises
+        ------
+        ValueError
+            If no row is left.
+        """
+        largest = weights.max()
+        if not largest > 0:
+            raise ValueError(
+                "No row has a positive weight: sample_weight or class_weight are all 0."
+            )
+        rows = self._replace(weights=weights / largest)
+        kept = rows.weights > _NEGLIGIBLE
+        return rows if kept.all() else rows.take(kept)
+
+
+def check_memory(clf: Any) -> Path | None:
+    """Return the directory where `fit` stores epochs, or None if it stores none.
+
+    Raises
+    ------
+    ValueError
+        If `memory` is not a directory, or is used without an integer `random_state`.
+    """
+    directory = resolve_memory(clf.memory)
+    if directory is None or clf.warm_start:
+        return None
+    if not isinstance(clf.random_state, Integral):
+        raise ValueError(
+            f"memory={clf.memory!r} needs an integer random_state, by which a training is "
+            f"found again, but random_state is {clf.random_state!r}."
+        )
+    return directory
+
+
+def check_partial_fit_parameters(clf: Any) -> None:
+    """Raise a ValueError for parameters that need all rows at once."""
+    for name, is_used in (
+        ("early_stopping", clf.early_stopping),
+        ("validation_fraction", clf.validation_fraction > 0),
+        ("class_weight", clf.class_weight == "balanced"),
+    ):
+        if is_used:
+            raise ValueError(
+                f"partial_fit does not work with {name}={getattr(clf, name)!r}, which needs all "
+                "rows at once. Use fit, or set it back to its default."
+            )
+
 
 def check_images(clf: Any, X: Any, name: str = "X") -> AnyArray:
-    """Check images to predict, and return them as rows of features.
+    """Check images for prediction, and return them as rows of features.
 
     Parameters
     ----------
@@ -75,7 +134,7 @@ def check_images(clf: Any, X: Any, name: str = "X") -> AnyArray:
     Raises
     ------
     ValueError
-        If they are not like those of `fit`.
+        If they differ in size or feature names from the training images.
     TypeError
         If X is sparse.
     """
@@ -96,29 +155,36 @@ def check_images(clf: Any, X: Any, name: str = "X") -> AnyArray:
 
 
 def check_rows(
-    clf: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool, min_samples: int = 1
-) -> tuple[AnyArray, AnyArray, FloatArray]:
-    """Check rows to train on.
+    clf: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    *,
+    classes: AnyArray | None,
+    reset: bool,
+    min_samples: int = 1,
+) -> Rows:
+    """Check training rows, and encode their labels.
 
     Parameters
     ----------
     clf : FashionCNN
-        Is given `n_features_in_`, `feature_names_in_` and `image_shape_` if `reset` is true;
-        otherwise the rows must agree with them.
+        Its `classes_` are set and, if `reset` is true, `n_features_in_`, `feature_names_in_` and
+        `image_shape_`. Otherwise the rows must agree with these.
     X, y, sample_weight : array-like
+    classes : ndarray or None
+        The sorted labels that y may have. If None, those that it has.
     reset : bool
     min_samples : int, default=1
 
     Returns
     -------
-    X : ndarray of shape (n, features)
-    y : ndarray of shape (n,)
-    weights : ndarray of float64 of shape (n,)
+    Rows
 
     Raises
     ------
     ValueError
-        If they cannot be trained on.
+        If the network cannot be trained on them.
     TypeError
         If X is sparse.
     """
@@ -136,171 +202,114 @@ def check_rows(
         shape = images.choose_image_shape(clf.image_shape, layout, X.shape[1])
         images.check_layout(clf.image_shape_, shape)
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    return X, y, weights
+    clf.classes_ = np.unique(y) if classes is None else classes
+    check_classes(clf.classes_)
+    return Rows.from_arrays(X, encode_labels(y, clf.classes_, "y"), weights)
 
 
-def encode_labels(y: AnyArray, classes: AnyArray, name: str) -> NDArray[np.int32]:
-    """Encode labels as their positions among the classes.
-
-    Raises
-    ------
-    ValueError
-        If there is a label that is no class, naming the parameter `name`.
-    """
-    # A dict compares labels as Python does: no 1 becomes a "1" on the way, as NumPy would have it.
-    positions = {label: position for position, label in enumerate(classes.tolist())}
-    codes = [positions.get(label, -1) for label in y.tolist()]
-    if -1 in codes:
-        unseen = sorted({repr(label) for label in y.tolist() if label not in positions})
-        raise ValueError(
-            f"{name} holds labels that are not among the classes {abbreviate(classes.tolist())}: "
-            f"{', '.join(unseen[:10])}."
-        )
-    return np.array(codes, dtype=np.int32)
-
-
-def encode_rows(X: AnyArray, y: AnyArray, weights: FloatArray, classes: AnyArray) -> Rows:
-    """Encode the labels of checked rows, and drop the rows of zero weight."""
-    return drop_zero_weights(Rows.of(X, encode_labels(y, classes, "y"), weights))
-
-
-def drop_zero_weights(rows: Rows) -> Rows:
-    """Keep the rows of positive weight, and scale the largest weight to 1.
-
-    The others must not count, not even as members of a batch. Only the ratios of weights matter,
-    and weights of 1 at the most stay in range whatever they are multiplied with.
-
-    Raises
-    ------
-    ValueError
-        If no row is left.
-    """
-    largest = rows.weights.max()
-    if not largest > 0:
-        raise ValueError("No row has a positive weight: sample_weight or class_weight are all 0.")
-    rows = rows._replace(weights=rows.weights / largest)
-    kept = rows.weights > _NEGLIGIBLE
-    return rows if kept.all() else rows.take(kept)
-
-
-def weigh_classes(
-    rows: Rows, class_weight: Mapping[Any, float] | Literal["balanced"] | None, classes: AnyArray
-) -> Rows:
-    """Multiply class weights into the weights of rows.
-
-    Raises
-    ------
-    ValueError
-        If a weight is negative or no finite number; or a dict names what is not among `classes`,
-        and not all of them.
-    """
-    if class_weight is None:
-        return rows
-    if class_weight == "balanced":
-        # A class without rows would have an infinite weight.
-        present = np.unique(rows.labels)
-        factors: FloatArray = np.ones(len(classes))
-        factors[present] = compute_class_weight(
-            "balanced", classes=present, y=rows.labels, sample_weight=rows.weights
-        )
-    else:
-        factors = _class_factors(class_weight, classes.tolist())
-    factors /= factors[rows.labels].max() or 1
-    return drop_zero_weights(rows._replace(weights=rows.weights * factors[rows.labels]))
-
-
-def _class_factors(class_weight: Mapping[Any, Any], labels: list[Any]) -> FloatArray:
-    known = set(labels)
-    absent = [label for label in class_weight if label not in known]
-    unnamed = [label for label in labels if label not in class_weight]
-    # As scikit-learn's compute_class_weight: a fold may lack a class, but where there is also one
-    # without a weight, the name is more likely misspelt.
-    if absent and unnamed:
-        raise ValueError(
-            f"class_weight names {', '.join(map(repr, absent[:10]))}, which is not among the "
-            f"classes {abbreviate(labels)}, and gives no weight to {abbreviate(unnamed)}. Is a "
-            "label misspelt? Where some rows lack a class, name all classes."
-        )
-    for label, weight in class_weight.items():
-        if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
-            raise ValueError(
-                f"class_weight={class_weight!r}: expected a finite number of 0 or more for each "
-                f"class, but class {label!r} has {weight!r}."
-            )
-    return np.array([class_weight.get(label, 1) for label in labels], dtype=float)
-
-
-def require_two_classes(rows: Rows) -> None:
-    """Refuse to learn where there is nothing to tell apart."""
-    if len(np.unique(rows.labels)) < 2:
-        raise ValueError(
-            "The rows of positive sample_weight and class_weight are of one class only: "
-            "FashionCNN needs at least 2 classes."
-        )
-
-
-def split_rows(
-    rows: Rows, validation_fraction: float, seed: int, classes: AnyArray
-) -> tuple[Rows, Rows]:
-    """Set rows aside for validation, stratified by class.
-
-    Parameters
-    ----------
-    rows : Rows
-    validation_fraction : float
-    seed : int
-    classes : ndarray of shape (n_classes,)
-        The labels, for messages.
-
-    Returns
-    -------
-    training, validation : Rows
-
-    Raises
-    ------
-    ValueError
-        If not each class has a row on either side.
-    """
-    try:
-        training, validation = train_test_split(
-            np.arange(len(rows.labels)),
-            test_size=float(validation_fraction),
-            stratify=rows.labels,
-            random_state=seed,
-        )
-    except ValueError as error:
-        single = classes[np.bincount(rows.labels, minlength=len(classes)) == 1].tolist()
-        # scikit-learn would name the encoded labels.
-        reason = f"only one row has the label {abbreviate(single)[1:-1]}" if single else error
-        raise ValueError(
-            f"validation_fraction={validation_fraction!r} of {len(rows.labels)} rows cannot be set "
-            f"aside so that each class is on either side ({reason}). Give more rows, another "
-            "fraction, or X_val and y_val."
-        ) from error
-    return rows.take(training), rows.take(validation)
-
-
-def check_validation_rows(clf: Any, X_val: Any, y_val: Any, sample_weight_val: Any) -> Rows:
-    """Check the validation rows that the user gives to `fit`.
+def prepare_data(
+    clf: Any,
+    architecture: Architecture,
+    rows: Rows,
+    X_val: Any = None,
+    y_val: Any = None,
+    sample_weight_val: Any = None,
+    *,
+    min_classes: int = 1,
+) -> TrainingData:
+    """Choose the validation rows, weigh the classes, and scale the pixels.
 
     Parameters
     ----------
     clf : FashionCNN
-        With `classes_` and the attributes that `check_rows` sets.
-    X_val, y_val : array-like
-    sample_weight_val : array-like or None
+        With the attributes that `check_rows` sets. In a new training its `pixel_max_` and related
+        attributes are set.
+    architecture : Architecture
+    rows : Rows
+        Rows to train on, before some are set aside for validation.
+    X_val, y_val, sample_weight_val : array-like or None
+        Validation rows that the user gives to `fit`.
+    min_classes : int, default=1
+        How many classes the training rows must have.
 
     Returns
     -------
-    Rows
+    TrainingData
 
     Raises
     ------
     ValueError
-        If one is missing, or they suit neither the training rows nor each other.
+        If there are no such validation rows, too few classes, or a pixel is too large for `dtype`.
     TypeError
         If X_val is sparse.
     """
+    validation: Rows | None = None
+    if any(part is not None for part in (X_val, y_val, sample_weight_val)):
+        validation = _check_validation_rows(clf, X_val, y_val, sample_weight_val)
+    elif clf.validation_fraction > 0:
+        rows, validation = _split_rows(clf, rows)
+    elif clf.early_stopping:
+        raise ValueError(
+            "early_stopping=True needs validation rows: give X_val and y_val to fit, or set "
+            "validation_fraction above 0."
+        )
+    if clf.class_weight is not None:
+        weights = compute_class_weights(clf.class_weight, clf.classes_, rows.labels, rows.weights)
+        weights /= weights[rows.labels].max() or 1
+        rows = rows.with_weights(rows.weights * weights[rows.labels])
+    if len(np.unique(rows.labels)) < min_classes:
+        raise ValueError(
+            "The rows of positive sample_weight and class_weight are of one class only: "
+            f"FashionCNN needs at least {min_classes} classes."
+        )
+    if clf.n_iter_ == 0:
+        clf._signed = bool(rows.lowest.min() < 0)
+        clf.pixel_max_, clf._typical_max = images.measure_scale(rows.lowest, rows.highest)
+    # The network takes both in one dtype: bytes only if both are bytes. The bits are equal.
+    keep_bytes = validation is None or validation.X.dtype == rows.X.dtype
+
+    def scale(part: Rows, name: str, validation: TrainingData | None = None) -> TrainingData:
+        pixels = images.prepare(
+            part.X,
+            clf.image_shape_,
+            architecture.image_shape,
+            clf.pixel_max_,
+            architecture.dtype,
+            positions=part.positions,
+            keep_bytes=keep_bytes,
+            name=name,
+        )
+        images.warn_if_scale_differs(part.lowest, part.highest, clf._typical_max, name=name)
+        with np.errstate(under="ignore"):  # weights far below the mean become 0 in `dtype`
+            weights = (part.weights / part.weights.mean()).astype(architecture.dtype)
+        return TrainingData(pixels, part.labels, weights, validation)
+
+    return scale(rows, "X", validation and scale(validation, "X_val"))
+
+
+def _split_rows(clf: Any, rows: Rows) -> tuple[Rows, Rows]:
+    """Split into training and validation rows, stratified by class."""
+    try:
+        training, validation = train_test_split(
+            np.arange(len(rows.labels)),
+            test_size=float(clf.validation_fraction),
+            stratify=rows.labels,
+            random_state=clf._seed,
+        )
+    except ValueError as error:
+        n_rows = np.bincount(rows.labels, minlength=len(clf.classes_))
+        single = clf.classes_[n_rows == 1].tolist()
+        # scikit-learn's message would have the encoded labels.
+        reason = f"only one row has the label {abbreviate(single)[1:-1]}" if single else error
+        raise ValueError(
+            f"validation_fraction={clf.validation_fraction!r} of {len(rows.labels)} rows cannot "
+            f"be set aside so that each class is on either side ({reason}). Give more rows, "
+            "another fraction, or X_val and y_val."
+        ) from error
+    return rows.take(training), rows.take(validation)
+
+
+def _check_validation_rows(clf: Any, X_val: Any, y_val: Any, sample_weight_val: Any) -> Rows:
     if X_val is None or y_val is None:
         parts = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
         given = " and ".join(name for name, part in parts.items() if part is not None)
@@ -325,51 +334,4 @@ def check_validation_rows(clf: Any, X_val: Any, y_val: Any, sample_weight_val: A
         )
     except ValueError as error:
         raise ValueError(f"sample_weight_val does not suit X_val. {error}") from error
-    return drop_zero_weights(Rows.of(X_val, encode_labels(y_val, clf.classes_, "y_val"), weights))
-
-
-def prepare_data(
-    clf: Any, architecture: Architecture, rows: Rows, validation: Rows | None
-) -> TrainingData:
-    """Turn checked rows into what the network trains on.
-
-    Parameters
-    ----------
-    clf : FashionCNN
-        With `image_shape_` and `pixel_max_`.
-    architecture : Architecture
-    rows : Rows
-        To train on.
-    validation : Rows or None
-
-    Returns
-    -------
-    TrainingData
-
-    Raises
-    ------
-    ValueError
-        If a pixel is too large for `dtype`.
-    """
-    # A network takes both in one dtype. The bits are equal either way.
-    keep_bytes = validation is None or validation.X.dtype == rows.X.dtype
-
-    def prepare(part: Rows, name: str, **validation: TrainingData) -> TrainingData:
-        pixels = images.prepare(
-            part.X,
-            clf.image_shape_,
-            architecture.image_shape,
-            clf.pixel_max_,
-            architecture.dtype,
-            positions=part.positions,
-            keep_bytes=keep_bytes,
-            name=name,
-        )
-        images.warn_if_scale_differs(part.lowest, part.highest, clf._typical_max, name=name)
-        with np.errstate(under="ignore"):  # what is too small beside the others is 0 in `dtype`
-            weights = (part.weights / part.weights.mean()).astype(architecture.dtype)
-        return TrainingData(pixels, part.labels, weights, **validation)
-
-    if validation is None:
-        return prepare(rows, "X")
-    return prepare(rows, "X", validation=prepare(validation, "X_val"))
+    return Rows.from_arrays(X_val, encode_labels(y_val, clf.classes_, "y_val"), weights)

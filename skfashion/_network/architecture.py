@@ -13,7 +13,7 @@ import numpy as np
 
 from skfashion._utils.types import FloatArray, FloatName, ImageShape
 
-# Of weights: eleven times those of version 1.
+# States with larger weights are copied only if necessary. Those of version 1 take 9 MB.
 _LARGE_BYTES = 100e6
 
 # Images that are too small for the network are zero-padded. Five convolutions with strides=2 and
@@ -25,10 +25,11 @@ _MAX_PADDED_PIXELS = 128 * 128
 _MAX_PARAMETERS = 10**9
 
 # Limit for the largest feature map of a prediction batch, in bytes. 10,000 images of version 1 then
-# take 1.5 s; in batches of 1,000 they take 2.1 s.
+# take 1.5 s. In batches of 1,000 they take 2.1 s.
 _MAX_FEATURE_MAP_BYTES = 16e6
 
-# Scaled pixels may take a third of that: more, of a tiny network, would soon be more than all rows.
+# The pixels of a prediction batch may take a third of that limit. Otherwise the batches of a tiny
+# network would take more memory than the data.
 _PIXELS_PER_FEATURE = 3
 
 
@@ -116,14 +117,14 @@ class Architecture:
             would exceed 128 x 128 pixels, or if the network would have more than 10**9
             parameters.
         """
-        # An array without a dimension cannot be iterated over.
+        # A 0-dimensional array cannot be iterated over.
         counts = tuple(filters) if getattr(filters, "ndim", 1) else ()
         if not counts or not all(map(_is_count, counts)):
             raise ValueError(
                 f"filters={filters!r}: expected a non-empty sequence of positive integers, one for "
                 "each convolution."
             )
-        # A product of NumPy's small integers would overflow.
+        # Products of NumPy's small integers would overflow.
         kernel_size, strides, dense_units = int(kernel_size), int(strides), int(dense_units)
         limit = max(_MAX_PADDED_PIXELS, *image_shape)
         side = smallest_side(len(counts), kernel_size, strides, limit=limit)
@@ -259,48 +260,44 @@ class TrainingState:
         second moments. They are None if only the weights are known; training cannot continue then.
     iterations : int
         Number of training steps. None if only the weights are known.
-    lent : bool, default=False
-        Whether the arrays are a network's own memory. The next epoch would have to copy them.
+    is_view : bool, default=False
+        Whether the arrays are the memory of a network. See `Network.get_state`.
     """
 
     weights: list[FloatArray]
     momentums: list[FloatArray] | None
     velocities: list[FloatArray] | None
     iterations: int | None
-    lent: bool = False
+    is_view: bool = False
 
     @classmethod
     def initial(cls, architecture: Architecture, seed: int | Sequence[int]) -> Self:
         """Return the state before the first epoch."""
         weights = architecture.initial_weights(seed)
-        # A single zero in the shape of many.
+        # One zero in memory, broadcast to the shape of the weights.
         zeros = [np.broadcast_to(np.zeros((), w.dtype), w.shape) for w in weights]
         return cls(weights, zeros, zeros, iterations=0)
 
+    @classmethod
+    def from_arrays(
+        cls, arrays: list[FloatArray], iterations: int | None, *, is_view: bool = False
+    ) -> Self:
+        """Make a state from the list that `arrays` returns."""
+        n = len(arrays) // 3
+        return cls(arrays[:n], arrays[n : 2 * n], arrays[2 * n :], iterations, is_view)
+
+    @property
+    def arrays(self) -> list[FloatArray]:
+        """All weights, then all momentums, then all velocities, which must be known."""
+        assert self.momentums is not None
+        assert self.velocities is not None
+        return [*self.weights, *self.momentums, *self.velocities]
+
     @property
     def is_large(self) -> bool:
-        """Whether there should not be more copies than must be."""
+        """Whether a copy would raise the peak of memory noticeably."""
         return sum(weight.nbytes for weight in self.weights) > _LARGE_BYTES
 
-    def copy(self, into: "TrainingState | None" = None) -> "TrainingState":
-        """Copy all arrays, into those of another state if there is one."""
-
-        def copy(
-            arrays: list[FloatArray] | None, others: list[FloatArray] | None
-        ) -> list[FloatArray] | None:
-            if arrays is None:
-                return None
-            others = others or [np.empty(array.shape, array.dtype) for array in arrays]
-            for other, array in zip(others, arrays, strict=True):
-                np.copyto(other, array)
-            return others
-
-        into = into or TrainingState([], None, None, None)
-        weights = copy(self.weights, into.weights)
-        assert weights is not None
-        return TrainingState(
-            weights,
-            copy(self.momentums, into.momentums),
-            copy(self.velocities, into.velocities),
-            self.iterations,
-        )
+    def copy(self) -> Self:
+        """Copy all arrays."""
+        return self.from_arrays([array.copy() for array in self.arrays], self.iterations)

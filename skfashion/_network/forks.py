@@ -6,17 +6,12 @@ as well, if another thread was multiplying; that is not detected.
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-# Importing any of these modules starts TensorFlow. If a thread was importing one when the process
-# forked, that import never ends in the child, and the child would wait for it forever.
-_MODULES_STARTING_TENSORFLOW = (
-    "skfashion._training.loop",
-    "skfashion._network.keras_layers",
-    "skfashion._network.tensorflow",
-)
-
 _forked_from_tensorflow = False
+_is_importing = False  # see `importing_tensorflow`
 
 
 def register_fork_check() -> None:
@@ -37,16 +32,19 @@ def was_forked_from_tensorflow() -> bool:
     return _forked_from_tensorflow
 
 
-def check_not_forked() -> None:
-    """Raise an error if TensorFlow would hang in this process.
+@contextmanager
+def importing_tensorflow() -> Iterator[None]:
+    """Import within this context all modules of skfashion that import TensorFlow.
 
-    Call this before importing TensorFlow.
+    If a thread is importing one of them when the process forks, that import never ends in the
+    child, which would wait for it forever. So the child is marked.
 
     Raises
     ------
     RuntimeError
-        If `was_forked_from_tensorflow` returns True.
+        If `was_forked_from_tensorflow` returns True: TensorFlow would hang in this process.
     """
+    global _is_importing
     if _forked_from_tensorflow:
         raise RuntimeError(
             "This process was forked from one that had started TensorFlow, whose threads do not "
@@ -54,6 +52,11 @@ def check_not_forked() -> None:
             "backend='loky' (the default), 'dask' or 'threading' instead of 'multiprocessing'. For "
             "your own processes use the start method 'spawn' or 'forkserver' instead of 'fork'."
         )
+    _is_importing = True
+    try:
+        yield
+    finally:
+        _is_importing = False  # from now on `sys.modules` says so, unless the import failed
 
 
 def _check_parent() -> None:
@@ -61,7 +64,8 @@ def _check_parent() -> None:
     global _forked_from_tensorflow
     _forked_from_tensorflow = (
         _forked_from_tensorflow
-        or any(name in sys.modules for name in _MODULES_STARTING_TENSORFLOW)
+        or _is_importing
+        or "skfashion._network.tensorflow" in sys.modules
         or _tensorflow_is_started(if_unknown=True)  # an error is better than a process that hangs
     )
 

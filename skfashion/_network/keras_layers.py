@@ -1,4 +1,4 @@
-"""The layers of the network in Keras, a plain model of them, and compiled functions."""
+"""The Keras layers of the network, a plain Keras model made of them, and compiled functions."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +17,10 @@ Program: TypeAlias = Callable[..., Any]  # a compiled function
 
 @contextmanager
 def keep_name_counters() -> Iterator[None]:
-    """Leave this thread's counters of Keras as they were: by them it names the user's models.
+    """Restore Keras' name counters of this thread, which number the user's models and layers.
 
-    A model that is built counts them up, whatever names it is given, and Keras has no public way
-    to set them back.
+    Building a model advances them even if all its parts have names. Keras has no public way to
+    reset them.
     """
     from keras.src.backend.common import global_state
 
@@ -33,20 +33,20 @@ def keep_name_counters() -> Iterator[None]:
         counters.update(before)
 
 
-# Keras saves a layer and an optimizer under the names of their classes: under those of Keras' own,
-# which they stand for, they load without skfashion.
+# Keras saves layers and optimizers under the names of their modules and classes. `Dropout` and
+# `Adam` have the names of the Keras classes that they replace, so they load without skfashion.
 
 
 class Dropout(keras.layers.Dropout):
-    """Keras' Dropout with 16 random bits for each activation instead of the 32 of a float.
+    """Keras' Dropout with 16 random bits per activation instead of the 32 of a float.
 
-    They take a quarter off a training step of version 2. The rate is rounded to 1/65536. Rate
-    and seed are variables, so that networks that differ in them share one compiled program.
+    This saves a quarter of a training step of version 2. The rate is rounded to 1/65536. Rate and
+    seed are variables, so that networks that differ in them share one compiled program.
 
     Parameters
     ----------
     rate : float
-        Share of the inputs that is set to zero in training, in [0, 1).
+        Share of the inputs that are set to zero in training, in [0, 1).
     **kwargs
         Further arguments of `keras.layers.Dropout`.
     """
@@ -55,29 +55,29 @@ class Dropout(keras.layers.Dropout):
 
     def __init__(self, rate: float, **kwargs: Any) -> None:
         super().__init__(rate, **kwargs)
-        # Plain variables: Keras would count its own among the weights of the model. int64,
-        # because TensorFlow keeps int32 variables on the host even where there is a GPU.
+        # TensorFlow's variables, because Keras would count its own as weights of the model. int64,
+        # because TensorFlow keeps int32 variables on the host even if there is a GPU.
         with tf.init_scope():
             self._threshold = tf.Variable(_to_threshold(rate), dtype=tf.int64, trainable=False)
             self._seed = tf.Variable([0, 0], dtype=tf.int64, trainable=False)
 
     @property
     def rate(self) -> float:
-        """Share that is dropped. It may be set when the layer is compiled already."""
+        """Share of the inputs that are dropped. It can be set after compilation."""
         return self._rate
 
     @rate.setter
     def rate(self, rate: float) -> None:
         self._rate = rate
-        if hasattr(self, "_threshold"):  # not while Keras initialises the layer
+        if hasattr(self, "_threshold"):  # Keras' own __init__ sets the rate first
             self._threshold.assign(_to_threshold(rate))
 
     def set_seed(self, seed: int) -> None:
-        """Decide all masks that are drawn from now on."""
+        """Set the seed of all masks that are drawn from now on."""
         self._seed.assign([seed, 0])
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Drop inputs in training, and scale up those that are kept."""
+        """In training, drop inputs and scale up the others."""
         if not training:
             return inputs
         size = tf.size(inputs)
@@ -86,26 +86,26 @@ class Dropout(keras.layers.Dropout):
         )
         halves = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:size], tf.shape(inputs))
         kept = tf.cast(halves >= tf.cast(self._threshold, tf.uint16), inputs.dtype)
-        # A product: the gradient of `tf.where` would cost 6 % of a step of version 2.
+        # Not `tf.where`, whose gradient would take 6 % of a step of version 2.
         return inputs * (kept * tf.cast(65536 / (65536 - self._threshold), inputs.dtype))
 
 
 def _to_threshold(rate: float) -> int:
-    """Below it lie the random numbers of 16 bits whose inputs are dropped."""
+    """Return the threshold: inputs whose 16-bit random number is below it are dropped."""
     return min(round(rate * 65536), 65535)
 
 
 class Adam(keras.optimizers.Adam):
-    """Keras' Adam, updating each array of weights by one operation of TensorFlow.
+    """Keras' Adam, with one TensorFlow operation per weight array.
 
-    That takes 8 % off a training step of version 1. The learning rate has the precision of the
-    network, where Keras would take the user's global `floatx`.
+    This saves 8 % of a training step of version 1. The learning rate has the dtype of the network
+    instead of the user's global `floatx`.
 
     Parameters
     ----------
     learning_rate : float
     dtype : {"float32", "float64"} or None, default=None
-        Of the learning rate. None is the user's `floatx`, as in Keras.
+        Dtype of the learning rate. If None, the user's `floatx`, as in Keras.
     **kwargs
         Further arguments of `keras.optimizers.Adam`.
     """
@@ -125,8 +125,8 @@ class Adam(keras.optimizers.Adam):
     ) -> None:
         """Update all variables.
 
-        Keras' way by `tf.distribute` keeps every graph that it was traced in until the process
-        ends, and with it the weights and the optimizer.
+        Keras would do this through `tf.distribute`, which keeps every graph that was traced, and
+        its weights and optimizer, until the process ends.
         """
         for gradient, variable in zip(grads, trainable_variables, strict=True):
             self.update_step(gradient, getattr(variable, "value", variable), learning_rate)
@@ -158,22 +158,22 @@ def build_layers(
     dropout: float,
     dropout_layer: type[keras.layers.Dropout],
 ) -> list[keras.layers.Layer]:
-    """Make the layers of a network, without weights yet.
+    """Make the layers of a network. They are not built, so they have no weights.
 
     Parameters
     ----------
     architecture : Architecture
     dropout : float
-        The rate.
+        The dropout rate.
     dropout_layer : type
-        `Dropout`, or Keras' own.
+        `Dropout`, or Keras' Dropout.
 
     Returns
     -------
     list of keras.layers.Layer
     """
-    # Whatever Keras would take from its global settings is given: those are the user's. Seeds spare
-    # it draws from the module `random`.
+    # Set everything for which Keras would use global settings, which are the user's. Without seeds
+    # Keras would draw them from the module `random`.
     dtype = architecture.dtype
     weights = {"kernel_initializer": keras.initializers.Zeros(), "dtype": dtype}
     layers = []
@@ -226,7 +226,7 @@ def build_sequential(
     Returns
     -------
     keras.Sequential
-        Of Keras' own layers only, called once so that its exports work.
+        It has only layers of Keras, and has been called once, which exporting needs.
     """
     dtype = architecture.dtype
     layers = [
@@ -251,25 +251,25 @@ def build_sequential(
 
 
 def scale_pixels(images: tf.Tensor, pixel_max: tf.Tensor) -> tf.Tensor:
-    """Divide bytes by the largest pixel value; floats were divided before."""
+    """Divide bytes by `pixel_max`. Floats must have been divided already."""
     return tf.cast(images, pixel_max.dtype) / pixel_max if images.dtype == tf.uint8 else images
 
 
 def share_array(array: AnyArray) -> tf.Tensor:
-    """Make a tensor that shares the memory of an array, which must not change any more.
+    """Make a tensor that shares the memory of an array. The array must not change afterwards.
 
-    Of an array whose memory TensorFlow cannot take it makes a copy, as of what is for a GPU.
+    Arrays whose memory TensorFlow cannot use are copied. Tensors for a GPU are copies too.
     """
-    if not (is_aligned(array) and array.flags.writeable):  # others cannot be handed over
+    if not (is_aligned(array) and array.flags.writeable):  # DLPack needs writeable arrays
         return tf.constant(array)
     return tf.identity(tf.experimental.dlpack.from_dlpack(array.__dlpack__()))
 
 
 def compile_function(function: Callable[..., Any], signature: list[tf.TensorSpec]) -> Program:
-    """Compile a function of tensors at its first call.
+    """Return a function of tensors that is compiled at its first call.
 
-    Not called by way of `tf.function`, which would take functions of several networks for one
-    that is traced again and again, and warn.
+    `tf.function` itself is not called repeatedly: it would count the functions of several networks
+    as retracings of one, and warn.
     """
 
     @functools.cache
@@ -279,7 +279,7 @@ def compile_function(function: Callable[..., Any], signature: list[tf.TensorSpec
 
     def call(*arguments: Any) -> Any:
         program = trace()
-        with tf.init_scope():  # for no tape of the caller
+        with tf.init_scope():  # a gradient tape of the caller must not record it
             return program(*arguments)
 
     return call

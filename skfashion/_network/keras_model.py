@@ -19,31 +19,34 @@ from skfashion._network.keras_layers import (
 from skfashion._network.tensorflow import keras, tf
 from skfashion._utils.types import AnyArray
 
-# Maximum number of training steps per TensorFlow call, like Keras' `steps_per_execution`. More is
-# not faster, and callbacks run only between calls.
+# Maximum number of training steps per TensorFlow call, like Keras' `steps_per_execution`. More
+# steps are not faster, and callbacks run only between calls.
 _STEPS_PER_CALL = 16
 
 # Maximum number of multiply-adds per call: about half a second on two cores. Python handles Ctrl-C
 # only between calls.
 _MULTIPLY_ADDS_PER_CALL = 30e9
 
-# Settings that callbacks may change.
-_RATES = {"learning_rate", "rate"}
+# Entries of the configs of layers and optimizer that callbacks may change.
+_CHANGEABLE = {"learning_rate", "rate"}
 
 
 @dataclass(frozen=True)
 class _Composition:
-    """What a network is made of. No tuple, in which Keras would count the variables once more."""
+    """Parts and configs of a network.
+
+    This is not a tuple: Keras would count the variables in a tuple a second time.
+    """
 
     parts: list[Any]
-    settings: list[Any]
+    configs: list[Any]
 
 
 class Network(keras.Sequential):
     """A Keras model whose `fit` keeps the data on the device and runs many steps in one call.
 
-    `fit` is overridden, in the manner of Keras' guide "Customizing what happens in fit()"; all
-    else is Keras'. Everything that training changes can be overwritten, so that one compiled
+    It overrides `fit`, as in Keras' guide "Customizing what happens in fit()". Everything that
+    training changes can be overwritten by `set_state` and `set_scales`, so that one compiled
     network serves many trainings.
 
     Parameters
@@ -53,9 +56,9 @@ class Network(keras.Sequential):
     Attributes
     ----------
     epoch : int
-        Epochs that its state has behind it.
+        Number of epochs that led to the current state.
     epoch_is_complete : bool
-        Whether all batches of the newest epoch were trained on.
+        Whether the newest epoch was trained to its last batch.
     """
 
     __module__ = "keras"
@@ -65,84 +68,77 @@ class Network(keras.Sequential):
         dtype = architecture.dtype
         pixels = keras.Input((*architecture.image_shape, 1), dtype=dtype, name="pixels")
         super().__init__([pixels, *build_layers(architecture, 0.5, Dropout)], name="fashion_cnn")
-        self.dtype_policy = keras.DTypePolicy(dtype)  # else the user's global one
+        self.dtype_policy = keras.DTypePolicy(dtype)  # not the user's global policy
         self.architecture = architecture
         self.epoch = 0
         self.epoch_is_complete = True
-        # The largest pixel value. Bytes are divided by it here, a quarter of the memory of floats.
+        # Bytes are divided by it on the device. They take a quarter of the memory of floats.
         with tf.init_scope():
             self._pixel_max = tf.Variable(1, dtype=dtype, trainable=False)
         self._programs: dict[str, tuple[Program, Program]] = {}
-        self._as_built: _Composition | None = None
+        self._composition: _Composition | None = None
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> keras.Sequential:
-        """Make a plain Sequential, as loading what a callback has saved does."""
+        """Return a plain Sequential. It is called when a model that a callback saved is loaded."""
         return keras.Sequential.from_config(config, custom_objects)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A copy is a plain Sequential, too.
+        # Copies and pickles are plain Sequentials too.
         return keras.Sequential._unpickle_model, super().__reduce__()[1]
 
-    # The training state, all of it.
+    # State
 
     def set_state(self, state: TrainingState, epoch: int) -> None:
-        """Overwrite weights and optimizer, as they are after an epoch."""
-        assert state.momentums is not None  # without them training cannot be resumed
-        assert state.velocities is not None
-        for variable, value in zip(
-            (*self.trainable_variables, *self._moments()),
-            (*state.weights, *state.momentums, *state.velocities),
-            strict=True,
-        ):
+        """Overwrite weights and optimizer by the state after an epoch."""
+        for variable, value in zip(self._get_variables(), state.arrays, strict=True):
             variable.value.assign(value)  # keras.Variable.assign takes twice as long
         self.optimizer.iterations.assign(state.iterations)
         self.epoch = epoch
 
     def get_state(self) -> TrainingState:
-        """Lend the weights and the optimizer's state, as read-only arrays.
+        """Return the weights and the optimizer's state as read-only views of TensorFlow's memory.
 
-        They are TensorFlow's memory. While somebody holds them, an epoch updates copies of them.
+        They do not change: as long as they exist, the next epoch updates copies of them.
         """
         arrays = [
             np.asarray(memoryview(variable.value.read_value()))
-            for variable in (*self.trainable_variables, *self._moments())
+            for variable in self._get_variables()
         ]
-        n = len(arrays) // 3
         iterations = int(self.optimizer.iterations.numpy())
-        return TrainingState(arrays[:n], arrays[n : 2 * n], arrays[2 * n :], iterations, lent=True)
+        return TrainingState.from_arrays(arrays, iterations, is_view=True)
 
     @property
     def n_bytes(self) -> int:
-        """Of weights and optimizer."""
+        """Size of weights and optimizer in bytes."""
         itemsize = np.dtype(self.architecture.dtype).itemsize
         return 3 * itemsize * self.architecture.n_parameters
 
-    def _moments(self) -> list[keras.Variable]:
-        """Adam's first moments, then its second ones."""
-        variables = self.optimizer.variables
-        return [
+    def _get_variables(self) -> list[keras.Variable]:
+        """Return the variables in the order of `TrainingState.arrays`."""
+        moments = [
             variable
-            for name in ("momentum", "velocity")
-            for variable in variables
-            if variable.name.endswith(f"_{name}")
+            for name in ("_momentum", "_velocity")
+            for variable in self.optimizer.variables
+            if variable.name.endswith(name)
         ]
+        return [*self.trainable_variables, *moments]
 
     def set_scales(self, *, pixel_max: float, dropout: float) -> None:
-        """Set what pixels are divided by, and the rate of dropout."""
+        """Set the value that pixels are divided by, and the dropout rate."""
         self._pixel_max.assign(pixel_max)
         for layer in self._dropout_layers():
             layer.rate = dropout
 
     def get_rates(self) -> list[float]:
-        """Return the learning rate, and the rate of each layer of dropout."""
+        """Return the learning rate, and the rate of each dropout layer."""
         rates = [layer.rate for layer in self._dropout_layers()]
         return [float(self.optimizer.learning_rate.numpy()), *rates]
 
     def _dropout_layers(self) -> list[Dropout]:
         return [layer for layer in self.layers if isinstance(layer, Dropout)]
 
-    # Training.
+    # Training
 
     def fit(
         self,
@@ -159,30 +155,31 @@ class Network(keras.Sequential):
         seed: int = 0,
         **_: Any,
     ) -> keras.callbacks.History:
-        """Train until an epoch, or until a callback sets `stop_training`.
+        """Train up to epoch `epochs`, or until a callback sets `stop_training`.
 
-        Rows and dropout masks of an epoch are drawn from `seed` and the number of the epoch alone.
-        A callback that calls `set_state` decides which epoch comes next.
+        The order of rows and the dropout masks depend only on `seed` and the number of the epoch.
+        If a callback calls `set_state`, training goes on from the epoch that it sets.
 
         Parameters
         ----------
         x : ndarray of shape (n, rows, columns, 1)
-            Images: bytes, or floats that are divided by `pixel_max` already.
+            Images: bytes, or floats that have been divided by `pixel_max`.
         y : ndarray of int32 of shape (n,)
             Encoded labels.
         sample_weight : ndarray of shape (n,)
-            Of mean 1.
+            Their mean is 1.
         batch_size, epochs, initial_epoch : int
             As in `keras.Model.fit`.
         initial_state : callable
-            Returns the state after `initial_epoch` epochs, which nobody then needs any more.
+            Returns the state after `initial_epoch` epochs. A function, so that no argument keeps
+            the state in memory during training.
         validation_data : tuple of three ndarray or None, default=None
             Images, encoded labels and weights.
         callbacks : list of keras.callbacks.Callback
-            Hooks of batches are called once for every call of up to 16 steps.
+            Batch hooks are called once per TensorFlow call of up to 16 steps.
         seed : int, default=0
         **_
-            Arguments of `keras.Model.fit` that a wrapper always passes.
+            Other arguments of `keras.Model.fit`, which SciKeras always passes.
 
         Returns
         -------
@@ -190,57 +187,57 @@ class Network(keras.Sequential):
         """
         data = [share_array(part) for part in (x, y, sample_weight)]
         validation = validation_data and [share_array(part) for part in validation_data]
-        if self._as_built is None:
-            self._complete()
-        train, score = self._compiled_programs(x.dtype.name)
-        # They are compiled before a callback gets hold of the network. Else what it changes there
-        # would reach the training unless the network came from the cache. No step is taken.
+        if self._composition is None:
+            self._prepare_training()
+        train, score = self._get_programs(x.dtype.name)
+        # Compile by calls of 0 steps before any callback sees the network. Otherwise a callback's
+        # changes would affect training only if the network does not come from the cache.
         train(*data, data[1], batch_size, 0, 0)
         if validation is not None:
             score(*validation, batch_size, 0, 0)
         steps = -(-len(y) // batch_size)
-        listeners = keras.callbacks.CallbackList(
+        callback_list = keras.callbacks.CallbackList(
             [*callbacks], add_history=True, model=self, epochs=epochs, steps=steps, verbose=0
         )
         self.stop_training = False
         self.set_state(initial_state(), initial_epoch)
-        listeners.on_train_begin()
+        callback_list.on_train_begin()
         while self.epoch < epochs and not self.stop_training:
-            listeners.on_epoch_begin(self.epoch)
-            logs = self._train_epoch(train, data, batch_size, seed, listeners)
+            callback_list.on_epoch_begin(self.epoch)
+            logs = self._train_epoch(train, data, batch_size, seed, callback_list)
             if validation is not None:
                 scores = self._evaluate(score, validation)
                 logs |= {f"val_{name}": value for name, value in scores.items()}
             self.epoch += 1
-            listeners.on_epoch_end(self.epoch - 1, logs)
-        listeners.on_train_end()
+            callback_list.on_epoch_end(self.epoch - 1, logs)
+        callback_list.on_train_end()
         return self.history
 
-    def _complete(self) -> None:
-        """Build what Keras builds at the first batch, and note how the network is then."""
+    def _prepare_training(self) -> None:
+        """Build what Keras builds at the first batch, and store the composition."""
         self.optimizer.build(self.trainable_variables)
-        # The metrics, which tell callbacks whether more is better.
+        # Callbacks such as EarlyStopping look up in the metrics whether more is better.
         labels, probabilities = tf.zeros([1], tf.int32), tf.zeros([1, self.architecture.n_classes])
         self.compute_metrics(None, labels, probabilities)
         self.reset_metrics()
-        self._as_built = _Composition(self._parts(), self._settings())
+        self._composition = _Composition(self._parts(), self._configs())
 
     def check_unchanged(self) -> None:
-        """Refuse a network in which a callback changed what compiled steps do not read.
+        """Raise an error if a callback made a change that compiled steps would ignore.
 
         Raises
         ------
         ValueError
-            If layers, variables, loss or optimizer are others, or have other settings.
+            If layers, variables, loss or optimizer were replaced, or their configs changed.
         """
-        assert self._as_built is not None  # it is in training
-        # Parts come first: of a strange one the settings may not be to be had.
-        same_parts = [*map(id, self._parts())] == [*map(id, self._as_built.parts)]
-        if not same_parts or self._settings() != self._as_built.settings:
+        assert self._composition is not None  # `fit` has set it
+        # Compare parts first: a part of another type may have no config.
+        same_parts = [*map(id, self._parts())] == [*map(id, self._composition.parts)]
+        if not same_parts or self._configs() != self._composition.configs:
             raise ValueError(
                 "One of the callbacks changed the network: its layers, loss or optimizer, or their "
-                "settings. Callbacks may set weights, learning rate, rate of dropout and "
-                "stop_training only."
+                "settings. Callbacks may set only weights, learning rate, dropout rate and "
+                "stop_training."
             )
 
     def _parts(self) -> list[Any]:
@@ -248,10 +245,10 @@ class Network(keras.Sequential):
         variables = [*self.trainable_variables, *self.optimizer.variables]
         return [self.loss, self.optimizer, *self.layers, *activations, *variables]
 
-    def _settings(self) -> list[Any]:
-        """Of the optimizer and of each layer, but for those that may change."""
+    def _configs(self) -> list[Any]:
+        """Return the configs of the optimizer and of each layer, without the changeable entries."""
         configs = [part.get_config() for part in (self.optimizer, *self.layers)]
-        return [{n: value for n, value in part.items() if n not in _RATES} for part in configs]
+        return [{n: value for n, value in part.items() if n not in _CHANGEABLE} for part in configs]
 
     def _train_epoch(
         self,
@@ -259,22 +256,22 @@ class Network(keras.Sequential):
         data: Sequence[tf.Tensor],
         batch_size: int,
         seed: int,
-        listeners: keras.callbacks.CallbackList,
+        callback_list: keras.callbacks.CallbackList,
     ) -> dict[str, float]:
         n_rows = len(data[1])
         rng = np.random.default_rng([seed, self.epoch + 1])
         order = tf.constant(rng.permutation(n_rows).astype(np.int32))
         for layer in self._dropout_layers():
             layer.set_seed(int(rng.integers(2**63)))
-        heard = any(map(hears_batches, listeners.callbacks))
+        calls_batch_hooks = any(map(overrides_batch_hooks, callback_list.callbacks))
         sums = np.zeros(3)
         steps = -(-n_rows // batch_size)
-        for first, last in self._calls(steps, batch_size, passes=3):
-            if heard:
-                listeners.on_train_batch_begin(first)
+        for first, last in self._split_into_calls(steps, batch_size, passes=3):
+            if calls_batch_hooks:
+                callback_list.on_train_batch_begin(first)
             sums += train(*data, order, batch_size, first, last).numpy()
-            if heard:
-                listeners.on_train_batch_end(last - 1, _to_means(sums))
+            if calls_batch_hooks:
+                callback_list.on_train_batch_end(last - 1, _to_means(sums))
             self.epoch_is_complete = last == steps
             if self.stop_training:
                 break
@@ -282,11 +279,11 @@ class Network(keras.Sequential):
 
     def _evaluate(self, score: Program, data: Sequence[tf.Tensor]) -> dict[str, float]:
         rows = self.architecture.prediction_batch_size
-        calls = self._calls(-(-len(data[1]) // rows), rows, passes=1)
+        calls = self._split_into_calls(-(-len(data[1]) // rows), rows, passes=1)
         return _to_means(sum(score(*data, rows, first, last).numpy() for first, last in calls))
 
-    def _calls(self, steps: int, rows: int, passes: int) -> Iterator[tuple[int, int]]:
-        """First step and the one after the last, of each call of TensorFlow."""
+    def _split_into_calls(self, steps: int, rows: int, passes: int) -> Iterator[tuple[int, int]]:
+        """Yield the first step of each TensorFlow call, and the step after its last one."""
         work = passes * self.architecture.n_multiply_adds * rows
         stride = max(1, min(int(_MULTIPLY_ADDS_PER_CALL // work), _STEPS_PER_CALL))
         for first in range(0, steps, stride):
@@ -298,26 +295,26 @@ class Network(keras.Sequential):
         Returns
         -------
         tensor of shape (3,)
-            Weighted sum of the losses, weighted number of hits, sum of weights.
+            Weighted sum of the losses, weighted number of correct predictions, sum of weights.
         """
         images, labels, weights = data
         with tf.GradientTape() as tape:
             probabilities = self(images, training=True)
-            # The sum of the weighted losses divided by the number of rows, as in Keras.
-            # `compute_loss` would round it to the user's global `floatx`.
+            # The sum of the weighted losses divided by the number of rows, as in Keras. Not by
+            # `compute_loss`, which would round it to the user's global `floatx`.
             loss = self.loss(labels, probabilities, weights)
         gradients = tape.gradient(loss, self.trainable_variables)
         self.optimizer.apply(gradients, self.trainable_variables)
-        return self._sums(loss, labels, probabilities, weights)
+        return self._compute_sums(loss, labels, probabilities, weights)
 
     def _score_batch(self, data: Sequence[tf.Tensor]) -> tf.Tensor:
         """Evaluate a batch. Return the same sums as `_train_batch`."""
         images, labels, weights = data
         probabilities = self(images, training=False)
         loss = self.loss(labels, probabilities, weights)
-        return self._sums(loss, labels, probabilities, weights)
+        return self._compute_sums(loss, labels, probabilities, weights)
 
-    def _sums(
+    def _compute_sums(
         self, loss: tf.Tensor, labels: tf.Tensor, probabilities: tf.Tensor, weights: tf.Tensor
     ) -> tf.Tensor:
         n_rows = tf.cast(tf.size(labels), loss.dtype)
@@ -326,8 +323,8 @@ class Network(keras.Sequential):
         sums = [loss * n_rows, tf.reduce_sum(hits * weights), tf.reduce_sum(weights)]
         return tf.cast(tf.stack(sums), tf.float64)
 
-    def _compiled_programs(self, pixel_dtype: str) -> tuple[Program, Program]:
-        """Many training steps as one function of TensorFlow, and many test steps."""
+    def _get_programs(self, pixel_dtype: str) -> tuple[Program, Program]:
+        """Return the compiled functions that run many training steps, and many test steps."""
         if pixel_dtype not in self._programs:
             dtype = self.architecture.dtype
             data = [
@@ -376,8 +373,8 @@ class Network(keras.Sequential):
         return _sum_over_steps(step, first, last)
 
 
-# Keras saves a model under the name of its class: under this one it loads as a plain Sequential,
-# without skfashion. TensorBoard shows no model of another name.
+# Keras saves a model under the name of its class. With this name it can be loaded as a plain
+# Sequential, without skfashion, and TensorBoard shows it.
 Network.__name__ = "Sequential"
 
 
@@ -397,8 +394,8 @@ def _to_means(sums: AnyArray) -> dict[str, float]:
     return {"loss": loss / weight, "accuracy": hits / weight}
 
 
-def hears_batches(callback: keras.callbacks.Callback) -> bool:
-    """Whether a callback does anything at a batch: most do nothing."""
+def overrides_batch_hooks(callback: keras.callbacks.Callback) -> bool:
+    """Return whether a callback overrides a batch hook. Most callbacks do not."""
     names = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
     inherited = (getattr(keras.callbacks.Callback, name) for name in names)
     own = (getattr(getattr(callback, name), "__func__", None) for name in names)

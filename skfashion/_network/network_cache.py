@@ -1,4 +1,4 @@
-"""Compiled networks that later fits use again."""
+"""Cache of compiled networks, which later fits reuse."""
 
 import threading
 
@@ -10,15 +10,15 @@ class NetworkCache:
     """Cache of compiled networks for later fits.
 
     Compiling takes seconds, and memory that TensorFlow never frees. Setting the state of a compiled
-    network takes neither. `acquire` removes the network from the cache, so threads never share one.
+    network takes neither. `acquire` removes the network from the cache, so threads never share it.
 
     Parameters
     ----------
     capacity : int, default=16
         Maximum number of networks. The least recently used one is dropped first.
     max_bytes : float, default=512e6
-        Limit for their weights and optimizers together: sixteen networks of version 1 on 28 x 28
-        pixels take 449 MB. A network that is larger by itself is not kept.
+        Maximum size of their weights and optimizers together. Sixteen networks of version 1 on
+        28 x 28 pixels take 449 MB. A network above this limit is not kept.
     """
 
     def __init__(self, capacity: int = 16, max_bytes: float = 512e6) -> None:
@@ -27,7 +27,7 @@ class NetworkCache:
         self._lock = threading.Lock()
 
     def acquire(self, architecture: Architecture) -> Network | None:
-        """Take a network of an architecture out of the cache, None if there is none."""
+        """Take a network of this architecture out of the cache. Return None if there is none."""
         with self._lock:
             for position in reversed(range(len(self._idle))):
                 if self._idle[position].architecture == architecture:
@@ -40,8 +40,8 @@ class NetworkCache:
         Returns
         -------
         int
-            Bytes of the networks that are not kept, this one or others. Python frees them only
-            when it collects garbage.
+            Size of the networks that were not kept, in bytes. Python frees them at the next garbage
+            collection.
         """
         with self._lock:
             if network.n_bytes > self.max_bytes:
@@ -56,7 +56,7 @@ class NetworkCache:
         return sum(network.n_bytes for network in self._idle)
 
     def clear(self) -> None:
-        """Drop all networks. What TensorFlow compiled for them stays until the process ends."""
+        """Drop all networks. TensorFlow keeps the compiled programs until the process ends."""
         with self._lock:
             self._idle.clear()
 

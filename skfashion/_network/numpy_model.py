@@ -4,9 +4,9 @@ Each image has its own matrix products, whose shapes do not depend on the batch.
 therefore bitwise equal alone and in any batch. One product over the batch would be up to 1.7 times
 faster, but BLAS rounds a row differently at different positions.
 
-BLAS runs these products in one thread: products that it would share among threads are cut into
-pieces. So processes that predict at the same time do not wait for each other's threads, no setting
-of BLAS is changed, and a process may be forked while another thread predicts.
+BLAS runs these products in one thread, because larger products are split into smaller ones. So
+processes that predict at the same time do not wait for each other's threads, the user's settings of
+BLAS stay unchanged, and a process may be forked while another thread predicts.
 """
 
 import functools
@@ -21,13 +21,14 @@ from skfashion._utils.types import AnyArray, FloatArray
 # Limit for the patches of a batch, in bytes: several times faster if they fit the CPU cache.
 _MAX_PATCH_BYTES = 8e6
 
-# Multiplications in one product, at most: of two matrices, and of a vector and a matrix. OpenBLAS,
-# which NumPy brings along, takes several threads for more than 262,144 and 460,800. They spin while
-# they wait for each other, and beside busy processes an image took 20 times as long.
+# Maximum number of multiplications in a product of two matrices, or of a vector and a matrix. For
+# more than 262,144 or 460,800 OpenBLAS, which NumPy includes, uses several threads. They wait for
+# each other in busy loops: next to busy processes an image took 20 times as long.
 _MATRIX_WORK, _VECTOR_WORK = 2**18, 2**17
 
-# Pieces at most, and the least length of one: where they would be smaller, BLAS takes its threads.
-_MOST_PIECES, _SHORTEST = 512, 4
+# A product is split into at most 512 pieces, each of length 4 or more. If that is not enough, it is
+# not split, and BLAS uses several threads.
+_MAX_PIECES, _MIN_LENGTH = 512, 4
 
 
 def compute_logits(
@@ -93,7 +94,7 @@ def _convolve(x: FloatArray, kernel: FloatArray, strides: int) -> FloatArray:
 
 
 def _multiply(x: FloatArray, matrix: FloatArray) -> FloatArray:
-    """Multiply the rows of each image with a matrix, in pieces that BLAS leaves to one thread.
+    """Multiply the rows of each image with a matrix, in pieces that BLAS computes in one thread.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ def _multiply(x: FloatArray, matrix: FloatArray) -> FloatArray:
         return x @ matrix
     if rows > 1:
         return (x.reshape(n, pieces, -1, inputs) @ matrix).reshape(n, rows, outputs)
-    # A piece of the matrix meets all images before the next one, and is read from memory but once.
+    # Each piece of the matrix is multiplied with all images, so it is read from memory only once.
     sums = np.empty((n, pieces, 1, outputs), x.dtype)
     vectors = x.reshape(n, pieces, 1, -1).swapaxes(0, 1)
     np.matmul(vectors, matrix.reshape(pieces, 1, -1, outputs), out=sums.swapaxes(0, 1))
@@ -127,17 +128,19 @@ def _multiply(x: FloatArray, matrix: FloatArray) -> FloatArray:
 
 @functools.lru_cache
 def _count_pieces(length: int, work: int, most: int) -> int:
-    """Count the equal pieces of a length whose work each is `most` at most; 1 if they do not pay.
+    """Return the number of equal pieces so that none takes more than `most` multiplications.
+
+    Return 1 if there is no such number.
 
     Parameters
     ----------
     length : int
-        What is cut into pieces.
+        Length to split into pieces.
     work : int
-        Multiplications for each unit of it.
+        Multiplications per unit of length.
     most : int
     """
-    for pieces in range(1, min(_MOST_PIECES, length // _SHORTEST) + 1):
+    for pieces in range(1, min(_MAX_PIECES, length // _MIN_LENGTH) + 1):
         if length % pieces == 0 and length // pieces * work <= most:
             return pieces
     return 1
@@ -145,13 +148,13 @@ def _count_pieces(length: int, work: int, most: int) -> int:
 
 def log_softmax(logits: FloatArray) -> FloatArray:
     """Compute the logarithms of the class probabilities, without overflow."""
-    with np.errstate(all="ignore"):  # what is too small for the dtype is 0
+    with np.errstate(all="ignore"):  # values too small for the dtype become 0
         shifted = logits - logits.max(axis=1, keepdims=True)
         return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def softmax(logits: FloatArray) -> FloatArray:
     """Compute the class probabilities, without overflow."""
-    with np.errstate(all="ignore"):  # what is too small for the dtype is 0
+    with np.errstate(all="ignore"):  # values too small for the dtype become 0
         exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
         return exponentials / exponentials.sum(axis=1, keepdims=True)

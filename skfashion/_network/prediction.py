@@ -1,4 +1,4 @@
-"""Predicts with a trained network: in NumPy, or in TensorFlow where that is faster."""
+"""Prediction with a trained network: in NumPy, or in TensorFlow if that is faster."""
 
 import functools
 import sys
@@ -11,8 +11,8 @@ from skfashion._network import numpy_model
 from skfashion._network.architecture import Architecture
 from skfashion._utils.types import AnyArray, FloatArray
 
-# From here on TensorFlow's faster arithmetic outweighs handing it the weights: some 60 images of
-# version 1, or 1,000 of version 2.
+# For more multiply-adds TensorFlow is faster, although it must be given the weights each time:
+# about 60 images of version 1, or 1,000 of version 2.
 _MULTIPLY_ADDS_WORTH_TENSORFLOW = 500e6
 
 
@@ -24,15 +24,15 @@ def predict_logits(
 ) -> FloatArray:
     """Compute the outputs of the last layer, before the softmax.
 
-    NumPy computes them, and a row has the same bits alone and in any batch, unless all of this
-    holds: this process has started TensorFlow, by `fit`, `partial_fit` or `to_keras` of a
-    FashionCNN; it was not forked since; and the images need more than 500 million multiply-adds.
-    Then TensorFlow does, whose probabilities differ by less than 1e-5.
+    TensorFlow computes them if this process has started it, by `fit`, `partial_fit` or `to_keras`
+    of a FashionCNN, if the process was not forked since, and if the images need more than 500
+    million multiply-adds. Otherwise NumPy computes them, and an image has the same bits alone and
+    in any batch. The probabilities differ by less than 1e-5.
 
     Parameters
     ----------
     images : ndarray of shape (n, rows, columns, 1)
-        Bytes are divided by `pixel_max` here, floats were divided before.
+        Bytes are divided by `pixel_max` here. Floats must have been divided already.
     weights : list of ndarray
         In the order of `architecture.parameter_shapes`.
     architecture : Architecture
@@ -50,7 +50,7 @@ def predict_logits(
 
 
 def _tensorflow_runs_here() -> bool:
-    # While another thread imports it, it is there without its functions.
+    # While another thread imports it, the module exists without its functions.
     runs_here = getattr(sys.modules.get("skfashion._network.tensorflow"), "runs_here", None)
     return runs_here is not None and runs_here()
 
@@ -77,9 +77,9 @@ def _predict_with_tensorflow(
 
 @functools.lru_cache(maxsize=16)
 def _compile_prediction(architecture: Architecture, pixel_dtype: str) -> Callable[..., Any]:
-    """Compile a function that is given the weights at each call: all threads share it.
+    """Compile a forward pass that takes the weights as arguments, so that all threads share it.
 
-    A Keras model would have weights of its own: 290 MB for version 1 on 128 x 128 pixels.
+    A Keras model would hold its own weights: 290 MB for version 1 on 128 x 128 pixels.
     """
     from skfashion._network.keras_layers import compile_function, scale_pixels
     from skfashion._network.tensorflow import tf

@@ -142,10 +142,10 @@ if keras.config.backend() != "tensorflow":
 
 @contextlib.contextmanager
 def computing_eagerly() -> Iterator[None]:
-    """Leave whatever graph, session, function or distribution strategy the caller is in.
+    """Leave the graph, session, function or distribution strategy that the caller may be in.
 
-    What is built there could not be used outside. It does so as well where eager execution is
-    switched off. `tf.init_scope` would stay in a graph, and let no tape record, not even ours.
+    Objects built in there could not be used outside. It also works if eager execution is switched
+    off. `tf.init_scope` is not enough: it may stay in a graph, and it stops our own gradient tapes.
     """
     with tf.Graph().as_default(), tf.__internal__.eager_context.eager_mode():
         yield

@@ -1,4 +1,4 @@
-"""Checks the user's Keras callbacks, calls scikit-learn's callbacks, and prints epochs."""
+"""Checks of the user's Keras callbacks, calls of scikit-learn's callbacks, and printed epochs."""
 
 import sys
 import time
@@ -30,13 +30,13 @@ except ImportError:  # scikit-learn before 1.9 has no callbacks, and no `set_cal
         return method
 
 
-# Keras callbacks that cannot work here, with the reason.
-_USELESS = {
+# Keras callbacks that cannot work here, each with the reason.
+_UNSUPPORTED = {
     "BackupAndRestore": "which cannot restore a FashionCNN: use the parameter memory instead",
     "SwapEMAWeights": "but the optimizer of a FashionCNN keeps no moving average of the weights",
 }
 
-# Keras callbacks whose effect no stored epoch would show.
+# Keras callbacks that change the training. The key of stored epochs does not include them.
 _CHANGE_TRAINING = ("EarlyStopping", "LearningRateScheduler", "ReduceLROnPlateau")
 
 
@@ -46,18 +46,18 @@ def check_keras_callbacks(callbacks: Any, *, with_memory: bool) -> None:
     Parameters
     ----------
     callbacks : object
-        The parameter of FashionCNN.
+        The parameter `callbacks` of FashionCNN.
     with_memory : bool
         Whether epochs are stored.
 
     Raises
     ------
     TypeError
-        If something is no instance of `keras.callbacks.Callback`.
+        If an object is not an instance of `keras.callbacks.Callback`.
     ValueError
-        If a callback cannot work here, or changes the training where epochs are stored.
+        If a callback cannot work here, or if it changes the training and epochs are stored.
     """
-    # If there is a Keras callback, Keras is already imported.
+    # If there is a Keras callback, Keras has been imported.
     of_keras = getattr(sys.modules.get("keras"), "callbacks", None)
     base = getattr(of_keras, "Callback", ())
     for callback in callbacks or ():
@@ -66,7 +66,7 @@ def check_keras_callbacks(callbacks: Any, *, with_memory: bool) -> None:
                 f"callbacks holds {callback!r}: expected instances of keras.callbacks.Callback. "
                 "scikit-learn's callbacks go into set_callbacks."
             )
-        for name, reason in _USELESS.items():
+        for name, reason in _UNSUPPORTED.items():
             if isinstance(callback, getattr(of_keras, name)):
                 raise ValueError(f"callbacks holds a {name}, {reason}.")
         for name in _CHANGE_TRAINING if with_memory else ():
@@ -86,7 +86,7 @@ class SklearnCallbacks:
     estimator : FashionCNN
         The estimator being fitted.
     X, y : array-like
-        Training rows as the user gave them, so that a scorer may take them.
+        Training rows as the user gave them, for the scorers of callbacks.
     sample_weight : array-like or None
     attributes_of : callable
         Turns a `FitResult` into fitted attributes, from which scikit-learn builds the estimator
@@ -122,13 +122,13 @@ class SklearnCallbacks:
         Parameters
         ----------
         result : callable
-            Returns the `FitResult` after the epoch, or None where it is not stored any more. It is
-            called only if a callback asks for it.
+            Returns the `FitResult` after the epoch, or None if it is no longer stored. It is only
+            called if a callback asks for it.
 
         Returns
         -------
         bool
-            Whether a callback asks to stop.
+            Whether a callback asks to stop the training.
         """
 
         def attributes() -> dict[str, Any] | None:
@@ -140,7 +140,7 @@ class SklearnCallbacks:
         )
 
     def end(self) -> None:
-        """Call them at the end of the fit, when the estimator is fitted."""
+        """Call the callbacks at the end of the fit, when the estimator is fitted."""
         if self._fit is not None:
             self._fit.call_on_fit_task_end(**self._arguments, reconstruction_attributes={})
 
@@ -151,19 +151,19 @@ class Reporter:
     Parameters
     ----------
     verbose : int, default=0
-        Above 0, a line for each epoch.
+        If above 0, print a line for each epoch.
     callbacks : SklearnCallbacks or None, default=None
     """
 
     def __init__(self, verbose: int = 0, callbacks: SklearnCallbacks | None = None) -> None:
         self._verbose, self._callbacks = verbose, callbacks
-        self._began = 0.0
+        self._start_time = 0.0
         # Durations of the last 5 epochs, to estimate the time left; the first epoch is slower.
         self._seconds: deque[float] = deque(maxlen=5)
 
     def begin(self) -> None:
         """Report that an epoch begins."""
-        self._began = time.perf_counter()
+        self._start_time = time.perf_counter()
         if self._callbacks is not None:
             self._callbacks.begin_epoch()
 
@@ -181,21 +181,21 @@ class Reporter:
         Parameters
         ----------
         epoch, last : int
-            Number of this epoch and of the last one.
+            Numbers of this epoch and of the last one.
         measured : dict of str to float
         result : callable
             As in `SklearnCallbacks.end_epoch`.
         stored : bool, default=False
-            Whether it was read from a checkpoint and not trained.
+            Whether it was read from a checkpoint, not trained.
 
         Returns
         -------
         bool
-            Whether a callback asks to stop.
+            Whether a callback asks to stop the training.
         """
         stop = self._callbacks is not None and self._callbacks.end_epoch(result)
         if not stored:
-            self._seconds.append(time.perf_counter() - self._began)
+            self._seconds.append(time.perf_counter() - self._start_time)
         if self._verbose:
             parts = [f"{name}: {value:.4f}" for name, value in measured.items()]
             parts.append("from memory" if stored else self._time_left(last - epoch))

@@ -1,89 +1,37 @@
-"""The checkpoints of a training: its state after each epoch, in a directory of `memory`."""
+"""Checkpoints: the state of a training after each epoch, stored in the directory `memory`."""
 
 import contextlib
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-
-from skfashion._network.architecture import Architecture, TrainingState
-from skfashion._training.data import TrainingData, TrainingSettings
-from skfashion._utils import cache_directory, environment
+from skfashion._network.architecture import TrainingState
+from skfashion._utils import cache_directory
 from skfashion._utils.array_files import read_arrays, write_arrays
-from skfashion._utils.types import AnyArray, FloatName, StrPath
+from skfashion._utils.types import AnyArray, StrPath
 from skfashion._utils.warnings import warn
 
 _Kind: TypeAlias = Literal["figures", "weights", "optimizer"]
 
 _FORMAT = 2
-_ROWS_HASHED_AT_ONCE = 1000  # as floats they take 3 MB
-
-
-def locate_checkpoints(
-    directory: Path, architecture: Architecture, settings: TrainingSettings, data: TrainingData
-) -> dict[str, str]:
-    """Return the directory and key of a training's checkpoints.
-
-    The key hashes everything that affects the weights.
-
-    Parameters
-    ----------
-    directory : Path
-        That of `memory`, absolute.
-    architecture : Architecture
-    settings : TrainingSettings
-    data : TrainingData
-
-    Returns
-    -------
-    dict
-        Arguments of `Checkpoints`, as plain values.
-    """
-    shaping = asdict(settings)
-    pixel_max = shaping.pop("pixel_max")  # the images are divided by it
-    digest = hashlib.sha256()
-    for rows in filter(None, (data, data.validation)):
-        _hash_rows(digest, rows, pixel_max, architecture.dtype)
-    key = cache_directory.hash_settings(
-        {
-            "architecture": asdict(architecture),
-            "settings": shaping,
-            "data": digest.hexdigest(),
-            "environment": environment.fingerprint(),
-        }
-    )
-    return {"directory": str(directory), "key": key}
-
-
-def _hash_rows(digest: Any, rows: TrainingData, pixel_max: float, dtype: FloatName) -> None:
-    """Hash the arrays as the network uses them: equal scaled values have equal hashes."""
-    for array in rows.arrays:
-        digest.update(f"|{array.shape}|".encode())
-        for first in range(0, len(array), _ROWS_HASHED_AT_ONCE):
-            part = array[first : first + _ROWS_HASHED_AT_ONCE]
-            if part.dtype == np.uint8:
-                part = part.astype(dtype) / np.dtype(dtype).type(pixel_max)
-            digest.update(np.ascontiguousarray(part).data)
 
 
 class Checkpoints:
     """The stored epochs of one training.
 
-    What was measured in every epoch and the weights after it are kept, and the optimizer's state
-    after the newest alone: only there does a longer training go on. What cannot be read counts as
-    not stored. What cannot be written ends the storing. Either gives one warning.
+    For every epoch the loss, the accuracy and the weights are stored. The optimizer's state is
+    stored only for the latest epoch, from which a longer training resumes. Files that cannot be
+    read count as not stored. If a file cannot be written, no more files are stored. Both give one
+    warning.
 
-    Nothing that is done once an epoch takes longer the more epochs are stored.
+    The time per epoch does not grow with the number of stored epochs.
 
     Parameters
     ----------
     directory : path-like
-        The user's `memory`. It is made at the first writing.
+        The user's `memory`. It is created when the first file is written.
     key : str
-        Key of this training, see `locate_checkpoints`.
+        Key of this training, see `compute_checkpoint_key`.
     shapes : list of tuple of int
         Shapes of the weights.
     """
@@ -93,8 +41,7 @@ class Checkpoints:
         self._key, self._shapes = key, [tuple(shape) for shape in shapes]
         self._writable, self._swept = True, False
         self._warned: set[str] = set()
-        # Epochs of which this training has stored or found the optimizer's state; None before it
-        # looked for what others have left.
+        # Epochs whose optimizer's state is stored, as far as known. None: not looked up yet.
         self._resumable: set[int] | None = None
 
     # Reading
@@ -102,27 +49,27 @@ class Checkpoints:
     def find_latest(
         self, after: int, last: int
     ) -> tuple[TrainingState, list[dict[str, float]]] | None:
-        """Find the latest checkpoint that a training can resume from, or end with.
+        """Find the latest checkpoint that a training can resume from or end with.
 
         Parameters
         ----------
         after : int
-            It must be of a later epoch than this.
+            Only checkpoints of later epochs than this one are searched.
         last : int
-            The last epoch of the training. Its checkpoint needs the weights alone. To resume from
-            an earlier one takes the optimizer's state as well.
+            The last epoch of the training. It can end with weights alone. Resuming from an earlier
+            epoch also needs the optimizer's state.
 
         Returns
         -------
         state : TrainingState
-            As `load` returns it.
+            The state, as returned by `load`.
         measured : list of dict of str to float
-            What was measured in each epoch from `after` on.
+            Loss and accuracy of each epoch after `after`.
 
-        Instead of both, None if there is none.
+        Or None, if there is no such checkpoint.
         """
         measured = []
-        # Only as far as no epoch is missing: `staged_predict_proba` and callbacks need each.
+        # Stop at a missing epoch: `staged_predict_proba` and callbacks need every epoch.
         for epoch in range(after + 1, last + 1):
             figures = self._path(epoch, "weights").exists() and self._read(epoch, "figures")
             if not figures:
@@ -139,9 +86,9 @@ class Checkpoints:
         return None
 
     def load(self, epoch: int) -> TrainingState | None:
-        """Read the state after an epoch, None if it is not stored.
+        """Read the state after an epoch, or return None if it is not stored.
 
-        All but the weights are None where only these are stored.
+        If only the weights are stored, the optimizer's state is None.
         """
         read = self._read(epoch, "weights")
         if read is None:
@@ -150,14 +97,13 @@ class Checkpoints:
         if (read := self._read(epoch, "optimizer")) is None:
             return TrainingState(weights, None, None, None)
         header, moments = read
-        half = len(self._shapes)
-        return TrainingState(weights, moments[:half], moments[half:], header["iterations"])
+        return TrainingState.from_arrays([*weights, *moments], header["iterations"])
 
     def _path(self, epoch: int, kind: _Kind) -> Path:
         return self.folder / f"{epoch:05d}.{kind}"
 
     def _read(self, epoch: int, kind: _Kind) -> tuple[dict[str, Any], list[AnyArray]] | None:
-        """Read header and arrays of a file; None if there is none or it is damaged."""
+        """Read header and arrays of a file. Return None if it is missing or damaged."""
         path = self._path(epoch, kind)
         shapes = self._shapes * {"figures": 0, "weights": 1, "optimizer": 2}[kind]
         try:
@@ -183,10 +129,8 @@ class Checkpoints:
     # Writing
 
     def save(self, epoch: int, state: TrainingState, measured: Mapping[str, float]) -> None:
-        """Store what an epoch measured and the state after it."""
-        assert state.momentums is not None  # it was trained
-        assert state.velocities is not None
-        optimizer = [*state.momentums, *state.velocities]
+        """Store loss and accuracy of an epoch, and the state after it."""
+        optimizer = state.arrays[len(state.weights) :]
         self._write(epoch, "figures", {"measured": measured}, [])
         self._write(epoch, "weights", {}, state.weights)
         self._write(epoch, "optimizer", {"iterations": state.iterations}, optimizer)
@@ -194,7 +138,7 @@ class Checkpoints:
             self._keep_optimizer(epoch)
 
     def _keep_optimizer(self, epoch: int) -> None:
-        """Remove the states of the optimizer before an epoch, as far as they are known."""
+        """Remove the known optimizer's states of earlier epochs."""
         if self._resumable is None:
             self._resumable = self._find_resumable()
         self._resumable.add(epoch)
@@ -205,12 +149,8 @@ class Checkpoints:
 
     def _find_resumable(self) -> set[int]:
         with contextlib.suppress(OSError):
-            names = [path.name.partition(".") for path in self.folder.iterdir()]
-            return {
-                int(number)
-                for number, _, kind in names
-                if kind == "optimizer" and number.isdecimal()
-            }
+            stems = [file.stem for file in self.folder.glob("*.optimizer")]
+            return {int(stem) for stem in stems if stem.isdecimal()}
         return set()
 
     def _write(

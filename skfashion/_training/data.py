@@ -1,4 +1,4 @@
-"""What a training takes and what it gives: data, settings, result."""
+"""Input and output of a training: data, settings and result."""
 
 from dataclasses import dataclass
 
@@ -11,18 +11,18 @@ from skfashion._utils.types import AnyArray, FloatArray, History
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Checked rows, as the network takes them.
+    """Checked rows in the form that the network needs.
 
     Parameters
     ----------
     images : ndarray of shape (n, rows, columns, 1)
-        Bytes, or floats that are scaled already.
+        Bytes, or scaled floats.
     labels : ndarray of int32 of shape (n,)
-        Encoded: positions among the classes.
+        Encoded labels.
     weights : ndarray of shape (n,)
-        Of mean 1 for the rows to train on.
+        Sample weights. Their mean is 1.
     validation : TrainingData or None, default=None
-        Rows to score after each epoch.
+        Validation rows, scored after each epoch.
     """
 
     images: AnyArray
@@ -32,20 +32,20 @@ class TrainingData:
 
     @property
     def arrays(self) -> tuple[AnyArray, AnyArray, AnyArray]:
-        """Images, labels and weights, without the validation rows."""
+        """Images, labels and weights of these rows, without the validation rows."""
         return self.images, self.labels, self.weights
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Hyperparameters of the training, without those of the architecture.
+    """Hyperparameters of a training, without those of the architecture.
 
     Parameters
     ----------
     batch_size : int
     learning_rate, dropout, pixel_max : float
     seed : int
-        Decides the order of rows and the dropout of each epoch.
+        Determines the order of the rows and the dropout masks in each epoch.
     """
 
     batch_size: int
@@ -57,18 +57,18 @@ class TrainingSettings:
 
 @dataclass
 class FitResult:
-    """What a fit ends with.
+    """The result of a fit.
 
     Parameters
     ----------
     state : TrainingState
-        After epoch `n_iter`. It lacks the optimizer where only the weights were stored.
+        The state after epoch `n_iter`. It has no optimizer's state if only weights were stored.
     history : dict of str to list of float
-        One entry for every epoch, of this training and of those that it continues.
+        An entry for every epoch, including epochs of earlier fits that this one continues.
     n_iter : int
         The epoch of `history` that `state` comes from.
     n_epochs_trained : int
-        Epochs that were trained, and not read from checkpoints.
+        Number of epochs that were trained, not read from checkpoints.
     """
 
     state: TrainingState

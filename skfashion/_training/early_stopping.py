@@ -1,4 +1,4 @@
-"""When to stop a training, and which epoch was the best."""
+"""Early stopping: when to stop a training, and which epoch was the best."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,9 +20,9 @@ class EarlyStopping(NamedTuple):
     tol: float
 
     def judge(self, scores: Sequence[float]) -> tuple[int, int | None]:
-        """Find the best epoch, and the one to stop after.
+        """Find the best epoch, and the epoch to stop after.
 
-        The rule documented for MLPClassifier, whose code waits one epoch longer.
+        This is the rule that MLPClassifier documents. Its code waits one epoch longer.
 
         Parameters
         ----------
@@ -34,7 +34,7 @@ class EarlyStopping(NamedTuple):
         best : int
             The epoch with the best score, counted from 1. 0 if there is no epoch.
         stop : int or None
-            The epoch that ends the training, None if it goes on.
+            The epoch to stop after, or None to go on.
         """
         best_score, best, idle = -np.inf, 0, 0
         for epoch, score in enumerate(scores, start=1):

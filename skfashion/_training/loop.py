@@ -12,7 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skfashion._network.architecture import Architecture, TrainingState
 from skfashion._network.keras_layers import Adam
-from skfashion._network.keras_model import Network, hears_batches
+from skfashion._network.keras_model import Network, overrides_batch_hooks
 from skfashion._network.network_cache import network_cache
 from skfashion._network.tensorflow import computing_eagerly, keras
 from skfashion._training.data import TrainingData, TrainingSettings
@@ -21,7 +21,7 @@ from skfashion._utils.types import AnyArray
 
 
 @contextmanager
-def _undo_patches() -> Iterator[None]:
+def _undo_scikeras_patches() -> Iterator[None]:
     """Undo what the import of SciKeras changes in Keras, unless the user had imported it before.
 
     SciKeras changes how all Keras objects are pickled and copied: models with a Lambda no longer
@@ -45,16 +45,17 @@ def _undo_patches() -> Iterator[None]:
             del sys.modules[name]
 
 
-with _undo_patches():
+with _undo_scikeras_patches():
     from scikeras.wrappers import KerasClassifier
 
-# Python does not count the memory of a dropped network, and would collect it too late.
-_BYTES_WORTH_COLLECTING = 100e6
+# A dropped network of this size is collected at once. Python does not know how large it is, and
+# would collect it too late.
+_MIN_BYTES_TO_COLLECT = 100e6
 
 _MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
 
-# Where Keras' CSVLogger and TensorBoard keep what they opened.
-_OPENED = ("csv_file", "_summary_module", "_writers")
+# Attributes of Keras' CSVLogger and TensorBoard that hold open files.
+_FILE_ATTRIBUTES = ("csv_file", "_summary_module", "_writers")
 
 
 @computing_eagerly()
@@ -70,7 +71,7 @@ def train(
     An epoch depends only on the state before it, the seed and its number. So training 5 epochs and
     then 5 more equals training 10.
 
-    A KeyboardInterrupt passes through: `FashionCNN` keeps the completed epochs.
+    A KeyboardInterrupt is not caught here: `FashionCNN` keeps the completed epochs.
 
     Parameters
     ----------
@@ -78,17 +79,17 @@ def train(
     settings : TrainingSettings
     data : TrainingData
     progress : Progress
-        Progress so far; updated in place.
+        The completed epochs; updated in place.
     callbacks : list of keras.callbacks.Callback
         Keras callbacks of the user.
 
     Raises
     ------
     ValueError
-        If the loss or the weights are no longer finite, or a callback changes what it may not or
-        stops the training within the first epoch.
+        If the loss or the weights are no longer finite, if a callback makes a change that is not
+        allowed, or if it stops the training within the first epoch.
     """
-    recorder_class = _BatchRecorder if any(map(hears_batches, callbacks)) else _Recorder
+    recorder_class = _BatchRecorder if any(map(overrides_batch_hooks, callbacks)) else _Recorder
     recorder = recorder_class(progress, callbacks)
     classifier = _Classifier(
         model=build_network,
@@ -118,9 +119,9 @@ def train(
             initial_epoch=progress.epoch,
             epochs=progress.last - progress.epoch,  # SciKeras adds initial_epoch
         )
-    dropped = network_cache.release(classifier.model_)  # only if the fit succeeded
+    dropped = network_cache.release(classifier.model_)  # after a failure it is not reused
     del classifier
-    if dropped > _BYTES_WORTH_COLLECTING:
+    if dropped > _MIN_BYTES_TO_COLLECT:
         gc.collect()
     if recorder.diverged:
         raise ValueError(
@@ -131,7 +132,7 @@ def train(
     if not progress.started:
         raise ValueError(
             f"One of the callbacks stopped the training within epoch {progress.epoch + 1}, before "
-            "its last batch. Nothing is left: only full epochs count."
+            "its last batch. There is no result, because only full epochs count."
         )
 
 
@@ -166,11 +167,11 @@ def build_network(
 
 
 class _Classifier(KerasClassifier):
-    """SciKeras' classifier without its checks: data are validated and labels encoded already."""
+    """SciKeras' classifier without its checks: the data are checked and encoded already."""
 
     @property
     def target_encoder(self) -> FunctionTransformer:
-        # Arrays whatever the user's `transform_output`: else every fit would warn.
+        # Returns arrays for any `transform_output` of the user. Otherwise every fit would warn.
         return FunctionTransformer().set_output(transform="default")
 
     feature_encoder = target_encoder
@@ -186,12 +187,12 @@ class _Classifier(KerasClassifier):
 
 
 class _Recorder(keras.callbacks.Callback):
-    """Calls the user's callbacks, records each epoch, stops, or jumps to a newer checkpoint.
+    """Calls the user's callbacks, records each epoch, and stops or resumes from a checkpoint.
 
     Parameters
     ----------
     progress : Progress
-    others : list of keras.callbacks.Callback
+    callbacks : list of keras.callbacks.Callback
         Keras callbacks of the user.
 
     Attributes
@@ -200,114 +201,111 @@ class _Recorder(keras.callbacks.Callback):
         Whether the loss or the weights became non-finite.
     """
 
-    def __init__(self, progress: Progress, others: Sequence[keras.callbacks.Callback]) -> None:
+    def __init__(self, progress: Progress, callbacks: Sequence[keras.callbacks.Callback]) -> None:
         super().__init__()
         self.progress = progress
-        self.others = others
+        self.callbacks = callbacks
         self.diverged = False
-        # The epoch that each EarlyStopping would restore, and the state after it.
+        # For each EarlyStopping: the state and the number of the epoch that it would restore.
         self._restorable: dict[int, tuple[TrainingState, int]] = {}
 
     def set_model(self, model: Network) -> None:
         super().set_model(model)
-        for other in self.others:
-            other.set_model(model)
+        for callback in self.callbacks:
+            callback.set_model(model)
 
     def set_params(self, params: dict[str, Any]) -> None:
         super().set_params(params)
-        for other in self.others:
-            other.set_params(params)
+        for callback in self.callbacks:
+            callback.set_params(params)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._call_others("on_train_begin", logs)
+        self._call("on_train_begin", logs)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.progress.begin_epoch()
-        self._call_others("on_epoch_begin", epoch, logs)
+        self._call("on_epoch_begin", epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        self._call_others("on_epoch_end", epoch, {**logs})  # what they add is not in the history
+        self._call("on_epoch_end", epoch, {**logs})  # callbacks may add to the copy
         state = self.model.get_state()
-        if not (np.isfinite(logs["loss"]) and all(np.isfinite(w).all() for w in state.weights)):
-            # With TerminateOnNaN the user expects no error, but the earlier epochs, if any.
-            expected = any(isinstance(o, keras.callbacks.TerminateOnNaN) for o in self.others)
+        is_finite = np.isfinite(logs["loss"]) and all(np.isfinite(w).all() for w in state.weights)
+        if not is_finite:
+            # With TerminateOnNaN this is not an error if there are earlier epochs.
+            expected = any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in self.callbacks)
             self.diverged = not (expected and self.progress.started)
-            self.model.stop_training = True
-            return
-        if not self.model.epoch_is_complete:
+        if not (is_finite and self.model.epoch_is_complete):
             self.model.stop_training = True
             return
         self.progress.record({name: logs[name] for name in _MEASURED if name in logs}, state)
-        for number, other in enumerate(self.others):
-            stops = isinstance(other, keras.callbacks.EarlyStopping)
-            if stops and other.restore_best_weights and other.best_epoch == epoch:
+        for number, callback in enumerate(self.callbacks):
+            stops = isinstance(callback, keras.callbacks.EarlyStopping)
+            if stops and callback.restore_best_weights and callback.best_epoch == epoch:
                 self._restorable[number] = state, self.progress.epoch
-        # The last checkpoint may hold only the weights.
+        # Another process may have stored later epochs. The last one may lack the optimizer's state.
         if self.progress.resume() and not self.progress.ended:
             self.model.set_state(self.progress.take_state(), self.progress.epoch)
         if self.progress.ended:
             self.model.stop_training = True
 
     def on_train_end(self, logs: Any = None) -> None:
-        if not self.others:
+        if not self.callbacks:
             return
-        self._call_others("on_train_end", logs)
+        self._call("on_train_end", logs)
         state = self.model.get_state()
-        for restorable in self._restorable.values():  # the optimizer's state comes with it
+        # EarlyStopping restores only the weights. The optimizer's state is restored with them.
+        for restorable in self._restorable.values():
             if all(map(np.array_equal, restorable[0].weights, state.weights)):
                 self.progress.replace_state(*restorable)
                 return
         if self.model.epoch == self.progress.epoch:
             self.progress.replace_state(state, self.progress.epoch)
 
-    def _call_others(self, hook: str, *arguments: Any) -> None:
+    def _call(self, hook: str, *arguments: Any) -> None:
         """Call a hook of the user's callbacks. Raise an error if they changed too much."""
-        if not self.others:
+        if not self.callbacks:
             return
-        before = self._changeable() if self.progress.is_stored else []
-        for other in self.others:
-            getattr(other, hook)(*arguments)
+        before = self._changeable_values() if self.progress.stores_epochs else []
+        for callback in self.callbacks:
+            getattr(callback, hook)(*arguments)
         self.model.check_unchanged()
-        for old, new in zip(before, self._changeable() if before else [], strict=True):
+        for old, new in zip(before, self._changeable_values() if before else [], strict=True):
             if not np.array_equal(old, new, equal_nan=True):
                 raise ValueError(
-                    "One of the callbacks changed weights, learning rate or rate of dropout: it "
+                    "One of the callbacks changed weights, learning rate or dropout rate: it "
                     "cannot be used together with memory, whose stored epochs would not be those "
                     "of these parameters."
                 )
 
-    def _changeable(self) -> list[Any]:
-        """Copy all that callbacks may change where no epoch is stored."""
+    def _changeable_values(self) -> list[Any]:
+        """Return all values that callbacks may change if no epoch is stored."""
         state = self.model.get_state()
-        assert state.momentums is not None
-        assert state.velocities is not None
-        numbers = [state.iterations, *self.model.get_rates()]
-        return [*state.weights, *state.momentums, *state.velocities, *numbers]
+        return [*state.arrays, state.iterations, *self.model.get_rates()]
 
 
 class _BatchRecorder(_Recorder):
-    """Calls batch hooks too, which cost time and are rarely overridden."""
+    """Calls the batch hooks too. They take time, and few callbacks override them."""
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        self._call_others("on_train_batch_begin", batch, logs)
+        self._call("on_train_batch_begin", batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._call_others("on_train_batch_end", batch, logs)
+        self._call("on_train_batch_end", batch, logs)
 
 
 @contextmanager
 def _release_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> Iterator[None]:
-    """Take the network away from callbacks after a fit, and close files that they left open.
+    """Remove the network from callbacks after a fit, and close the files that they left open.
 
-    Otherwise an estimator could not be pickled or copied after a fit.
+    Otherwise the estimator could not be pickled or copied.
     """
     opening = (keras.callbacks.CSVLogger, keras.callbacks.TensorBoard)
     loggers = [callback for callback in callbacks if isinstance(callback, opening)]
-    before = [{name: vars(logger).get(name) for name in _OPENED} for logger in loggers]
+    before = [{name: vars(logger).get(name) for name in _FILE_ATTRIBUTES} for logger in loggers]
     try:
         yield
     except BaseException:
-        for logger in loggers:  # an interruption comes at any time
+        for logger in loggers:  # after an interruption its files may be in any state
             with suppress(Exception):
                 logger.on_train_end()
         raise
@@ -315,4 +313,4 @@ def _release_callbacks(callbacks: Sequence[keras.callbacks.Callback]) -> Iterato
         for callback in callbacks:
             keras.callbacks.Callback.set_model(callback, None)
         for logger, attributes in zip(loggers, before, strict=True):
-            vars(logger).update({n: attributes[n] for n in _OPENED if n in vars(logger)})
+            vars(logger).update({n: attributes[n] for n in _FILE_ATTRIBUTES if n in vars(logger)})

@@ -14,12 +14,12 @@ from skfashion._training.early_stopping import EarlyStopping
 from skfashion._utils.types import History
 
 
-class _Position(NamedTuple):
-    """Current progress. It is replaced as a whole, so an interruption finds it consistent."""
+class _Status(NamedTuple):
+    """The completed epochs. It is replaced as a whole, so an interruption finds it consistent."""
 
     history: History
     best: int
-    best_state: TrainingState | None  # None in the first epoch, when the network has it
+    best_state: TrainingState | None  # None in the first epoch: only the network has the state
     stopped: bool = False
     n_epochs_trained: int = 0
 
@@ -30,15 +30,15 @@ class Progress:
     Parameters
     ----------
     state : TrainingState
-        To start from. See `take_state`.
+        The state before the first epoch. See `take_state`.
     history : dict of str to list of float
         History of earlier epochs; not modified. Epoch numbers continue from it.
     epochs : int
-        How many to train at most.
+        Maximum number of epochs to train.
     early_stopping : EarlyStopping or None, default=None
-        The result is the best epoch of this training. None: it is the last.
+        If None, the result is the last epoch, otherwise the best epoch of this training.
     checkpoints : Checkpoints or None, default=None
-        Epochs that are stored there are not trained again.
+        Stored epochs are not trained again.
     reporter : Reporter or None, default=None
         Called at the start and end of each epoch; it may stop the training.
     """
@@ -59,24 +59,23 @@ class Progress:
         self._checkpoints = checkpoints
         self._reporter = reporter or Reporter()
         self._next: TrainingState | None = state
-        self._copy: TrainingState | None = None  # of a lent state; the next copy overwrites it
-        self._now = _Position(history, self._first, state)
+        self._status = _Status(history, self._first, state)
 
     def take_state(self) -> TrainingState:
-        """Hand over the state after the newest epoch, to train from. It can be taken once.
+        """Return the state after the last completed epoch, to train from, and drop it here.
 
-        Memory would not hold the state of a large network several times.
+        It can be taken once. Otherwise memory would hold the state of a large network twice.
         """
         state, self._next = self._next, None
         assert state is not None
         if not self.started:
-            self._now = self._now._replace(best_state=None)
+            self._status = self._status._replace(best_state=None)
         return state
 
     @property
     def epoch(self) -> int:
-        """Number of the newest epoch."""
-        return _n_epochs(self._now.history)
+        """Number of the last completed epoch."""
+        return _n_epochs(self._status.history)
 
     @property
     def started(self) -> bool:
@@ -86,24 +85,19 @@ class Progress:
     @property
     def ended(self) -> bool:
         """Whether the training has ended."""
-        return self._now.stopped or self.epoch >= self.last
+        return self._status.stopped or self.epoch >= self.last
 
     @property
-    def is_stored(self) -> bool:
+    def stores_epochs(self) -> bool:
         """Whether epochs are stored."""
         return self._checkpoints is not None
 
     def begin_epoch(self) -> None:
-        """Copy the best state, which the next epoch may change, and report that it begins."""
-        self._keep_best()
+        """Copy the best state out of the network, which goes on, and report the epoch."""
+        state = self._status.best_state
+        if state is not None and state.is_view:
+            self._status = self._status._replace(best_state=state.copy())
         self._reporter.begin()
-
-    def _keep_best(self) -> None:
-        state = self._now.best_state
-        if state is not None and state.lent:
-            # Nobody else uses the last copy any more: it was of an earlier best epoch.
-            self._copy = state.copy(into=self._copy)
-            self._now = self._now._replace(best_state=self._copy)
 
     def record(self, measured: Mapping[str, float], state: TrainingState) -> None:
         """Record a trained epoch and store its checkpoint.
@@ -111,45 +105,47 @@ class Progress:
         Parameters
         ----------
         measured : dict of str to float
-            Its entries of the history.
+            Its entries for the history.
         state : TrainingState
-            After it.
+            The state after the epoch.
         """
         measured = {name: float(value) for name, value in measured.items()}
-        position = self._move(state, _extend(self._now.history, [measured]))
-        assert position is not None  # the best is this epoch, or was the best before
-        n_trained = position.n_epochs_trained + 1
-        self._now = position._replace(n_epochs_trained=n_trained)
+        status = self._status_after(state, _append(self._status.history, [measured]))
+        assert status is not None  # the best epoch is this one, or the same as before
+        n_trained = status.n_epochs_trained + 1
+        self._status = status._replace(n_epochs_trained=n_trained)
         if self._checkpoints is not None:
             self._checkpoints.save(self.epoch, state, measured)
-        epoch, history = self.epoch, self._now.history
+        epoch, history = self.epoch, self._status.history
 
         def result() -> FitResult:
-            """Make the result as if this epoch were the last, without early stopping."""
+            """Return the result as if this epoch were the last, without early stopping."""
             return FitResult(state.copy(), history, epoch, n_trained)
 
         if self._reporter.end(epoch, self.last, measured, result):
-            self._now = self._now._replace(stopped=True)
+            self._status = self._status._replace(stopped=True)
 
     def replace_state(self, state: TrainingState, epoch: int) -> None:
-        """Take over what a callback changed after the last epoch.
+        """Replace the result by the state that a callback left after the last epoch.
+
+        With early stopping the best epoch remains the result.
 
         Parameters
         ----------
         state : TrainingState
         epoch : int
-            Which it comes from.
+            The epoch that the state comes from.
         """
         if self._early_stopping is None:
-            self._now = self._now._replace(best=epoch, best_state=state)
+            self._status = self._status._replace(best=epoch, best_state=state)
 
     def resume(self) -> bool:
-        """Jump to the newest checkpoint, if it is ahead.
+        """Go on from the latest checkpoint, if it is of a later epoch.
 
         Returns
         -------
         bool
-            Whether there was: then `epoch` is another, and `take_state` returns its state.
+            Whether there is one. Then `epoch` has changed, and `take_state` returns its state.
         """
         if self._checkpoints is None or self.ended:
             return False
@@ -157,65 +153,63 @@ class Progress:
         if found is None:
             return False
         state, measured = found
-        position = self._move(state, _extend(self._now.history, measured))
-        if position is None:
+        status = self._status_after(state, _append(self._status.history, measured))
+        if status is None:
             return False
-        first, self._now, self._next = self.epoch + 1, position, state
+        first, self._status, self._next = self.epoch + 1, status, state
         self._report_stored(first)
         return True
 
     def result(self) -> FitResult:
-        """Make the result of the fit."""
-        state = self._now.best_state
+        """Return the result of the fit."""
+        status = self._status
+        state = status.best_state
         assert state is not None
-        # A copy of a large state would raise the peak of memory, which TensorFlow never gives back.
-        if not state.is_large or self._copy is not None:
-            self._keep_best()
-        now = self._now
-        assert now.best_state is not None
-        return FitResult(now.best_state, now.history, now.best, now.n_epochs_trained)
+        if state.is_view and not state.is_large:
+            state = state.copy()
+        return FitResult(state, status.history, status.best, status.n_epochs_trained)
 
     def _report_stored(self, first: int) -> None:
-        """Report stored epochs, and go back to the one after which a callback stops."""
-        history, stop = self._now.history, False
+        """Report stored epochs, and go back to an earlier one if a callback stops there."""
+        history, stop = self._status.history, False
         for epoch in range(first, self.epoch + 1):
             self._reporter.begin()
             measured = {name: values[epoch - 1] for name, values in history.items()}
             # A stored state is read only if a callback asks for it.
             result = functools.partial(self._result_of_stored, epoch)
             stop |= self._reporter.end(epoch, self.last, measured, result, stored=True)
-            if stop and self._stop_at(epoch):
+            if stop and self._stop_after(epoch):
                 return
 
-    def _stop_at(self, epoch: int) -> bool:
+    def _stop_after(self, epoch: int) -> bool:
         """Stop after a stored epoch, if it is still stored."""
         if epoch == self.epoch:
-            position: _Position | None = self._now
+            status: _Status | None = self._status
         else:
             state = self._load(epoch)
-            history = _cut(self._now.history, epoch)
-            position = None if state is None else self._move(state, history)
-        if position is None:
+            history = _truncate(self._status.history, epoch)
+            status = None if state is None else self._status_after(state, history)
+        if status is None:
             return False
-        self._now = position._replace(stopped=True)
+        self._status = status._replace(stopped=True)
         return True
 
-    def _move(self, state: TrainingState, history: History) -> _Position | None:
-        """Make the position after the epochs of a history; None if its best one is not stored."""
+    def _status_after(self, state: TrainingState, history: History) -> _Status | None:
+        """Return the status after the epochs of a history, None if its best epoch is not stored."""
         best, stop = self._judge(history)
         if best == _n_epochs(history):
             best_state: TrainingState | None = state
-        elif best == self._now.best:
-            best_state = self._now.best_state
+        elif best == self._status.best:
+            best_state = self._status.best_state
         elif (found := self._load(best)) is not None:
             best_state = found
-        else:  # it was damaged or removed
+        else:  # the file was damaged or removed
             return None
-        n_trained = self._now.n_epochs_trained
-        return _Position(_cut(history, stop), best, best_state, stop is not None, n_trained)
+        n_trained = self._status.n_epochs_trained
+        return _Status(_truncate(history, stop), best, best_state, stop is not None, n_trained)
 
     def _judge(self, history: History) -> tuple[int, int | None]:
-        """Find the best epoch of this training, and the one to stop after."""
+        """Return the best epoch of this training, and the epoch to stop after or None."""
         if self._early_stopping is None:
             return _n_epochs(history), None
         best, stop = self._early_stopping.judge(history["val_accuracy"][self._first :])
@@ -225,8 +219,8 @@ class Progress:
         state = self._load(epoch)
         if state is None:
             return None
-        history = _cut(self._now.history, epoch)
-        return FitResult(state, history, epoch, self._now.n_epochs_trained)
+        history = _truncate(self._status.history, epoch)
+        return FitResult(state, history, epoch, self._status.n_epochs_trained)
 
     def _load(self, epoch: int) -> TrainingState | None:
         return None if self._checkpoints is None else self._checkpoints.load(epoch)
@@ -236,18 +230,18 @@ def _n_epochs(history: History) -> int:
     return len(history["loss"])
 
 
-def _extend(history: History, measured: Iterable[Mapping[str, float]]) -> History:
-    """Copy a history, and add what further epochs measured."""
+def _append(history: History, measured: Iterable[Mapping[str, float]]) -> History:
+    """Return a copy of a history with the figures of further epochs."""
     longer = {name: list(values) for name, values in history.items()}
     for figures in measured:
         n_epochs = _n_epochs(longer)
-        # All lists stay as long as each other where something was not measured.
+        # All lists keep the same length, even if something was not measured.
         for name in {**longer, **figures}:
             values = longer.setdefault(name, [np.nan] * n_epochs)
             values.append(figures.get(name, np.nan))
     return longer
 
 
-def _cut(history: History, epoch: int | None) -> History:
-    """Copy a history until an epoch."""
+def _truncate(history: History, epoch: int | None) -> History:
+    """Return a copy of a history up to an epoch."""
     return {name: values[:epoch] for name, values in history.items()}

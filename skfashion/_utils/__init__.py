@@ -1,4 +1,4 @@
-"""Helpers for all other packages: files, the cache, the environment, label checks, warnings, types.
+"""Helpers for all packages: files, the cache directory, environment, label checks, warnings, types.
 
 Modules here must not import other packages of skfashion.
 """

@@ -1,4 +1,4 @@
-"""Files of arrays with a JSON header and a checksum, which detects damage by a power cut."""
+"""Files of arrays with a JSON header, and a checksum that detects damage by a power cut."""
 
 import hashlib
 import io
@@ -26,7 +26,7 @@ def write_arrays(
     header : dict
         JSON-serializable.
     arrays : dict of str to ndarray
-        Arrays of numbers. None is named "header".
+        Arrays of numbers. The name "header" is reserved.
     sweep : bool, default=True
         As in `write_atomically`.
 
@@ -56,7 +56,7 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, AnyArray]]:
     OSError
         If the file cannot be read.
     ValueError
-        If the checksum does not match, or it holds something else.
+        If the checksum does not match, or the file has another format.
     KeyError
         If it has no header.
     """

@@ -1,4 +1,4 @@
-"""Arrays where other libraries can take them as they are."""
+"""Memory-aligned arrays, which TensorFlow can use without a copy."""
 
 from collections.abc import Sequence
 from math import prod
@@ -8,12 +8,12 @@ from numpy.typing import DTypeLike
 
 from skfashion._utils.types import AnyArray
 
-# Bytes. TensorFlow copies what begins elsewhere, and NumPy's own arrays begin at any 16.
+# In bytes. TensorFlow copies arrays with another alignment. NumPy aligns arrays to 16 bytes.
 _ALIGNMENT = 64
 
 
 def allocate_aligned(shape: Sequence[int], dtype: DTypeLike) -> AnyArray:
-    """Make an array of zeros that `is_aligned`."""
+    """Make an array of zeros with the alignment that `is_aligned` checks."""
     dtype = np.dtype(dtype)
     size = prod(shape) * dtype.itemsize
     memory = np.zeros(size + _ALIGNMENT, np.uint8)
@@ -22,5 +22,5 @@ def allocate_aligned(shape: Sequence[int], dtype: DTypeLike) -> AnyArray:
 
 
 def is_aligned(array: AnyArray) -> bool:
-    """Whether TensorFlow can take the memory of an array as it is."""
+    """Return whether TensorFlow can use the memory of an array without a copy."""
     return array.flags.c_contiguous and array.ctypes.data % _ALIGNMENT == 0

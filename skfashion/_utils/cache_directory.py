@@ -21,7 +21,7 @@ _KEY = re.compile(r"[0-9a-f]{40}")
 _EPOCH_FILE = re.compile(r"\d{5,}\.(figures|weights|optimizer)")
 _FIT_FILE = re.compile(r"[0-9a-f]{40}\.fit")
 
-# Git does not list the folder, and programs for backups may leave it out.
+# Files that make Git ignore the folder, and tell backup programs to skip it.
 _MARKS = {
     ".gitignore": "*\n",
     "CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -30,7 +30,7 @@ _MARKS = {
 
 
 def locate_memory(memory: Any) -> str | None:
-    """Return the directory that a parameter `memory` names, as it is written there.
+    """Return the directory given by the parameter `memory`, unchanged.
 
     Parameters
     ----------
@@ -44,10 +44,10 @@ def locate_memory(memory: Any) -> str | None:
     Raises
     ------
     ValueError
-        If it is something else, or no path of a directory can be so.
+        If it has another type, or is not a possible path.
     """
     place = memory
-    if hasattr(memory, "cache") and not isinstance(memory, os.PathLike):  # as Pipeline tells
+    if hasattr(memory, "cache") and not isinstance(memory, os.PathLike):  # as Pipeline checks
         if not hasattr(memory, "location"):
             raise ValueError(
                 f"memory={memory!r} has no location: expected the path of a directory, a "
@@ -63,9 +63,9 @@ def locate_memory(memory: Any) -> str | None:
 
 
 def resolve_memory(memory: Any) -> Path | None:
-    """Return the absolute path of the directory that a parameter `memory` names.
+    """Return the absolute path of the directory given by the parameter `memory`.
 
-    Parameters, errors and None are those of `locate_memory`. ``~`` is the home folder.
+    Like `locate_memory`, but a leading ``~`` is replaced by the home folder.
     """
     path = locate_memory(memory)
     return None if path is None else expand_user(path).absolute()
@@ -87,19 +87,19 @@ def fit_file(directory: StrPath, key: str) -> Path:
 
 
 def make_entry_folder(folder: Path) -> None:
-    """Make the folder of a training or of fits; where the cache is new, mark it as one."""
+    """Create the folder of a training or of fits. Mark a new cache by the files in `_MARKS`."""
     if folder.is_dir():
         return
     is_new = not folder.parent.exists()
     folder.mkdir(parents=True, exist_ok=True)
     if is_new:
         for name, text in _MARKS.items():
-            with contextlib.suppress(OSError):  # the cache works without
+            with contextlib.suppress(OSError):  # the cache works without them
                 (folder.parent / name).write_text(text, encoding="utf-8")
 
 
 def mark_used(entry: Path) -> None:
-    """Note that a training's folder or a fit's file is used: `limit_size` drops it later."""
+    """Note that a training's folder or a fit's file was used. `limit_size` removes it later."""
     with contextlib.suppress(OSError):
         os.utime(entry)
 

@@ -19,8 +19,8 @@ import numpy as np
 # scikit-learn is left out: it only prepares the data, and the data are hashed separately.
 _RELEVANT_LIBRARIES = ("keras", "numpy", "tensorflow", "skfashion")
 
-# Prefixes of environment variables that choose kernels, precisions and devices. Those of
-# TensorFlow all count, but for its log and its threads, which are counted.
+# Prefixes of environment variables that choose kernels, precisions and devices. Of TensorFlow's
+# variables only those for its log and its threads are left out. `threads` counts the threads.
 _RELEVANT_VARIABLES = (
     "CUBLAS_",
     "CUDA_VISIBLE_DEVICES",
@@ -33,7 +33,7 @@ _RELEVANT_VARIABLES = (
 )
 _OTHER_VARIABLES = ("TF_CPP_", "TF_NUM_")
 
-# What TensorFlow reads in TF_DETERMINISTIC_OPS. It ends the process at any other value.
+# Values of TF_DETERMINISTIC_OPS that TensorFlow accepts. It ends the process at any other value.
 _TRUTH_VALUES = {"0": False, "false": False, "1": True, "true": True}
 
 
@@ -73,20 +73,20 @@ def fingerprint() -> dict[str, Any]:
 
 
 def _set_in_tensorflow() -> dict[str, Any]:
-    """Collect what was set through TensorFlow, as far as it differs from the defaults.
+    """Collect the settings made through TensorFlow's API that differ from the defaults.
 
-    So nothing differs between a process that has not imported TensorFlow and one that has.
+    Defaults are left out, so the result does not depend on whether TensorFlow was imported.
     """
-    # While another thread imports TensorFlow, it is there without its parts.
+    # While another thread imports TensorFlow, the module exists without its attributes.
     tensorflow: Any = sys.modules.get("tensorflow")
     config = getattr(tensorflow, "config", None)
     if config is None:
         return {}
     hidden = {*config.list_physical_devices()} - {*config.get_visible_devices()}
     options = config.optimizer.get_experimental_options()
-    told = _TRUTH_VALUES.get(os.environ.get("TF_DETERMINISTIC_OPS", "0").lower())
+    from_variable = _TRUTH_VALUES.get(os.environ.get("TF_DETERMINISTIC_OPS", "0").lower())
     private = sys.modules["tensorflow.python.framework.config"]
-    found = {
+    settings = {
         "hidden_devices": sorted(device.name for device in hidden),
         "device": tensorflow.__internal__.eager_context.get_device_name(),
         "jit": config.optimizer.get_jit(),
@@ -97,9 +97,10 @@ def _set_in_tensorflow() -> dict[str, Any]:
         },
         "runs_eagerly": config.functions_run_eagerly(),
         "without_tf32": not config.experimental.tensor_float_32_execution_enabled(),
-        "other_determinism": told is not None and private.is_op_determinism_enabled() != told,
+        "other_determinism": from_variable is not None
+        and private.is_op_determinism_enabled() != from_variable,
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in settings.items() if value}
 
 
 def describe() -> dict[str, str]:

@@ -80,7 +80,7 @@ def _replace(
 def expand_user(path: StrPath) -> Path:
     """Replace a leading ``~`` by the home folder.
 
-    Where there is no such folder the path stays as it is; `Path.expanduser` would raise.
+    If there is no such folder, the path is returned unchanged. `Path.expanduser` would raise.
     """
     return Path(os.path.expanduser(path))  # noqa: PTH111
 

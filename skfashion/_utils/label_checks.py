@@ -7,26 +7,26 @@ import numpy as np
 
 from skfashion._utils.types import AnyArray
 
-# A message shows all labels up to so many, of more the first ones.
-_MOST_SHOWN, _FIRST_SHOWN = 20, 10
+# A message shows up to 20 labels. If there are more, it shows the first 10 and the last one.
+_MAX_SHOWN, _FIRST_SHOWN = 20, 10
 
 
 def abbreviate(labels: Iterable[Any]) -> str:
-    """Write labels as a list for a message, of thousands the first ones."""
+    """Format labels as a list for a message. Long lists are abbreviated."""
     shown = [*labels]
-    if len(shown) <= _MOST_SHOWN:
+    if len(shown) <= _MAX_SHOWN:
         return repr(shown)
     first = ", ".join(map(repr, shown[:_FIRST_SHOWN]))
     return f"[{first}, ..., {shown[-1]!r}] ({len(shown):,} in all)"
 
 
 def as_column(values: Any, name: str) -> AnyArray:
-    """Turn a value for each row, perhaps in the one column of a DataFrame, into an array.
+    """Convert one value per row, possibly a DataFrame with one column, to an array.
 
     Raises
     ------
     ValueError
-        If they are of another shape, naming the parameter `name`.
+        If they have another shape. The error names the parameter `name`.
     """
     array = np.asarray(values)
     if array.shape[1:] == (1,):

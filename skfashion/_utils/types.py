@@ -20,10 +20,10 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def unconverted(function: _Function) -> _Function:
     """Exclude a function, and all that it calls, from AutoGraph.
 
-    AutoGraph would rewrite all of it inside a `tf.function`: a fit would take a minute there. This
-    is `tf.autograph.experimental.do_not_convert` without the import of TensorFlow.
+    Inside a `tf.function` AutoGraph would convert all of it, and a fit would take a minute. This is
+    `tf.autograph.experimental.do_not_convert` without importing TensorFlow.
     """
-    function.autograph_info__ = {}  # type: ignore[attr-defined]  # TensorFlow's own mark
+    function.autograph_info__ = {}  # type: ignore[attr-defined]  # TensorFlow's mark
     return function
 
 

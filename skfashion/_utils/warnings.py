@@ -14,9 +14,9 @@ _LIBRARIES = tuple(
 
 
 def warn(message: str) -> None:
-    """Warn at the user's line that called skfashion, or scikit-learn around it.
+    """Warn at the line of the user's code that called skfashion, or scikit-learn around it.
 
-    A fixed `stacklevel` does not work: the number of frames between depends on scikit-learn's
+    A fixed `stacklevel` does not work: the number of frames in between depends on scikit-learn's
     version and on SciKeras.
     """
     level = outermost = 1
