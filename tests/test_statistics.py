@@ -56,21 +56,22 @@ class TestCorrectedTest:
 class TestIntervals:
     def test_of_a_mean_holds_what_the_test_does_not_reject(self):
         values = np.array([0.82, 0.81, 0.83, 0.80, 0.84])
-        low, high = statistics.mean_interval(values, 80, 20, bounded=False)
+        low, high = statistics.mean_interval(values, 80, 20)
         assert low < 0.82 < high
         for edge in (low, high):
             assert_allclose(statistics.corrected_t_test(values - edge, 80, 20), 0.05)
 
-    def test_of_a_score_in_0_to_1_lies_in_it(self):
-        values = np.array([0.52, 0.62])
-        low, high = statistics.mean_interval(values, 50, 50, bounded=True)
-        assert 0 < low < 0.57 < high < 1
-        wide = statistics.mean_interval(values, 50, 50, bounded=False)
-        assert wide[0] < 0 < 1 < wide[1]
+    @pytest.mark.parametrize("limits", [(0, 1), (-1, 1), (-np.inf, 1), (-np.inf, np.inf)])
+    def test_lies_between_the_lowest_and_the_highest_score(self, limits):
+        values = np.array([0.52, 0.92])
+        low, high = statistics.mean_interval(values, 50, 50, limits=limits)
+        assert limits[0] < low < 0.72 < high < limits[1]
+        wide = statistics.mean_interval(values, 50, 50)
+        assert wide[0] < -1 < 1 < wide[1]
 
-    @pytest.mark.parametrize("bounded", [True, False])
-    def test_of_equal_scores_is_unknown(self, bounded):
-        assert np.isnan(statistics.mean_interval(np.full(3, 0.1), 80, 20, bounded=bounded)).all()
+    @pytest.mark.parametrize("limits", [(0, 1), (-np.inf, 0.5), (-np.inf, np.inf)])
+    def test_of_equal_scores_is_unknown(self, limits):
+        assert np.isnan(statistics.mean_interval(np.full(3, 0.1), 80, 20, limits=limits)).all()
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,9 @@ class TestIntervals:
 def test_intervals_of_proportions_are_those_that_newcombe_published(n_correct, n, low, high):
     """Newcombe 1998, Statistics in Medicine 17, 857-872, table I, method 3 (Wilson's)."""
     assert_allclose(statistics.proportion_interval(n_correct / n, n), (low, high), atol=5e-5)
+
+
+UP = np.array([1, -1, 1, -1, 0])
 
 
 class TestMcNemar:
@@ -104,6 +108,28 @@ class TestMcNemar:
             assert_allclose(statistics.mcnemar_test(one, other), binomtest(one, one + other).pvalue)
         between = [statistics.mcnemar_test(part, 11 - part) for part in (2, 2.5, 3)]
         assert between == sorted(between)
+
+
+COUNTS = {("a", "b"): (60, 30), ("a", "c"): (60, 30), ("b", "c"): (30, 30)}
+
+
+class TestMcNemarOfManyPairs:
+    def compute(self, **spreads):
+        """Each classifier's accuracy varies by its spread: up in some folds, down in others."""
+        differences = {
+            pair: (spreads.get(pair[0], 0) - spreads.get(pair[1], 0)) * UP for pair in COUNTS
+        }
+        return statistics.mcnemar_tests(COUNTS, differences, n_rows=3000, n_test=600)
+
+    def test_is_mcnemars_where_folds_differ_no_more_than_rows_do(self):
+        found = self.compute(a=0.001)
+        assert found == {pair: statistics.mcnemar_test(*n) for pair, n in COUNTS.items()}
+
+    def test_is_weaker_for_classifiers_whose_training_depends_on_chance(self):
+        steady, found = self.compute(), self.compute(b=0.012)
+        assert steady["a", "b"] < 0.01
+        assert found["a", "b"] > found["a", "c"] > steady["a", "c"]
+        assert found["a", "b"] > 0.1
 
 
 class TestAdjustment:

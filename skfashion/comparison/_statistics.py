@@ -11,11 +11,13 @@ References
    577-585.
 .. [5] Holm: A simple sequentially rejective multiple test procedure, Scandinavian Journal of
    Statistics 6, 1979, 65-70.
+.. [6] Satterthwaite: An approximate distribution of estimates of variance components, Biometrics
+   Bulletin 2, 1946, 110-114.
 """
 
 import math
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.special import betainc, expit, logit
@@ -27,6 +29,7 @@ CONFIDENCE = 0.95
 SIGNIFICANCE_LEVEL = 0.05
 
 _Key = TypeVar("_Key")
+_Pair = TypeVar("_Pair", bound=Collection[Any])
 
 
 def score_design_effect(values: FloatArray, n_test: float) -> float:
@@ -73,31 +76,43 @@ def standard_error(values: FloatArray, n_train: float, n_test: float) -> float:
 
 
 def mean_interval(
-    values: FloatArray, n_train: float, n_test: float, *, bounded: bool
+    values: FloatArray,
+    n_train: float,
+    n_test: float,
+    *,
+    limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[float, float]:
-    """Compute the 95 % interval of the expected score, by Student's t and `standard_error`.
+    """Compute the 95 % interval of the expected score from Student's t and `standard_error`.
 
     Parameters
     ----------
     values : ndarray of shape (k,)
     n_train, n_test : float
-    bounded : bool
-        Whether scores lie in [0, 1]. If so, the interval is computed on the logit scale by the
-        delta method, so that it lies in [0, 1] too.
+    limits : tuple of two float, default=(-inf, inf)
+        Lowest and highest possible score. The interval lies between them: it is computed on the
+        logit scale if both are finite, and on the scale of the logarithm if the lowest is not, by
+        the delta method.
 
     Returns
     -------
     low, high : float
-        NaN if all folds have the same score, so that the variance is unknown.
+        NaN if all folds have the same score, which does not show how much scores vary, and if the
+        mean is one of the limits.
     """
+    lowest, highest = limits
     mean, error = values.mean(), standard_error(values, n_train, n_test)
-    if not error > 1e-12 or (bounded and not 0 < mean < 1):
+    if not (error > 1e-12 and lowest < mean < highest):
         return math.nan, math.nan
     half = t.ppf((1 + CONFIDENCE) / 2, df=len(values) - 1) * error
-    if not bounded:
+    if math.isinf(highest):
         return mean - half, mean + half
-    half /= mean * (1 - mean)
-    return float(expit(logit(mean) - half)), float(expit(logit(mean) + half))
+    if math.isinf(lowest):
+        factor = math.exp(half / (highest - mean))
+        return highest - (highest - mean) * factor, highest - (highest - mean) / factor
+    share = (mean - lowest) / (highest - lowest)
+    half /= (highest - lowest) * share * (1 - share)
+    low, high = expit(logit(share) + np.array([-half, half])) * (highest - lowest) + lowest
+    return float(low), float(high)
 
 
 def proportion_interval(proportion: float, n: float) -> tuple[float, float]:
@@ -165,16 +180,19 @@ def mcnemar_test(only_one: float, only_other: float) -> float:
 
 
 def mcnemar_tests(
-    counts: Mapping[_Key, tuple[float, float]],
-    differences: Mapping[_Key, FloatArray],
+    counts: Mapping[_Pair, tuple[float, float]],
+    differences: Mapping[_Pair, FloatArray],
     n_rows: float,
     n_test: float,
-) -> dict[_Key, float]:
+) -> dict[_Pair, float]:
     """Compute McNemar's test for pairs of classifiers from their out-of-fold predictions.
 
     McNemar's test alone ignores that training depends on chance. So the counts of a pair are
-    divided by their design effect [4]_. It is the larger of the pair's own and the one pooled over
-    all pairs, which is more precise.
+    divided by a design effect [4]_: how many times as much its differences vary between folds as
+    those of independent rows. The effect of a single pair is known too roughly. So there are two
+    tests, and the larger p-value counts: one with the mean effect over all pairs, and one with the
+    mean effect over the pairs of one of the two classifiers, for a classifier whose training
+    depends more on chance than that of the others.
 
     Parameters
     ----------
@@ -198,11 +216,35 @@ def mcnemar_tests(
     mean = (only[:, 0] - only[:, 1]) / n_rows
     expected = (only.sum(axis=1) / n_rows - mean**2) / n_test  # the variance of a fold's difference
     found = np.array([differences[pair].var(ddof=1) for pair in counts])
-    pooled = _pool(found, expected)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own = np.where(expected > 0, found / expected, 1)
-    only /= np.maximum(pooled, own)[:, np.newaxis]
-    return {pair: mcnemar_test(*count) for pair, count in zip(counts, only, strict=True)}
+    names = {name for pair in counts for name in pair}
+    effects = {}
+    for name in names:
+        with_name = np.array([name in pair for pair in counts])
+        effects[name] = _pool(found[with_name], expected[with_name])
+    pooled, n_others = _pool(found, expected), len(names) - 1
+    df = len(next(iter(differences.values()))) - 1
+    p_values = {}
+    for pair, count in counts.items():
+        largest = max(effects[name] for name in pair)
+        p_values[pair] = max(
+            _mcnemar_test_in_clusters(count, pooled, df * n_others),
+            # All pairs of a classifier share its own chance, but not that of the others.
+            _mcnemar_test_in_clusters(count, largest, df * min(2, n_others)),
+        )
+    return p_values
+
+
+def _mcnemar_test_in_clusters(count: tuple[float, float], effect: float, df: int) -> float:
+    """Compute McNemar's test with a design effect that was estimated with `df` degrees of freedom.
+
+    What exceeds 1 was estimated from the folds. So the statistic has Student's t-distribution, with
+    Satterthwaite's degrees of freedom [6]_.
+    """
+    p_value = mcnemar_test(count[0] / effect, count[1] / effect)
+    if effect == 1:
+        return p_value
+    share = 1 - 1 / effect  # of the variance
+    return float(2 * t.sf(norm.isf(p_value / 2), df / share**2))
 
 
 def adjust_p_values(p_values: Mapping[_Key, float]) -> dict[_Key, float]:

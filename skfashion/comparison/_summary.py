@@ -1,11 +1,13 @@
 """Build the tables of a `Comparison` from the results of all tasks."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import get_scorer
 
 from skfashion._utils.types import AnyArray, FloatArray
 from skfashion.comparison import _statistics
@@ -14,18 +16,23 @@ from skfashion.comparison._fit_and_score import Costs, Data, Result
 
 _Folds: TypeAlias = Mapping[str, Sequence[Result]]  # the results of each estimator, by name
 
-# Prefixes of the names of scikit-learn's metrics with values in [0, 1].
-_BOUNDED = (
-    "accuracy",
-    "average_precision",
-    "balanced_accuracy",
-    "f1",
-    "jaccard",
-    "precision",
-    "recall",
-    "roc_auc",
-    "top_k_accuracy",
-)
+# Lowest and highest values of scikit-learn's metrics, by the names of their functions.
+_LIMITS: dict[str, tuple[float, float]] = {
+    "accuracy_score": (0, 1),
+    "average_precision_score": (0, 1),
+    "balanced_accuracy_score": (0, 1),
+    "brier_score_loss": (0, 2),
+    "cohen_kappa_score": (-1, 1),
+    "f1_score": (0, 1),
+    "fbeta_score": (0, 1),
+    "jaccard_score": (0, 1),
+    "log_loss": (0, math.inf),
+    "matthews_corrcoef": (-1, 1),
+    "precision_score": (0, 1),
+    "recall_score": (0, 1),
+    "roc_auc_score": (0, 1),
+    "top_k_accuracy_score": (0, 1),
+}
 
 
 def summarize(results: Sequence[Result], data: Data, names: Sequence[str]) -> Comparison:
@@ -83,6 +90,23 @@ def summarize(results: Sequence[Result], data: Data, names: Sequence[str]) -> Co
     )
 
 
+def _is_accuracy(scorer: Any) -> bool:
+    """Return whether a scorer is "accuracy", or has the same function and no arguments."""
+    scorer, accuracy = get_scorer(scorer), get_scorer("accuracy")
+    return type(scorer) is type(accuracy) and vars(scorer) == vars(accuracy)
+
+
+def _find_limits(scorer: Any) -> tuple[float, float]:
+    """Return the lowest and the highest score that a metric can have; infinite if unknown."""
+    scorer = get_scorer(scorer)
+    name = getattr(getattr(scorer, "_score_func", None), "__name__", None)
+    adjusted = getattr(scorer, "_kwargs", {}).get("adjusted")  # by chance: below 0, too
+    if name is None or adjusted or name not in _LIMITS:
+        return -math.inf, math.inf
+    low, high = _LIMITS[name]
+    return (low, high) if scorer._sign > 0 else (-high, -low)
+
+
 class _Scores:
     """Scores, intervals and tests of the estimators that did not fail in any fold.
 
@@ -109,7 +133,7 @@ class _Scores:
                 np.array([self.of(name, metric) for name in self.names]), self._n_test
             )
             for metric, scorer in data.scoring.items()
-            if scorer == "accuracy"
+            if _is_accuracy(scorer)
         }
 
     def of(self, name: str, metric: str) -> FloatArray:
@@ -122,8 +146,8 @@ class _Scores:
         if metric in self._design_effects:
             n_rows = self._n_rows / self._design_effects[metric]
             return _statistics.proportion_interval(float(values.mean()), n_rows)
-        bounded = isinstance(scorer, str) and scorer.startswith(_BOUNDED)
-        return _statistics.mean_interval(values, self._n_train, self._n_test, bounded=bounded)
+        limits = _find_limits(scorer)
+        return _statistics.mean_interval(values, self._n_train, self._n_test, limits=limits)
 
     def p_values(self, metric: str) -> dict[frozenset[str], float]:
         """Return the p-value for each pair of estimators."""
