@@ -1,5 +1,6 @@
 """What several tests share."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -51,3 +52,10 @@ def run_python(code, *, timeout=120, **environment):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
+
+
+def run_function(function, *arguments, **how):
+    """What a function of a test module returns in a fresh process, of JSON's types."""
+    module = function.__module__
+    call = f"{module}.{function.__name__}(*json.loads({json.dumps(arguments)!r}))"
+    return json.loads(run_python(f"import json, {module}; print(json.dumps({call}))", **how))
