@@ -124,9 +124,10 @@ class TestBaselines:
         assert seeds - {None} == {first["random forest"].random_state} == {3}
 
     def test_every_one_beats_the_dummy_on_clothes(self, mini):
+        X, y = mini
         baselines = make_baselines(random_state=0)
         baselines["histogram gradient boosting"].set_params(max_iter=3)
-        table = compare(baselines, *mini, cv=2).table
+        table = compare(baselines, X[:, ::4], y, cv=2).table  # a quarter of the pixels is enough
         assert set(table.index) == set(baselines)
         assert table.index[-1] == "dummy"
         assert (table["accuracy_mean"].drop("dummy") > 0.4).all()

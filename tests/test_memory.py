@@ -13,7 +13,7 @@ import warnings
 import joblib
 import numpy as np
 import pytest
-from helpers import run_python, weights_equal
+from helpers import make_images, run_function, run_python, weights_equal
 from numpy.testing import assert_array_equal
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
@@ -54,6 +54,11 @@ def equal(a, b):
 def trained(pipeline, X, y):
     """Score a pipeline by the number of epochs that its network trained."""
     return pipeline[-1].n_epochs_trained_
+
+
+def fit_again(parameters):
+    clf = FashionCNN(**parameters).fit(*make_images())
+    return clf.n_epochs_trained_, "tensorflow" in sys.modules, clf.history_
 
 
 class TestEqualBitsWithoutTrainingTwice:
@@ -113,25 +118,17 @@ class TestEqualBitsWithoutTrainingTwice:
         X, y = images
         first = cnn(epochs=2).fit(X, y)
         monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+        unused = {"verbose": 1, "tol": 0.5, "n_iter_no_change": 9}
         others = [np.asfortranarray(X), X.reshape(120, -1).tolist(), X / 255, X * 2.0, np.int16(X)]
         for other in others:
-            again = cnn(epochs=2, verbose=1, tol=0.5, n_iter_no_change=9).fit(
-                other, y.astype(float)
-            )
+            again = cnn(epochs=2, **unused).fit(other, y.astype(float))
             assert again.n_epochs_trained_ == 0
             assert equal(first, again)
 
-    def test_in_another_process(self, images, cnn, tmp_path):
+    def test_in_another_process_without_tensorflow(self, images, cnn, tmp_path):
         clf = cnn(epochs=3).fit(*images)
-        out = run_python(f"""
-            import sys
-            from helpers import make_images
-            from skfashion import FashionCNN
-            clf = FashionCNN(**{ {**clf.get_params(), "memory": str(tmp_path)}!r})
-            clf.fit(*make_images())
-            print(clf.n_epochs_trained_, "tensorflow" in sys.modules, clf.history_["loss"])
-        """)
-        assert out == f"0 False {clf.history_['loss']}\n"
+        parameters = {**clf.get_params(), "memory": str(tmp_path)}
+        assert run_function(fit_again, parameters) == [0, False, clf.history_]
 
 
 class TestParameter:
@@ -284,23 +281,26 @@ class TestNothingIsLost:
 
     @pytest.mark.parametrize("kind", ["figures", "weights", "optimizer"])
     @pytest.mark.parametrize(
-        "damage",
+        ("damage", "told"),
         [
-            lambda content: b"",
-            lambda content: content[:-1],
-            lambda content: content[:100] + bytes([content[100] ^ 1]) + content[101:],
+            (lambda content, other: b"", ""),
+            (lambda content, other: content[:-1], ""),
+            (lambda content, other: content[:99] + bytes([content[99] ^ 1]) + content[100:], ""),
+            (lambda content, other: other, "it belongs to another training"),
         ],
-        ids=["empty", "one byte short", "one bit"],
+        ids=["empty", "one byte short", "one bit", "of another training"],
     )
     def test_a_damaged_entry_is_reported_once_and_trained_again(
-        self, images, cnn, tmp_path, kind, damage
+        self, images, cnn, tmp_path, kind, damage, told
     ):
         cnn(epochs=3).fit(*images)
         path = entries(tmp_path, kind)[-1]
-        path.write_bytes(damage(path.read_bytes()))
-        with pytest.warns(UserWarning, match=rf"{path.name} is damaged") as told:
+        cnn(epochs=3, random_state=1).fit(*images)
+        [other] = {*tmp_path.rglob(path.name)} - {path}
+        path.write_bytes(damage(path.read_bytes(), other.read_bytes()))
+        with pytest.warns(UserWarning, match=rf"{path.name} is damaged: {told}") as warned:
             clf = cnn(epochs=5).fit(*images)
-        assert len(told) == 1
+        assert len(warned) == 1
         assert equal(clf, cnn(epochs=5, memory=None).fit(*images))
         with warnings.catch_warnings(action="error"):
             assert cnn(epochs=5).fit(*images).n_epochs_trained_ == 0
@@ -335,16 +335,6 @@ class TestNothingIsLost:
         assert {path.suffix for path in entries(tmp_path)} == {".figures", ".optimizer", ".weights"}
         assert {path.stem for path in entries(tmp_path)} == {"00002"}
         assert run.find_latest(0, 2) is None  # the first is missing
-
-    def test_an_entry_of_another_training_is_found_out(self, images, cnn, tmp_path):
-        cnn(epochs=2).fit(*images)
-        ours = entries(tmp_path, "weights")
-        cnn(epochs=2, random_state=1).fit(*images)
-        theirs = [path for path in entries(tmp_path, "weights") if path not in ours]
-        ours[1].write_bytes(theirs[1].read_bytes())
-        with pytest.warns(UserWarning, match="belongs to another training"):
-            clf = cnn(epochs=2).fit(*images)
-        assert equal(clf, cnn(epochs=2, memory=None).fit(*images))
 
     def test_a_file_that_is_no_epoch_is_passed_over(self, images, cnn, tmp_path):
         cnn(epochs=2).fit(*images)
@@ -434,60 +424,34 @@ class TestNothingIsLost:
         assert entries(tmp_path) == stored
 
 
-class TestSettingsOfTensorFlow:
-    """What shapes bits names another training; it is found again before TensorFlow starts."""
+def test_each_setting_of_tensorflow_that_shapes_bits_names_another_training(tmp_path):
+    out = run_python(
+        f"""
+        from helpers import import_tensorflow, make_images
+        from skfashion import FashionCNN
 
-    @pytest.fixture
-    def run(self, tmp_path):
-        """Run code in a fresh process, in which `trained` fits and counts the epochs."""
-        fit = f"""
-            from helpers import import_tensorflow, make_images
-            from skfashion import FashionCNN
-            from skfashion._utils.environment import fingerprint
+        def trained():
+            clf = FashionCNN(filters=(4,), epochs=1, memory={str(tmp_path)!r}, random_state=0)
+            return clf.fit(*make_images()).n_epochs_trained_
 
-            def trained():
-                clf = FashionCNN(filters=(4,), epochs=1, memory={str(tmp_path)!r}, random_state=0)
-                return clf.fit(*make_images()).n_epochs_trained_
-        """
-
-        def run(code, **environment):
-            code = textwrap.dedent(fit) + textwrap.dedent(code)
-            return run_python(code, TF_CPP_MIN_LOG_LEVEL="3", **environment).splitlines()
-
-        return run
-
-    def test_each_that_is_changed_by_tensorflows_functions(self, run):
-        out = run("""
+        print(trained(), trained())
+        config = import_tensorflow().config
+        rewrite = config.optimizer.set_experimental_options
+        for act in (
+            config.experimental.enable_op_determinism,
+            lambda: rewrite({{"constant_folding": False}}),
+            lambda: rewrite({{"auto_mixed_precision": True}}),
+            lambda: rewrite({{"disable_meta_optimizer": True}}),
+            lambda: config.optimizer.set_jit(True),
+            lambda: config.experimental.enable_tensor_float_32_execution(False),
+            lambda: config.run_functions_eagerly(True),
+        ):
+            act()
             print(trained(), trained())
-            config = import_tensorflow().config
-            rewrite = config.optimizer.set_experimental_options
-            for act in (
-                config.experimental.enable_op_determinism,
-                lambda: rewrite({"constant_folding": False}),
-                lambda: rewrite({"auto_mixed_precision": True}),
-                lambda: rewrite({"disable_meta_optimizer": True}),
-                lambda: config.optimizer.set_jit(True),
-                lambda: config.experimental.enable_tensor_float_32_execution(False),
-                lambda: config.run_functions_eagerly(True),
-            ):
-                act()
-                print(trained(), trained())
-        """)
-        assert out == ["1 0"] * 8
-
-    def test_one_that_a_variable_tells_is_the_same_before_tensorflow_starts_and_after(self, run):
-        out = run(
-            """
-            before = fingerprint()
-            tf = import_tensorflow()
-            assert fingerprint() == before
-            tf.constant(1) + 1
-            assert fingerprint() == before
-            print(trained(), trained())
-            """,
-            TF_DETERMINISTIC_OPS="1",
-        )
-        assert out == ["1 0"]
+        """,
+        TF_CPP_MIN_LOG_LEVEL="3",
+    )
+    assert out.splitlines() == ["1 0"] * 8
 
 
 def test_the_last_of_many_epochs_takes_no_more_time_and_disk_than_the_first(tmp_path):
