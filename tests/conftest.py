@@ -1,5 +1,6 @@
 """What tests are given: small images that still exercise every path, figures closed, a browser."""
 
+import copy
 import os
 import signal
 import subprocess
@@ -40,16 +41,24 @@ def images():
     return make_images()
 
 
+SMALL = {"filters": (4, 6), "dense_units": 12, "epochs": 8, "batch_size": 20, "random_state": 0}
+
+
 @pytest.fixture
 def small():
     """Parameters of a network that learns `images` in a blink."""
-    return {"filters": (4, 6), "dense_units": 12, "epochs": 8, "batch_size": 20, "random_state": 0}
+    return SMALL.copy()
+
+
+@pytest.fixture(scope="session")
+def _fitted():
+    return FashionCNN(**SMALL).fit(*make_images())
 
 
 @pytest.fixture
-def fitted(images, small):
-    """A network fitted to `images`."""
-    return FashionCNN(**small).fit(*images)
+def fitted(_fitted):
+    """A network fitted to `images`, for each test its own."""
+    return copy.deepcopy(_fitted)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What several tests share."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -36,7 +37,7 @@ def import_tensorflow():
     return tf
 
 
-def run_python(code, *, timeout=120, **environment):
+def run_python(code, *, timeout=240, **environment):
     """What a fresh process prints, which must succeed and say nothing on standard error."""
     here = str(Path(__file__).parent)
     path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
@@ -51,3 +52,10 @@ def run_python(code, *, timeout=120, **environment):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return done.stdout
+
+
+def run_function(function, *arguments, **how):
+    """What a function of a test module returns in a fresh process, of JSON's types."""
+    module = function.__module__
+    call = f"{module}.{function.__name__}(*json.loads({json.dumps(arguments)!r}))"
+    return json.loads(run_python(f"import json, {module}; print(json.dumps({call}))", **how))

@@ -1,19 +1,19 @@
 """Every backend of joblib gives equal scores; what is forked too late says so, and never hangs."""
 
 import io
-import json
 import multiprocessing
 import os
 import signal
 import threading
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import import_tensorflow, make_images, run_python
+from helpers import import_tensorflow, make_images, run_function, run_python
 from joblib import parallel_config
 from numpy.testing import assert_array_equal
 from PIL import Image
@@ -108,33 +108,30 @@ def search_everywhere():
 @pytest.fixture(scope="module")
 def found():
     """Of one process, whose workers have as many threads as itself."""
-    code = "import json, test_backends; print(json.dumps(test_backends.search_everywhere()))"
     one = dict.fromkeys(["TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS"], "1")
-    return json.loads(run_python(code, **one, **QUIET))
+    return run_function(search_everywhere, **one, **QUIET)
 
 
 class TestEqualScores:
     @pytest.mark.parametrize("backend", ["multiprocessing", "threading", "loky"])
     def test_and_weights_as_of_one_process(self, found, backend):
         assert found[backend] == found["sequential"]
-
-    def test_of_settings_that_differ(self, found):
-        bits = [found["sequential"][f"split{fold}_test_weights"] for fold in (0, 1)]
-        assert len(set(np.ravel(bits))) == 4
+        bits = [found[backend][f"split{fold}_test_weights"] for fold in (0, 1)]
+        assert len(set(np.ravel(bits))) == 4  # of settings that differ
 
     def test_or_what_to_do_where_the_user_started_tensorflow_before_the_fork(self, found):
         assert "backend='loky' (the default), 'dask' or 'threading'" in found["too late"]
 
 
 def test_comparisons_go_to_every_backend(images):
-    X, y = images
+    X, y = images[0].reshape(120, -1), images[1]
     estimators = {"dummy": DummyClassifier(), "naive Bayes": GaussianNB()}
     found = []
     for backend in ("sequential", "multiprocessing", "threading", "loky"):
         with parallel_config(backend=backend, n_jobs=2):
-            comparison = compare(estimators, X.reshape(len(X), -1), y, cv=3)
+            comparison = compare(estimators, X, y, cv=3, X_test=X[::2], y_test=y[::2])
         assert comparison.failures.empty
-        found.append(comparison.scores["score"].tolist())
+        found.append((comparison.scores["score"].tolist(), comparison.predictions.to_dict()))
     assert found == found[:1] * 4
 
 
@@ -152,8 +149,8 @@ def test_a_forked_pool_finds_what_is_stored_and_trains_no_more(tmp_path):
 
 @pytest.mark.slow
 def test_forked_workers_start_tensorflow_themselves_if_nobody_has(found):
-    code = "import json, test_backends; print(json.dumps(test_backends.search('multiprocessing')))"
-    assert json.loads(run_python(code, OMP_NUM_THREADS="1", **QUIET)) == found["sequential"]
+    again = run_function(search, "multiprocessing", OMP_NUM_THREADS="1", **QUIET)
+    assert again == found["sequential"]
 
 
 @pytest.mark.slow
@@ -216,14 +213,13 @@ def test_while_threads_train_predict_and_read_pictures():
     """What they hold at that moment is held for ever in the child."""
     X, y = load_fashion_mini(return_X_y=True)
     clf = FashionCNN.v2(epochs=1, random_state=0).fit(X[:300], y[:300])
-    picture = io.BytesIO()
-    Image.fromarray(np.pad(255 - X[0].reshape(28, 28), 200, constant_values=255)).save(
-        picture, "png"
-    )
+    file = io.BytesIO()
+    picture = np.pad(255 - X[0].reshape(28, 28), 200, constant_values=255)
+    Image.fromarray(picture).save(file, "png")
     photos = make_pipeline(ImageFileReader(), clf)
 
     def read():
-        return photos.predict_proba([io.BytesIO(picture.getvalue())])
+        return photos.predict_proba([io.BytesIO(file.getvalue())])
 
     few, photo = clf.predict_proba(X[:50]), read()
     stop = threading.Event()
@@ -243,14 +239,13 @@ def test_while_threads_train_predict_and_read_pictures():
         lambda: clf.predict(X[:100]),  # by NumPy
         read,
     )
-    threads = [threading.Thread(target=again_and_again, args=(act,)) for act in acts]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in range(8):
-            with forked(predict_and_refuse):
-                time.sleep(0.05)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+    with ThreadPoolExecutor(len(acts)) as threads:
+        running = [threads.submit(again_and_again, act) for act in acts]
+        try:
+            for _ in range(8):
+                with forked(predict_and_refuse):
+                    time.sleep(0.05)
+        finally:
+            stop.set()
+        for act in running:
+            act.result()

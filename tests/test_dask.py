@@ -1,8 +1,6 @@
 """Searches go to a Dask cluster as they go to joblib's own workers, and outlive its failures."""
 
-import json
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -18,9 +16,8 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster, Status
 from distributed.security import Security
-from helpers import make_images, run_python
+from helpers import make_images, run_function
 from joblib import Parallel, delayed, parallel_config
-from numpy.testing import assert_array_equal
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
 from sklearn.naive_bayes import GaussianNB
 
@@ -65,15 +62,14 @@ def comparison():
 WORK = [search, cross_validation, comparison]
 
 
+def do_all_work():
+    return {work.__name__: work() for work in WORK}
+
+
 @pytest.fixture(scope="module")
 def serial():
     """Results of a process of one thread, which all workers have too."""
-    code = """
-        import json
-        from test_dask import WORK
-        print(json.dumps({work.__name__: work() for work in WORK}))
-    """
-    return json.loads(run_python(code, OMP_NUM_THREADS="1"))
+    return run_function(do_all_work, OMP_NUM_THREADS="1")
 
 
 @pytest.fixture(scope="module")
@@ -88,16 +84,14 @@ def _environment():
 @pytest.fixture(scope="module")
 def client(_environment):
     """Of two worker processes of one thread each."""
+    settings = {
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+        "distributed.deploy.lost-worker-timeout": "1h",
+    }
+    size = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": "1.5GB"}
     with (
-        dask.config.set(
-            {
-                "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
-                "distributed.deploy.lost-worker-timeout": "1h",
-            }
-        ),
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, memory_limit="1.5GB", dashboard_address=":0"
-        ) as workers,
+        dask.config.set(settings),
+        LocalCluster(**size, dashboard_address=":0") as workers,
         Client(workers) as client,
     ):
         client.amm.stop()  # which drops what all but one worker can do without at present
@@ -165,35 +159,26 @@ def test_processes_of_a_comparison_with_a_timeout_are_as_many_as_asked_for(size,
 
 def test_memory_is_shared_by_the_workers(client, tmp_path):
     scoring = {"accuracy": "accuracy", "trained": lambda clf, X, y: clf.n_epochs_trained_}
-    found = []
-    for memory in (None, tmp_path, tmp_path):
-        epochs = GridSearchCV(
-            network(memory=memory), {"epochs": [2, 4, 6]}, cv=FOLDS, scoring=scoring, refit=False
-        )
+    how = {"cv": FOLDS, "scoring": scoring, "refit": False}
+
+    def search(memory):
         with on_dask():
-            found.append(epochs.fit(X, Y).cv_results_)
-    without, first, second = found
-    assert_array_equal(first["mean_test_accuracy"], without["mean_test_accuracy"])
-    assert_array_equal(second["mean_test_accuracy"], without["mean_test_accuracy"])
-    assert without["mean_test_trained"].tolist() == [2, 4, 6]
-    assert second["mean_test_trained"].tolist() == [0, 0, 0]
+            found = GridSearchCV(network(memory=memory), {"epochs": [2, 4, 6]}, **how).fit(X, Y)
+        return [found.cv_results_[f"mean_test_{name}"].tolist() for name in scoring]
+
+    accuracy, trained = search(None)
+    assert trained == [2, 4, 6]
+    assert search(tmp_path)[0] == accuracy
+    assert search(tmp_path) == [accuracy, [0, 0, 0]]
 
 
-class TestFailures:
-    def test_a_worker_killed_in_the_middle_changes_nothing(self, client, serial, tmp_path):
-        victim = pids(client)[0]
-        with on_dask(), killing(victim, tmp_path):
-            assert search(Marking(tmp_path)) == serial["search"]
-        assert victim not in pids(client)
-
-    def test_a_worker_out_of_memory_is_restarted_and_the_search_goes_on(
-        self, client, serial, tmp_path
-    ):
-        before = pids(client)
-        with on_dask():
-            assert search(Greedy(tmp_path)) == serial["search"]
-        assert (tmp_path / "greedy").exists()
-        assert len(set(before) & set(pids(client))) == 1
+@pytest.mark.parametrize("fault", ["killed", "out of memory"])
+def test_a_worker_that_is_lost_in_the_middle_changes_nothing(client, serial, tmp_path, fault):
+    before = pids(client)
+    with on_dask():
+        assert search(Failing(tmp_path, fault)) == serial["search"]
+    assert (tmp_path / fault).exists()
+    assert len(set(before) & set(pids(client))) == 1
 
 
 def process(clf, X, y):
@@ -202,29 +187,19 @@ def process(clf, X, y):
     return os.getpid()
 
 
-class Marking:
-    """A scorer that tells by a file that there are scores, and takes its time."""
+class Failing:
+    """A scorer that once, and no more, is killed or takes more memory than there is."""
 
-    def __init__(self, folder):
-        self.folder = folder
-
-    def __call__(self, clf, X, y):
-        (self.folder / "scored").touch()
-        time.sleep(0.2)
-        return clf.score(X, y)
-
-
-class Greedy:
-    """A scorer that once, and no more, takes more memory than there is."""
-
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, fault):
+        self.folder, self.fault = folder, fault
 
     def __call__(self, clf, X, y):
         try:
-            (self.folder / "greedy").touch(exist_ok=False)
+            (self.folder / self.fault).touch(exist_ok=False)
         except FileExistsError:
             return clf.score(X, y)
+        if self.fault == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
         taken = [np.ones(2**24)]  # 128 MB, written to
         while len(taken) < 12:
             taken.append(taken[0] + 1)
@@ -234,44 +209,14 @@ class Greedy:
 
 
 @contextmanager
-def killing(pid, folder):
-    """Kill a process after the first score of a search."""
-    stop = threading.Event()
-
-    def wait_and_kill():
-        while not (folder / "scored").exists():
-            if stop.wait(0.01):
-                return
-        os.kill(pid, signal.SIGKILL)
-
-    thread = threading.Thread(target=wait_and_kill)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-ASSIGNED = re.compile(r"[A-Z_]+=")
-
-
-def without_assignments(command):
-    """What is run, without the variables that it is run with."""
-    return [word for word in command if not ASSIGNED.match(word)]
-
-
-@contextmanager
 def running(command, folder, until):
     """Run a command of the shell in a folder, from when it has said something to the end."""
-    assigned = dict(word.split("=", 1) for word in command if ASSIGNED.match(word))
-    program, *arguments = without_assignments(command)
-    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    modules = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
     with subprocess.Popen(
-        [str(Path(sys.executable).with_name(program)), *arguments, "--no-dashboard"],
+        ["env", f"PATH={programs}", f"PYTHONPATH={modules}", *command, "--no-dashboard"],
         stderr=subprocess.PIPE,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": path, **assigned},
         text=True,
     ) as process:
         try:
@@ -300,8 +245,7 @@ def test_commands_of_the_guide_make_a_cluster(serial, tmp_path, protocol):
         next(
             command
             for command in commands
-            if without_assignments(command)[:2] == ["dask", what]
-            and ("--tls-cert" in command) == (protocol == "tls")
+            if {"dask", what} <= {*command} and ("--tls-cert" in command) == (protocol == "tls")
         )
         for what in ("scheduler", "worker")
     )

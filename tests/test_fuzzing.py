@@ -16,7 +16,7 @@ import pytest
 from skfashion.datasets import DatasetError, load_fashion_csv
 from skfashion.datasets._idx import IdxFile, read_idx
 
-LONGEST = 5  # seconds
+LONGEST = 5  # seconds of the processor
 # Mutations of bytes.
 
 
@@ -54,10 +54,6 @@ def overwrite(rng, content):
 
 def mutate(rng, content):
     return rng.choice([flip_bits, flip_bits, cut, drop, insert, repeat, overwrite])(rng, content)
-
-
-def mutate_head(rng, content, n=64):
-    return mutate(rng, content[:n]) + content[n:]
 
 
 def mutate_end(rng, content, n=1500):
@@ -106,44 +102,41 @@ def mutate_zipped(rng, content):
     return zipped(mutate(rng, content))
 
 
-# Reader, its error, name and content of a valid file, what is done to it, and how often.
+# Reader, name and content of a valid file, what is done to it, and how often.
 CASES = {
-    "idx": (read_images, DatasetError, "toy", IDX, mutate, 50),
-    "idx's head": (read_images, DatasetError, "toy", IDX, mutate_head, 50),
-    "gzip": (read_images, DatasetError, "toy.gz", gzip.compress(IDX), mutate, 50),
-    "gzip's head": (read_images, DatasetError, "toy.gz", gzip.compress(IDX), mutate_head, 100),
-    "csv": (read_csv, DatasetError, "f.csv", CSV, mutate, 100),
-    "zip": (read_csv, DatasetError, "f.zip", zipped(CSV), mutate, 50),
-    "zip's head": (read_csv, DatasetError, "f.zip", zipped(CSV), mutate_head, 50),
-    "zip's end": (read_csv, DatasetError, "f.zip", zipped(CSV), mutate_end, 100),
-    "zipped": (read_csv, DatasetError, "f.zip", CSV, mutate_zipped, 50),
+    "idx": (read_images, "toy", IDX, mutate, 50),
+    "gzip": (read_images, "toy.gz", gzip.compress(IDX), mutate, 100),
+    "csv": (read_csv, "f.csv", CSV, mutate, 100),
+    "zip": (read_csv, "f.zip", zipped(CSV), mutate, 50),
+    "zip's end": (read_csv, "f.zip", zipped(CSV), mutate_end, 100),
+    "zipped": (read_csv, "f.zip", CSV, mutate_zipped, 50),
 }
 
 
-def refusal(read, own_error, path):
+def refusal(read, path):
     """What the reader says of a file, None if it takes it. It must not warn either."""
     try:
         with warnings.catch_warnings(action="error"):
             read(path)
-    except own_error as error:
+    except DatasetError as error:
         return str(error)
     return None
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_mutated_file_is_read_right_or_refused_by_the_readers_own_error(tmp_path, case):
-    read, own_error, name, content, mutation, times = CASES[case]
+    read, name, content, mutation, times = CASES[case]
     path = tmp_path / name
     refusals = 0
     for seed in range(times):
         path.write_bytes(mutation(random.Random(f"{case} {seed}"), content))
-        start = time.monotonic()
+        start = time.process_time()
         try:
-            message = refusal(read, own_error, path)
+            message = refusal(read, path)
         except Exception as error:
             error.add_note(f"{case}, seed {seed}")
             raise
-        assert time.monotonic() - start < LONGEST, f"seed {seed}"
+        assert time.process_time() - start < LONGEST, f"seed {seed}"
         assert list(tmp_path.iterdir()) == [path], f"seed {seed}"
         if message is not None:
             refusals += 1

@@ -2,6 +2,7 @@
 
 import warnings
 from functools import partial
+from textwrap import dedent
 
 import pytest
 import sklearn
@@ -16,46 +17,29 @@ from skfashion._network.tensorflow import tf
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}  # a TensorFlow that the user started says what it likes
 
 
-def in_a_graph(act):
-    with tf.Graph().as_default():
-        return act()
-
-
-def in_a_session(act):
-    with tf.compat.v1.Session(graph=tf.Graph()):
-        return act()
-
-
 def in_a_function(act, **settings):
     found = []
     tf.function(lambda: found.append(act()), **settings)()
     return found[0]
 
 
-def in_a_tape(act):
-    with tf.GradientTape(persistent=True):
-        return act()
+def in_a(make_context):
+    def do(act):
+        with make_context():
+            return act()
 
-
-def in_a_strategys_scope(act):
-    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
-        return act()
-
-
-def in_a_mirrored_strategys_scope(act):
-    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
-        return act()
+    return do
 
 
 CONTEXTS = {
-    "graph": in_a_graph,
-    "session": in_a_session,
+    "graph": in_a(lambda: tf.Graph().as_default()),
+    "session": in_a(lambda: tf.compat.v1.Session(graph=tf.Graph())),
     "function": in_a_function,
     "function as it stands": partial(in_a_function, autograph=False),
     "compiled function": partial(in_a_function, jit_compile=True),
-    "tape": in_a_tape,
-    "strategy": in_a_strategys_scope,
-    "mirrored strategy": in_a_mirrored_strategys_scope,
+    "tape": in_a(lambda: tf.GradientTape(persistent=True)),
+    "strategy": in_a(lambda: tf.distribute.OneDeviceStrategy("CPU:0").scope()),
+    "mirrored strategy": in_a(lambda: tf.distribute.MirroredStrategy(["CPU:0"]).scope()),
 }
 
 
@@ -65,8 +49,9 @@ class TestInsideAnyContextOfTensorFlow:
     def test_a_fit_is_that_outside_and_spoils_none_to_come(
         self, images, small, fitted, inside, cached
     ):
-        if not cached:
-            cache.clear()
+        cache.clear()
+        if cached:
+            FashionCNN(**small).fit(*images)
         clf = FashionCNN(**small)
         assert inside(lambda: clf.fit(*images)) is clf
         assert weights_equal(clf, fitted)
@@ -88,23 +73,23 @@ class TestInsideAnyContextOfTensorFlow:
         assert_allclose(probabilities, fitted.predict_proba(images[0]), atol=1e-6)
 
 
-@pytest.mark.parametrize("switch", ["disable_eager_execution", "disable_v2_behavior"])
-def test_where_eager_execution_is_switched_off_a_fit_is_the_same(images, fitted, tmp_path, switch):
+def test_where_eager_execution_is_switched_off_a_fit_is_the_same(images, fitted, tmp_path):
     fitted.save(tmp_path / "clf")
     run_python(
         f"""
         from helpers import import_tensorflow, make_images, weights_equal
         tf = import_tensorflow()
         tf.get_logger().setLevel("ERROR")
-        tf.compat.v1.{switch}()
+        tf.compat.v1.disable_v2_behavior()
         from skfashion import FashionCNN
         from skfashion._network import prediction
         clf = FashionCNN.load({str(tmp_path / "clf")!r})
-        again = FashionCNN(**clf.get_params()).fit(*make_images())
+        X, y = make_images()
+        again = FashionCNN(**clf.get_params()).fit(X, y)
         assert weights_equal(again, clf)
-        by_numpy = clf.predict_proba(make_images()[0])
+        by_numpy = clf.predict_proba(X)
         prediction._MULTIPLY_ADDS_WORTH_TENSORFLOW = 0
-        assert abs(again.predict_proba(make_images()[0]) - by_numpy).max() < 1e-5
+        assert abs(again.predict_proba(X) - by_numpy).max() < 1e-5
         assert again.to_keras().count_params() == sum(weight.size for weight in clf.weights_)
         assert not tf.executing_eagerly()
     """,
@@ -112,55 +97,46 @@ def test_where_eager_execution_is_switched_off_a_fit_is_the_same(images, fitted,
     )
 
 
-def test_keras_objects_of_the_user_are_copied_and_pickled_as_without_us():
-    out = run_python("""
+IMPORTS_SCIKERAS_FIRST = "from scikeras.wrappers import KerasClassifier"
+WATCHES_KERAS = """
+kinds = (keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer)
+before = [dict(vars(kind)) for kind in kinds]
+clf.fit(X, y)
+assert [dict(vars(kind)) for kind in kinds] == before
+assert not [name for name in sys.modules if name.startswith("scikeras")]
+mine = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: 2 * x)])
+assert copy.deepcopy(mine).layers
+for kind in (keras.losses.MeanSquaredError, keras.metrics.Mean, keras.optimizers.Adam):
+    assert b"scikeras" not in pickle.dumps(kind())
+"""
+
+
+@pytest.mark.parametrize(
+    "before", [WATCHES_KERAS, IMPORTS_SCIKERAS_FIRST], ids=["not yet", "imported first"]
+)
+def test_keras_and_scikeras_of_the_user_are_as_without_us(before):
+    """Objects are copied and pickled the same, until the user imports SciKeras."""
+    begin = """
         import copy, pickle, sys
-        from helpers import make_images
-        import skfashion._network.tensorflow
-        import keras
-        kinds = (keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer)
-        before = [dict(vars(kind)) for kind in kinds]
-
-        from skfashion import FashionCNN
-        FashionCNN(epochs=1, random_state=0).fit(*make_images())
-        assert [dict(vars(kind)) for kind in kinds] == before
-        assert not [name for name in sys.modules if name.startswith("scikeras")]
-
-        mine = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: 2 * x)])
-        assert copy.deepcopy(mine).layers
-        for kind in (keras.losses.MeanSquaredError, keras.metrics.Mean, keras.optimizers.Adam):
-            assert b"scikeras" not in pickle.dumps(kind())
-    """)
-    assert out == ""
-
-
-@pytest.mark.parametrize("first", [True, False])
-def test_who_uses_scikeras_finds_it_as_without_us(first):
-    use = "from scikeras.wrappers import KerasClassifier"
-    out = run_python(
-        f"""
-        from helpers import import_tensorflow, make_images
+        from helpers import import_tensorflow, make_images, weights_equal
         import_tensorflow()
-        import copy, pickle, sys
-        {use if first else ""}
-        from skfashion import FashionCNN
-        clf = FashionCNN(epochs=1, random_state=0).fit(*make_images())
-        {"" if first else use}
         import keras
+        from skfashion import FashionCNN
+        X, y = make_images()
+        clf = FashionCNN(epochs=1, random_state=0)
+    """
+    end = """
+        clf.fit(X, y)
+        from scikeras.wrappers import KerasClassifier
         assert keras.Model.__deepcopy__.__module__ == "scikeras._saving_utils"
         layers = [keras.Input((8, 8)), keras.layers.Flatten(), keras.layers.Dense(3)]
         model = keras.Sequential(layers)
         model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        theirs = KerasClassifier(model, verbose=0).fit(*make_images())
-        theirs = pickle.loads(pickle.dumps(theirs))
-        print(theirs.predict(make_images()[0]).shape)
-        weights = clf.weights_
-        clf.fit(*make_images())
-        assert all((a == b).all() for a, b in zip(clf.weights_, weights))
-    """,
-        **QUIET,
-    )
-    assert out == "(120,)\n"
+        theirs = KerasClassifier(model, verbose=0).fit(X, y)
+        assert pickle.loads(pickle.dumps(theirs)).predict(X).shape == (120,)
+        assert weights_equal(FashionCNN(epochs=1, random_state=0).fit(X, y), clf)
+    """
+    assert run_python(dedent(begin) + before + dedent(end), **QUIET) == ""
 
 
 @pytest.mark.parametrize("output", ["pandas", "polars"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import run_python
+from helpers import run_function
 from numpy.testing import assert_array_equal
 
 from skfashion import FashionCNN
@@ -19,18 +19,12 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads what Linu
 TINY = {"filters": (2,), "kernel_size": 7, "strides": 7, "dense_units": 4, "epochs": 1}
 
 
-def _kilobytes(name):
-    return int(re.search(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+def memory(name):
+    """Bytes that this process holds ("VmRSS"), or has held at the most ("VmHWM").
 
-
-def peak():
-    """Bytes of memory that this process has held at the most. Not by `getrusage`, which counts
-    what its parent held."""
-    return 1024 * _kilobytes("VmHWM")
-
-
-def held():
-    return 1024 * _kilobytes("VmRSS")
+    Not by `getrusage`, which counts what its parent held.
+    """
+    return 1024 * int(re.search(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
 
 def peak_of_a_fit(dtype, way):
@@ -44,16 +38,15 @@ def peak_of_a_fit(dtype, way):
 
     clf = FashionCNN(**TINY, random_state=0).fit(make(300), np.arange(300) % 10)
     X, y = make(60_000), np.arange(60_000) % 10
+    clf.set_params(validation_fraction=0.2 if way == "validation_fraction" else 0.0)
     arguments = {}
-    if way == "validation_fraction":
-        clf.set_params(validation_fraction=0.2)
-    elif way == "X_val":
+    if way == "X_val":
         arguments = {"X_val": X[:10_000], "y_val": y[:10_000]}
     elif way == "sample_weight":
         arguments = {"sample_weight": y > 0}
-    before = held()
+    before = memory("VmRSS")
     clf.fit(X, y, **arguments)
-    return (peak() - before) / (X.size * (1 if dtype == "uint8" else 4))
+    return (memory("VmHWM") - before) / (X.size * (1 if dtype == "uint8" else 4))
 
 
 @pytest.mark.parametrize(
@@ -69,18 +62,17 @@ def peak_of_a_fit(dtype, way):
     ],
 )
 def test_a_fit_makes_one_copy_of_its_rows(dtype, way, most):
-    found = run_python(f"import test_peaks; print(test_peaks.peak_of_a_fit({dtype!r}, {way!r}))")
-    assert float(found) < most
+    assert run_function(peak_of_a_fit, dtype, way) < most
 
 
-def fit_of_large_images(with_keras, epochs, **parameters):
+def fit_of_large_images(with_keras, epochs, parameters):
     """Peak of version 1 on 128 x 128 pixels: 71 million parameters."""
     X = np.random.default_rng(0).integers(0, 256, (200, 128, 128, 1), dtype=np.uint8)
     y = np.arange(200) % 10
     clf = FashionCNN(epochs=epochs, random_state=0, **parameters)
     if not with_keras:
         clf.fit(X, y)
-        return peak()
+        return memory("VmHWM")
     from skfashion._network.tensorflow import keras
 
     layers = keras.layers
@@ -95,7 +87,7 @@ def fit_of_large_images(with_keras, epochs, **parameters):
     )
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(X, y, batch_size=100, epochs=epochs, verbose=0)
-    return peak()
+    return memory("VmHWM")
 
 
 @pytest.mark.slow
@@ -111,14 +103,10 @@ def fit_of_large_images(with_keras, epochs, **parameters):
 )
 def test_a_fit_of_large_images_takes_little_more_than_keras(epochs, parameters, most):
     ours, keras = (
-        run_python(
-            "import test_peaks; "
-            f"print(test_peaks.fit_of_large_images({with_keras}, {epochs}, **{parameters}))",
-            timeout=900,
-        )
+        run_function(fit_of_large_images, with_keras, epochs, parameters, timeout=900)
         for with_keras in (False, True)
     )
-    assert int(ours) < most * int(keras)
+    assert ours < most * keras
 
 
 @pytest.mark.parametrize("n_features", [64, 60, 1])

@@ -1,19 +1,22 @@
 """Predictions in several processes and threads do not wait for each other, nor for BLAS."""
 
-import json
 import os
-import warnings
+import signal
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import numpy as np
 import pytest
-from helpers import run_python
+from helpers import run_function
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfashion._network import numpy_model
 from skfashion._network.architecture import Architecture
 
 VERSIONS = {"v1": ((8, 24, 48), 1), "v2": ((16, 48, 96), 2)}
+FOUR_THREADS = {"OPENBLAS_NUM_THREADS": "4", "OMP_NUM_THREADS": "4"}
 
 
 def make_network(version, dtype="float32", n=20, **changes):
@@ -27,30 +30,25 @@ def make_network(version, dtype="float32", n=20, **changes):
     return images, architecture.initial_weights(0), strides, 255.0
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("version", VERSIONS)
-def test_a_prediction_keeps_one_thread_busy(version, dtype):
-    """However many BLAS has: with its own, two processes would wait for each other."""
-    out = run_python(
-        f"""
-        import json, time
-        import numpy as np
-        from skfashion._network import numpy_model
-        from test_processes import make_network
-        network = make_network({version!r}, {dtype!r})
+def seconds_busy():
+    """Of this process and of this thread, for each version and precision."""
+    time.sleep(0.5)  # until the threads of BLAS sleep after their start
+    found = []
+    for version, dtype in product(VERSIONS, ("float32", "float64")):
+        network = make_network(version, dtype)
         one = network[0][:1], *network[1:]
-        time.sleep(0.5)  # until the threads of BLAS sleep after their start
         before = time.process_time(), time.thread_time()
         for _ in range(20):
             numpy_model.compute_logits(*network)
             numpy_model.compute_logits(*one)
-        print(json.dumps([time.process_time() - before[0], time.thread_time() - before[1]]))
-        """,
-        OPENBLAS_NUM_THREADS="4",
-        OMP_NUM_THREADS="4",
-    )
-    of_process, of_this_thread = json.loads(out)
-    assert of_process < 1.1 * of_this_thread
+        found.append([time.process_time() - before[0], time.thread_time() - before[1]])
+    return found
+
+
+def test_a_prediction_keeps_one_thread_busy():
+    """However many BLAS has: with its own, two processes would wait for each other."""
+    for of_process, of_this_thread in run_function(seconds_busy, **FOUR_THREADS):
+        assert of_process < 1.1 * of_this_thread
 
 
 @pytest.mark.parametrize(
@@ -79,23 +77,6 @@ def test_products_in_pieces_are_those_of_the_whole(monkeypatch, version, changes
     assert_allclose(in_pieces, whole, rtol=0, atol=1e-5 if dtype == "float32" else 1e-13)
 
 
-@pytest.mark.parametrize(
-    ("length", "work", "most", "pieces"),
-    [
-        (676, 72, 2**18, 1),
-        (576, 1728, 2**18, 4),
-        (484, 10368, 2**18, 22),
-        (23232, 100, 2**17, 22),
-        (484, 10**6, 2**18, 1),  # BLAS may have its threads
-        (997, 1000, 2**18, 1),  # a prime number
-        (4, 10, 20, 1),
-        (0, 10, 20, 1),
-    ],
-)
-def test_pieces_are_as_few_as_can_be_and_not_too_small(length, work, most, pieces):
-    assert numpy_model._count_pieces(length, work, most) == pieces
-
-
 def test_threads_that_predict_at_once_agree_and_leave_blas_as_it_was(fitted, images):
     from threadpoolctl import threadpool_info
 
@@ -107,38 +88,31 @@ def test_threads_that_predict_at_once_agree_and_leave_blas_as_it_was(fitted, ima
     assert threadpool_info() == before
 
 
+def fork_while_a_thread_predicts():
+    """Return how the children ended, each of which predicts."""
+    network, stop, codes = make_network("v1"), threading.Event(), []
+
+    def predict():
+        while not stop.is_set():
+            numpy_model.compute_logits(*network)
+
+    thread = threading.Thread(target=predict)
+    thread.start()
+    for number in range(20):
+        time.sleep(0.01 + number / 1000)
+        child = os.fork()
+        if not child:
+            signal.alarm(30)
+            numpy_model.compute_logits(*network)
+            os._exit(0)
+        codes.append(os.waitpid(child, 0)[1])
+    stop.set()
+    thread.join()
+    return codes
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks")
 def test_a_child_that_is_forked_while_a_thread_predicts_can_predict():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        out = run_python(
-            """
-            import os, signal, threading, time, warnings
-            warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
-            from skfashion._network import numpy_model
-            from test_processes import make_network
-            network = make_network("v1")
-            stop = threading.Event()
-
-            def predict():
-                while not stop.is_set():
-                    numpy_model.compute_logits(*network)
-
-            thread = threading.Thread(target=predict)
-            thread.start()
-            codes = []
-            for number in range(20):
-                time.sleep(0.01 + number / 1000)
-                child = os.fork()
-                if not child:
-                    signal.alarm(30)
-                    numpy_model.compute_logits(*network)
-                    os._exit(0)
-                codes.append(os.waitpid(child, 0)[1])
-            stop.set()
-            thread.join()
-            print(codes)
-            """,
-            OPENBLAS_NUM_THREADS="4",
-        )
-    assert out == f"{[0] * 20}\n"
+    quiet = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}  # of forks beside threads
+    codes = run_function(fork_while_a_thread_predicts, **FOUR_THREADS, **quiet)
+    assert codes == [0] * 20

@@ -5,7 +5,6 @@ A few fits every day; many, and predictions and searches, among the slow tests.
 
 import ctypes
 import gc
-import json
 import logging
 import re
 import sys
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from helpers import make_images, run_python
+from helpers import make_images, run_function
 from joblib.externals.loky import get_reusable_executor
 from sklearn.model_selection import GridSearchCV
 
@@ -62,8 +61,7 @@ class Growth:
 @pytest.mark.parametrize("n", [30, pytest.param(490, marks=pytest.mark.slow)])
 def test_fits_need_no_more_and_compile_nothing_after_the_tenth(tmp_path, n):
     # In a process of its own: what other tests left in this one may grow by itself.
-    run = f"import test_soak; print(test_soak.fit_many({str(tmp_path)!r}, {n}))"
-    LOG.info(run_python(run, timeout=1200))
+    LOG.info(run_function(fit_many, str(tmp_path), n, timeout=1200))
 
 
 def fit_many(folder, n):
@@ -82,17 +80,14 @@ def fit_many(folder, n):
             random_state=number,
         )
         way = number % 5
-        if way == 1:
-            clf.set_params(early_stopping=True, validation_fraction=1 / 3)
-        elif way == 2:
-            clf.set_params(memory=folder)
-        elif way == 3:
-            return clf.partial_fit(X, y, classes=range(10))
+        if way == 3:
+            clf.partial_fit(X, y, classes=range(10))
         elif way == 4:
             with pytest.raises(ValueError, match="diverged"):
                 clf.set_params(learning_rate=1e30, epochs=3).fit(X, y)
-            return None
-        return clf.fit(X, y)
+        else:
+            stopping = {"early_stopping": True, "validation_fraction": 1 / 3}
+            clf.set_params(**({}, stopping, {"memory": folder})[way]).fit(X, y)
 
     def programs():
         from tensorflow.python.eager.context import context  # a fit has started it, silently
@@ -140,7 +135,7 @@ def fit_structures(n):
 
 @pytest.mark.slow
 def test_a_new_structure_keeps_no_more_than_the_guide_says():
-    kept = float(run_python("import test_soak; print(test_soak.fit_structures(30))", timeout=400))
+    kept = run_function(fit_structures, 30, timeout=400)
     LOG.info("%.2f MB", kept / 1e6)
     assert kept < 3e6
 
@@ -152,8 +147,7 @@ def test_predictions_of_single_images_need_no_more(mini, tmp_path):
         clf = FashionCNN.v2(epochs=1, random_state=0)
         clf.fit(images[:500], y[:500]).save(tmp_path / name)
     # In a process of its own: what other tests left in this one may grow by itself.
-    run = f"import test_soak; print(test_soak.predict_many({str(tmp_path)!r}))"
-    LOG.info(run_python(run, timeout=1200))
+    LOG.info(run_function(predict_many, str(tmp_path), timeout=1200))
 
 
 def predict_many(folder, n=100_000):
@@ -222,8 +216,7 @@ def search_and_look(n):
 
 @pytest.mark.slow
 def test_searches_of_two_workers_need_no_more_and_leave_nothing():
-    code = "import json, test_soak; print(json.dumps(test_soak.search_and_look(50)))"
-    before, _, second, *rest, after = json.loads(run_python(code, timeout=400))
+    before, _, second, *rest, after = run_function(search_and_look, 50, timeout=400)
     LOG.info("before %s\nsecond %s\nlast %s\nafter %s", before, second, rest[-1], after)
     for later in rest:
         assert later["workers"] == second["workers"] == 2

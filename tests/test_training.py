@@ -5,38 +5,31 @@ import re
 import numpy as np
 import pytest
 from helpers import weights_equal
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 
 from skfashion import FashionCNN
 from skfashion._training.early_stopping import EarlyStopping
 
 
-def test_history_has_an_entry_for_each_epoch(images, small):
-    X, y = images
-    clf = FashionCNN(**small).fit(X, y)
-    assert {name: len(values) for name, values in clf.history_.items()} == {
-        "loss": 8,
-        "accuracy": 8,
-    }
-    assert clf.n_iter_ == clf.n_epochs_trained_ == 8
-    assert all(type(value) is float for values in clf.history_.values() for value in values)
-    assert clf.history_["loss"][-1] < clf.history_["loss"][0]
+def test_history_has_an_entry_for_each_epoch(fitted):
+    lengths = {name: len(values) for name, values in fitted.history_.items()}
+    assert lengths == {"loss": 8, "accuracy": 8}
+    assert fitted.n_iter_ == fitted.n_epochs_trained_ == 8
+    assert all(type(value) is float for values in fitted.history_.values() for value in values)
+    assert fitted.history_["loss"][-1] < fitted.history_["loss"][0]
 
 
-def test_validation_figures_are_those_of_the_network_after_the_epoch(images, small):
+def test_validation_rows_given_are_measured_and_change_nothing_that_is_learnt(images, small):
     X, y = images
-    clf = FashionCNN(**small).fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])
-    assert_allclose(clf.history_["val_accuracy"][-1], clf.score(X[80:], y[80:]))
+    small["dropout"] = 0.2  # in training alone
+    plain = FashionCNN(**small).fit(X[:80], y[:80])
+    for parameters in ({}, {"validation_fraction": 0.25}):  # which they take the place of
+        clf = FashionCNN(**small, **parameters).fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])
+        assert weights_equal(clf, plain)
     logarithms = clf.predict_log_proba(X[80:])
-    assert_allclose(
-        clf.history_["val_loss"][-1], -logarithms[np.arange(40), y[80:]].mean(), rtol=1e-5
-    )
-
-
-def test_validation_rows_given_change_nothing_that_is_learnt(images, small):
-    X, y = images
-    clf = FashionCNN(**small).fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])
-    assert weights_equal(clf, FashionCNN(**small).fit(X[:80], y[:80]))
+    loss = -logarithms[np.arange(40), y[80:]].mean()
+    assert_allclose(clf.history_["val_accuracy"][-1], clf.score(X[80:], y[80:]))
+    assert_allclose(clf.history_["val_loss"][-1], loss, rtol=1e-5)
 
 
 def test_validation_fraction_is_set_aside_stratified_and_seeded(images, small):
@@ -49,13 +42,6 @@ def test_validation_fraction_is_set_aside_stratified_and_seeded(images, small):
     thirtieths = np.array(whole.history_["val_accuracy"]) * 30
     assert_allclose(thirtieths, thirtieths.round(), atol=1e-5)
     assert not weights_equal(whole, FashionCNN(**small).fit(X, y))
-
-
-def test_validation_rows_given_take_the_place_of_the_fraction(images, small):
-    X, y = images
-    split = {"X_val": X[80:], "y_val": y[80:]}
-    with_both = FashionCNN(**small, validation_fraction=0.25).fit(X[:80], y[:80], **split)
-    assert weights_equal(with_both, FashionCNN(**small).fit(X[:80], y[:80]))
 
 
 @pytest.mark.parametrize(
@@ -78,29 +64,23 @@ def test_stopping_follows_the_documented_rule_of_mlp_classifier(scores, tol, pat
 
 def test_early_stopping_restores_weights_and_optimizer_of_the_best_epoch(images, small):
     X, y = images
-    rng = np.random.default_rng(0)
-    y_val = rng.permutation(y[80:])  # nothing to be learnt: validation gets no better
-    parameters = {**small, "epochs": 50, "n_iter_no_change": 3}
-    clf = FashionCNN(**parameters, early_stopping=True).fit(
-        X[:80], y[:80], X_val=X[80:], y_val=y_val
-    )
+    y_val = np.random.default_rng(0).permutation(y[80:])  # validation gets no better
+    clf = FashionCNN(**{**small, "epochs": 50}, n_iter_no_change=3, early_stopping=True)
+    clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y_val)
     scores = clf.history_["val_accuracy"]
     assert clf.n_iter_ == np.argmax(scores) + 1
     assert len(scores) == clf.n_epochs_trained_ < 50
     assert EarlyStopping(3, 1e-4).judge(scores) == (clf.n_iter_, len(scores))
-
     plain = FashionCNN(**{**small, "epochs": clf.n_iter_}).fit(X[:80], y[:80])
     assert weights_equal(clf, plain)
-    for name in ("momentums", "velocities"):
-        for ours, its in zip(clf._optimizer_state[name], plain._optimizer_state[name], strict=True):
-            assert_array_equal(ours, its)
+    assert_equal(clf._optimizer_state, plain._optimizer_state)
 
 
 def test_early_stopping_keeps_the_best_epoch_even_if_it_does_not_stop(images, small):
     X, y = images
-    rng = np.random.default_rng(1)
+    y_val = np.random.default_rng(1).permutation(y[80:])
     clf = FashionCNN(**small, early_stopping=True, n_iter_no_change=100)
-    clf.fit(X[:80], y[:80], X_val=X[80:], y_val=rng.permutation(y[80:]))
+    clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y_val)
     assert clf.n_iter_ == np.argmax(clf.history_["val_accuracy"]) + 1
     assert clf.n_epochs_trained_ == 8
 
@@ -133,12 +113,22 @@ def test_single_epochs_by_warm_start_never_stand_still_with_early_stopping(image
 
 def test_validation_rows_may_be_weighted(images, small):
     X, y = images
+    rows, given = (X[:80], y[:80]), {"X_val": X[80:], "y_val": y[80:]}
     clf = FashionCNN(**{**small, "epochs": 1})
-    weights = np.r_[np.ones(20), np.zeros(20)]
-    clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:], sample_weight_val=weights)
+    half = np.r_[np.ones(20), np.zeros(20)]
+    clf.fit(*rows, **given, sample_weight_val=half)
     assert clf.history_["val_accuracy"] == pytest.approx([clf.score(X[80:100], y[80:100])])
+    # Weights of the training rows are not those of the validation rows, which are all 1.
+    clf.fit(*rows, **given, sample_weight=np.arange(1, 81))
+    assert clf.history_["val_accuracy"] == pytest.approx([clf.score(X[80:], y[80:])])
+    losses = clf.fit(*rows, **given).history_["val_loss"]
+    again = clf.fit(*rows, **given, sample_weight_val=[2] * 40).history_["val_loss"]
+    assert again == pytest.approx(losses)
     with pytest.raises(ValueError, match="sample_weight_val was given without X_val"):
-        clf.fit(X[:80], y[:80], sample_weight_val=weights)
+        clf.fit(*rows, sample_weight_val=half)
+    for wrong in (half[:-1], np.full(40, np.nan)):
+        with pytest.raises(ValueError, match="sample_weight_val"):
+            clf.fit(*rows, **given, sample_weight_val=wrong)
 
 
 @pytest.mark.parametrize(("batch_size", "epochs"), [(1, 100), (4, 200), (24, 800)])
@@ -205,20 +195,17 @@ def test_weights_equal_repetition_in_a_full_batch(images, small):
         assert_allclose(weighted.history_[name], repeated.history_[name], rtol=1e-9)
 
 
-def test_equal_weights_are_no_weights(images, small, fitted):
-    X, y = images
-    assert weights_equal(FashionCNN(**small).fit(X, y, sample_weight=np.full(len(y), 3.0)), fitted)
-
-
-def test_class_weights_are_sample_weights_of_their_rows(images, small):
+def test_class_weights_are_sample_weights_of_their_rows(images, small, fitted):
     X, y = images
     labels = np.array(["a", "b", "c"])[y]
-    by_class = FashionCNN(**small, class_weight={"a": 3, "c": 0.5}).fit(X, labels)
-    by_row = FashionCNN(**small).fit(X, labels, sample_weight=np.array([3, 1, 0.5])[y])
-    assert weights_equal(by_class, by_row)
-    both = FashionCNN(**small, class_weight={"a": 3}).fit(X, labels, sample_weight=1.0 + y)
-    product = FashionCNN(**small).fit(X, labels, sample_weight=np.array([3, 2, 3.0])[y])
-    assert weights_equal(both, product)
+
+    def fit(sample_weight, class_weight=None):
+        return FashionCNN(**small, class_weight=class_weight).fit(X, labels, sample_weight)
+
+    assert weights_equal(fit(np.full(120, 3.0)), fitted)  # equal ones are none
+    by_row = fit(np.array([3, 1, 0.5])[y])
+    assert weights_equal(fit(None, {"a": 3, "c": 0.5}), by_row)
+    assert weights_equal(fit(1.0 + y, {"a": 3}), fit(np.array([3, 2, 3.0])[y]))
 
 
 def test_balanced_class_weights_make_every_class_weigh_the_same(images, small):
@@ -242,11 +229,10 @@ def test_verbose_prints_a_line_for_each_epoch(images, small, capfd):
     X, y = images
     FashionCNN(**{**small, "epochs": 2}, verbose=1).fit(X, y, X_val=X, y_val=y)
     out, err = capfd.readouterr()
-    lines = out.splitlines()
-    assert len(lines) == 2
-    assert lines[1].startswith("epoch 2/2 - loss: ")
-    assert "val_accuracy: " in lines[1]
-    assert re.search(r" - \d+ (s|min) left$", lines[0])
+    first, second = out.splitlines()
+    assert re.search(r" - \d+ (s|min) left$", first)
+    assert second.startswith("epoch 2/2 - loss: ")
+    assert "val_accuracy: " in second
     assert err == ""
 
 
@@ -262,10 +248,9 @@ def test_verbose_tells_what_came_from_memory(images, small, capsys, tmp_path):
     )
 
 
-def test_learning_rate_and_batch_size_shape_the_training(images, small, fitted):
-    X, y = images
+def test_learning_rate_batch_size_and_dropout_shape_the_training(images, small, fitted):
     for change in ({"learning_rate": 1e-2}, {"batch_size": 30}, {"dropout": 0.2}):
-        assert not weights_equal(FashionCNN(**{**small, **change}).fit(X, y), fitted)
+        assert not weights_equal(FashionCNN(**{**small, **change}).fit(*images), fitted)
 
 
 def test_a_batch_may_be_larger_than_the_rows(images, small):
@@ -275,23 +260,17 @@ def test_a_batch_may_be_larger_than_the_rows(images, small):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("tiny", [1e-50, 1e-200, 1e-320])
+@pytest.mark.parametrize("tiny", [1e-50, 1e-320])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("class_weight", [None, "balanced", {0: 1e-100}])
 def test_very_unequal_weights_give_finite_figures(
     images, small, dtype, class_weight, tiny, tmp_path
 ):
-    X, y = images
-    weights = np.where(np.arange(len(y)) % 4 == 0, 1, tiny)
-    clf = FashionCNN(
-        **{**small, "epochs": 2},
-        dtype=dtype,
-        class_weight=class_weight,
-        validation_fraction=0.3,
-        early_stopping=True,
-    )
+    weights = np.where(np.arange(120) % 4 == 0, 1, tiny)
+    stopping = {"validation_fraction": 0.3, "early_stopping": True}
+    clf = FashionCNN(**{**small, "epochs": 2}, dtype=dtype, class_weight=class_weight, **stopping)
     with np.errstate(all="raise"):
-        clf.fit(X, y, sample_weight=weights)
+        clf.fit(*images, sample_weight=weights)
     assert clf.n_iter_ >= 1
     assert all(np.isfinite(values).all() for values in clf.history_.values())
     clf.save(tmp_path / "model")
@@ -302,45 +281,12 @@ def test_weights_that_vanish_beside_others_change_nothing_in_validation(
     images, small, heavy, light
 ):
     X, y = images
+
+    def figures(n, weights):
+        clf = FashionCNN(**{**small, "epochs": 1})
+        given = {"X_val": X[80 : 80 + n], "y_val": y[80 : 80 + n], "sample_weight_val": weights}
+        history = clf.fit(X[:80], y[:80], **given).history_
+        return history["val_loss"] + history["val_accuracy"]
+
     weights = np.r_[np.full(20, heavy), np.full(20, light)]
-    clf = FashionCNN(**{**small, "epochs": 1})
-    clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:], sample_weight_val=weights)
-    alone = FashionCNN(**{**small, "epochs": 1}).fit(
-        X[:80], y[:80], X_val=X[80:100], y_val=y[80:100]
-    )
-    for name in ("val_loss", "val_accuracy"):
-        assert clf.history_[name] == pytest.approx(alone.history_[name])
-
-
-def test_validation_rows_and_weights_are_taken_as_gradient_boosting_takes_them(images, small):
-    """In one word: the same arguments are taken, refused, and mean the same."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    X, y = images
-    X = X.reshape(len(X), -1)
-    cnn = FashionCNN(**{**small, "epochs": 2})
-    boosting = HistGradientBoostingClassifier(
-        max_iter=2, early_stopping=True, random_state=0, scoring="loss"
-    )
-    train, given = (X[:80], y[:80]), {"X_val": X[80:], "y_val": y[80:]}
-    weights = np.random.default_rng(0).random(40)
-
-    def figures(clf, **arguments):
-        clf.fit(*train, **arguments)
-        return clf.history_["val_loss"] if clf is cnn else list(clf.validation_score_)
-
-    for clf in (cnn, boosting):
-        # Weights of the training rows are not those of the validation rows, which are all 1.
-        without = figures(clf, **given)
-        assert figures(clf, **given, sample_weight_val=np.ones(40)) == pytest.approx(without)
-        assert figures(clf, **given, sample_weight_val=weights) != pytest.approx(without)
-        figures(clf, **given, sample_weight=np.arange(1, 81))
-        # A list will do, and so will integers.
-        assert figures(clf, **given, sample_weight_val=[2] * 40) == pytest.approx(without)
-        with pytest.raises(ValueError, match="y_val"):
-            clf.fit(*train, X_val=X[80:])
-        with pytest.raises(ValueError, match="X_val"):
-            clf.fit(*train, y_val=y[80:])
-        for wrong in (weights[:-1], np.full(40, np.nan)):
-            with pytest.raises(ValueError, match="weight"):
-                clf.fit(*train, **given, sample_weight_val=wrong)
+    assert figures(40, weights) == pytest.approx(figures(20, None))
