@@ -35,8 +35,10 @@ def test_defaults_are_version_1_and_v2_is_the_originals_version_2():
         np.array([3, 5, 250], dtype=np.uint8),
         np.array([0, 2**61, 2**62]),
         np.array(["", "an ankle boot", "bag"]),
+        pd.array(["bag", "coat", "hat"], dtype="string"),
+        pd.Categorical(["bag", "coat", "hat"]),
     ],
-    ids=["str", "object", "gaps", "float", "uint8", "huge", "empty"],
+    ids=["str", "object", "gaps", "float", "uint8", "huge", "empty", "pandas", "categories"],
 )
 def test_labels_of_any_kind_come_back_as_they_were(images, small, labels):
     X, codes = images

@@ -1,7 +1,7 @@
 """Whatever it is given, FashionCNN fits and keeps its promises, or says clearly why it does not.
 
-Images, labels, weights and parameters of all kinds are drawn by hypothesis. What is drawn takes few
-structures of a network only, for each is compiled once.
+Images, labels, weights and parameters of all kinds are drawn by hypothesis, few structures of a
+network only, for each is compiled once. `test_bad_input.py` lists what is refused.
 """
 
 import warnings
@@ -40,11 +40,6 @@ def rows(X):
     return X.reshape(len(X), X.shape[1] * X.shape[2])
 
 
-def strided(X):
-    wide = np.repeat(X, 2, axis=2)
-    return wide[:, :, ::2]
-
-
 def read_only(X):
     X = X.copy()
     X.flags.writeable = False
@@ -56,7 +51,7 @@ LAYOUTS = {
     "images": lambda X: X,
     "channels": lambda X: X[..., np.newaxis],
     "Fortran": np.asfortranarray,
-    "strided": strided,
+    "strided": lambda X: np.repeat(X, 2, axis=2)[:, :, ::2],
     "reversed": lambda X: X[:, ::-1, ::-1][:, ::-1, ::-1],
     "read-only": read_only,
     "DataFrame": lambda X: pd.DataFrame(rows(X).astype(X.dtype.newbyteorder("="))),
@@ -69,14 +64,6 @@ LABELS = [
     np.array(["b", "a", "ü"]),
     np.array(["b", "a", "c" * 40], dtype=object),
     np.array([True, False, True]),
-]
-NO_LABELS = [
-    np.array([0.5, 1.5, 2.5]),  # continuous
-    np.array([None, "a", "b"], dtype=object),  # missing
-    np.array([True, "a", 1], dtype=object),
-    np.array([b"a", b"b", b"c"]),
-    np.array(["2020", "2021", "NaT"], dtype="datetime64[D]"),
-    np.array([0.0, np.nan, 1.0]),
 ]
 PARAMETERS = {
     "strides": [1, 2, np.int64(1)],
@@ -91,24 +78,6 @@ PARAMETERS = {
     "dtype": ["float32", "float64"],
     "random_state": [0, 2**32 - 1],
 }
-NO_PARAMETERS = {
-    "strides": [0, 1.0, -1],
-    "dropout": [1, -0.1, "half", np.nan],
-    "epochs": [0, 1.5, None],
-    "batch_size": [0, "all"],
-    "learning_rate": [0, -1, np.nan],
-    "validation_fraction": [1.0, -0.1],
-    "early_stopping": ["yes"],
-    "n_iter_no_change": [0],
-    "class_weight": [{1: -1}, "other", {"x": np.nan}],
-    "image_shape": [(2, 8), (4,), "44", (4, 4, 1)],
-    "dtype": ["float16", np.float32],
-    "random_state": [-1, "seed"],
-}
-
-
-def choices(options):
-    return {name: st.sampled_from(values) for name, values in options.items()}
 
 
 @st.composite
@@ -117,7 +86,7 @@ def tasks(draw):
     n = draw(st.integers(0, 3) if draw(rarely) else st.integers(6, 12))
     shape = draw(st.sampled_from(SHAPES))
     X = draw(pixels(n, shape))
-    labels = draw(st.sampled_from(NO_LABELS if draw(rarely) else LABELS))
+    labels = draw(st.sampled_from(LABELS))
     codes = draw(arrays(np.int64, n, elements=st.integers(0, 2), fill=st.nothing()))
     if not draw(rarely):
         codes[:3] = [0, 1, 2][:n]
@@ -126,23 +95,19 @@ def tasks(draw):
     if draw(st.booleans()):
         weights = [-1.0, np.nan, np.inf] if draw(rarely) else [0.0, 1, 2.5, 1e-30, 1e30]
         sample_weight = np.where(np.arange(n) % 2, 1.0, draw(st.sampled_from(weights)))
-    parameters = draw(st.fixed_dictionaries({}, optional=choices(PARAMETERS)))
-    if draw(rarely):
-        name = draw(st.sampled_from(list(NO_PARAMETERS)))
-        parameters[name] = draw(st.sampled_from(NO_PARAMETERS[name]))
+    choices = {name: st.sampled_from(values) for name, values in PARAMETERS.items()}
+    parameters = draw(st.fixed_dictionaries({}, optional=choices))
     first, second = (draw(st.sampled_from(list(LAYOUTS))) for _ in range(2))
     return X, y, sample_weight, parameters, first, second
 
 
 def outcome(clf, X, y, sample_weight):
-    """The fitted classifier, or None after an error of the right kind, which changed nothing."""
-    before = set(vars(clf))
+    """The fitted classifier, or None after an error of the right kind."""
     try:
         return clf.fit(X, y, sample_weight=sample_weight)
-    except (ValueError, TypeError) as refusal:
-        error = refusal
-    assert len(str(error)) > 10
-    assert set(vars(clf)) == before
+    except (ValueError, TypeError) as error:
+        refusal = str(error)
+    assert len(refusal) > 10
     return None
 
 
