@@ -16,6 +16,7 @@ from skfashion._cli.report.figures import best_network
 from skfashion.datasets import CLASS_NAMES, load_fashion_mini
 
 matplotlib = pytest.importorskip("matplotlib")
+plt = pytest.importorskip("matplotlib.pyplot")
 
 
 class Broken(ClassifierMixin, BaseEstimator):
@@ -113,8 +114,13 @@ def test_names_no_element_twice(page):
     assert referred <= set(names)
 
 
-def test_is_the_same_for_the_same_comparison(comparison, data, page, tmp_path):
+def test_is_the_same_for_the_same_comparison_and_leaves_matplotlib_as_it_was(
+    comparison, data, page, tmp_path
+):
+    before = dict(matplotlib.rcParams)
     assert write(comparison, data, tmp_path).read_text(encoding="utf-8") == page
+    assert dict(matplotlib.rcParams) == before
+    assert plt.get_fignums() == []
 
 
 def test_without_networks_there_are_scores_alone(data, tmp_path):
@@ -149,15 +155,6 @@ def test_of_estimators_that_fail_on_the_test_set_alone_shows_the_folds(data, tmp
     page = write(found, data, tmp_path).read_text(encoding="utf-8")
     assert "<strong>a$^$</strong> failed: on the test set: ValueError" in page
     assert page.count("<figure>") == 2
-
-
-def test_leaves_matplotlib_as_it_was(comparison, data, tmp_path):
-    import matplotlib.pyplot as plt
-
-    before = dict(matplotlib.rcParams)
-    write(comparison, data, tmp_path)
-    assert dict(matplotlib.rcParams) == before
-    assert plt.get_fignums() == []
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, as Debian packages it")

@@ -109,9 +109,7 @@ GRID = ",".join(f"{i}x{j}" for i in range(1, 29) for j in range(1, 29))
         f"label,{GRID}\n{ROW}\n",
         f"{GRID},label\n{NUMBERS},9\n",
     ],
-    ids=[
-        *["BOM", "Windows", "blank lines", "quotes", "spaces", "whole floats", "grid", "grid last"]
-    ],
+    ids=["BOM", "Windows", "blanks", "quotes", "spaces", "floats", "grid", "grid-last"],
 )
 def test_other_ways_to_write_the_same_are_read(tmp_path, content):
     X, y = load_fashion_csv(save(tmp_path / "f.csv", content), return_X_y=True)
@@ -240,23 +238,11 @@ def test_bad_cell_is_named_by_line_column_and_content(tmp_path, column, value):
     )
 
 
-def test_a_column_of_truth_values_is_no_column_of_numbers(tmp_path):
-    content = f"{HEADER}\n{with_cell(7, 'True')}\n{with_cell(7, 'False')}"
-    assert "line 2, column 'pixel7' is 'True'" in error_of(save(tmp_path / "f.csv", content))
-
-
-def test_line_numbers_count_blank_lines(tmp_path):
-    content = f"{HEADER}\n\n{ROW}\n\n{with_cell(3, '300')}\n"
-    assert "line 5, column 'pixel3' is '300'" in error_of(save(tmp_path / "f.csv", content))
-
-
 SHORT = ROW.rsplit(",", 1)[0]
 BAD_TEXT = {
     # What pandas would take for an index, drop or fill up
     "every row shifted": (f"{HEADER}\n0,{ROW}\n1,{ROW}\n", "line 2 has 786 fields, the header 785"),
-    "comma at the end": (f"{HEADER}\n{ROW},\n", "line 2 has 786 fields"),
     "one short row": (f"{HEADER}\n{ROW}\n{SHORT}\n{ROW}", "line 3 has 784 fields"),
-    "cut in the last row": (f"{HEADER}\n{ROW}\n{ROW[:900]}", "line 3 has"),
     "index not in the rows": (f",{HEADER}\n{ROW}\n", "line 2 has 785 fields, the header 786"),
     "quote left open": (f'{HEADER}\n{ROW}\n"{ROW}\n{ROW}', "is not CSV text"),
     "comma in quotes": (f"{HEADER}\n" + with_cell(5, '"1,2"')[:-4], "line 2 has 784 fields"),
@@ -278,10 +264,16 @@ BAD_TEXT = {
     "empty": ("", "is empty"),
     "header and blank lines": (f"{HEADER}\n\n\n", "has a header but no rows"),
     "junk": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, "is not CSV text: it begins with"),
-    "UTF-16": (GOOD.encode("utf-16"), "is not CSV text"),
     "zeros": (bytes(1 << 20), "16,384 bytes or more"),
     "long name": (f"{HEADER},{'x' * 8_000}\n{ROW},1", "has a wrong header"),
-    "junk after the header": (f"{HEADER}\n".encode() + b"\xff" * 99, "is not CSV text"),
+    "truth values": (
+        f"{HEADER}\n{with_cell(7, 'True')}\n{with_cell(7, 'False')}",
+        "line 2, column 'pixel7' is 'True'",
+    ),
+    "after blank lines": (
+        f"{HEADER}\n\n{ROW}\n\n{with_cell(3, '300')}\n",
+        "line 5, column 'pixel3' is '300'",
+    ),
     "junk in a cell": (GOOD.encode()[:-2] + b"\xff", "is not CSV text"),
 }
 

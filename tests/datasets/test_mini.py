@@ -48,11 +48,11 @@ def test_bunch_is_that_of_scikit_learn():
 
 
 def test_all_is_train_then_test():
-    whole = load_fashion_mini(subset="all")
-    for subset, rows in {"train": slice(6000), "test": slice(6000, None)}.items():
-        part = load_fashion_mini(subset=subset)
-        np.testing.assert_array_equal(whole.data[rows], part.data)
-        np.testing.assert_array_equal(whole.target[rows], part.target)
+    whole, train, test = (
+        load_fashion_mini(subset=subset, return_X_y=True) for subset in ("all", "train", "test")
+    )
+    for array, *parts in zip(whole, train, test, strict=True):
+        np.testing.assert_array_equal(array, np.concatenate(parts))
 
 
 @pytest.mark.parametrize(
