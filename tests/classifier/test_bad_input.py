@@ -133,9 +133,7 @@ NO_IMAGES = {
     "dates": (lambda X: X.astype("M8[s]"), ValueError, "dtype datetime64.*expected real numbers"),
     "sparse": (csr_array, TypeError, "Sparse data was passed for X"),
     "objects": (lambda X: np.full(X.shape, "hat", object), ValueError, "convert string.*'hat'"),
-    "strings": (lambda X: X.astype(str), ValueError, "numeric"),
     "no rows": (lambda X: X[:0], ValueError, r"0 sample\(s\) \(shape=\(0, 64\)\)"),
-    "no images": (lambda X: X[:0].reshape(0, 8, 8), ValueError, r"0 sample\(s\)"),
     "one dimension": (lambda X: X[0], ValueError, "Expected 2D array, got 1D array"),
     "three channels": (
         lambda X: np.stack(3 * [X.reshape(-1, 8, 8)], axis=3),

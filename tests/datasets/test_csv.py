@@ -1,7 +1,6 @@
 """CSV files give the same arrays as other sources, and a malformed one an error that says where."""
 
 import gzip
-import io
 import time
 import tracemalloc
 import warnings
@@ -292,20 +291,15 @@ def test_a_missing_file_is_told(tmp_path):
 @pytest.mark.slow
 def test_all_training_images_from_a_zip_of_kaggles_size(package, tmp_path):
     """In another order, as Kaggle's are, and without a second copy in wider numbers."""
-    fashion = fetch_fashion_mnist(data_home=package)
-    order = np.random.RandomState(0).permutation(60_000)
-    text = io.BytesIO()
-    frame = pd.DataFrame(fashion.data[order], columns=fashion.feature_names)
-    frame.insert(0, "label", fashion.target[order])
-    frame.to_csv(text, index=False)
-    path = make_zip(tmp_path / "fashion-mnist_train.csv.zip", {"train.csv": text.getvalue()})
-    del frame, text
+    frame = fetch_fashion_mnist(data_home=package, as_frame=True).frame
+    frame = frame.sample(frac=1, random_state=0)
+    path = make_zip(tmp_path / "archive.zip", {"train.csv": frame.to_csv(index=False)})
     tracemalloc.start()
     try:
         X, y = load_fashion_csv(path, return_X_y=True)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert_array_equal(X, fashion.data[order])
-    assert_array_equal(y, fashion.target[order])
+    assert_array_equal(X, frame.drop(columns="label"))
+    assert_array_equal(y, frame["label"])
     assert peak < 3 * X.nbytes
