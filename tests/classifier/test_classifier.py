@@ -6,16 +6,8 @@ import polars as pl
 import pytest
 from helpers import weights_equal
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import StratifiedKFold, check_cv
 
 from skfashion import FashionCNN
-
-
-def test_it_is_a_classifier_so_searches_stratify(images):
-    _, y = images
-    assert is_classifier(FashionCNN())
-    assert isinstance(check_cv(3, y, classifier=is_classifier(FashionCNN())), StratifiedKFold)
 
 
 def test_defaults_are_version_1_and_v2_is_the_originals_version_2():
@@ -112,14 +104,6 @@ def test_read_only_and_memory_mapped_arrays_are_learnt_from_and_left_alone(
         clf = FashionCNN(**small, class_weight={0: 1.0}).fit(data, y, sample_weight=weights)
         assert weights_equal(clf, fitted)
     assert_array_equal(mapped, X)
-
-
-def test_clones_are_exact_and_unfitted(fitted, images):
-    X, y = images
-    copy = clone(fitted)
-    assert copy.get_params() == fitted.get_params()
-    assert not hasattr(copy, "weights_")
-    assert weights_equal(copy.fit(X, y), fitted)
 
 
 def test_changed_parameters_do_not_disturb_a_fitted_network(fitted, images):
