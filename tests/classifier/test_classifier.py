@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from helpers import weights_equal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfashion import FashionCNN
@@ -88,22 +87,6 @@ def test_frames_give_feature_names_and_the_same_network(images, small, fitted, m
     assert_array_equal(clf.predict_proba(frame), fitted.predict_proba(X))
     with pytest.raises(ValueError, match="feature names"):
         clf.predict(frame[columns[::-1]])
-
-
-def test_read_only_and_memory_mapped_arrays_are_learnt_from_and_left_alone(
-    images, small, fitted, tmp_path
-):
-    X, y = images
-    weights = np.ones(len(y))
-    np.save(tmp_path / "X.npy", X)
-    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    frozen = X.copy()
-    for array in (frozen, y, weights):
-        array.flags.writeable = False
-    for data in (mapped, frozen):
-        clf = FashionCNN(**small, class_weight={0: 1.0}).fit(data, y, sample_weight=weights)
-        assert weights_equal(clf, fitted)
-    assert_array_equal(mapped, X)
 
 
 def test_changed_parameters_do_not_disturb_a_fitted_network(fitted, images):

@@ -296,6 +296,7 @@ def test_failed_mirrors_are_tried_again(mirrors, tmp_path, real_test_part):
 
 def test_every_fault_of_a_mirror_is_told(mirrors, tmp_path, monkeypatch):
     monkeypatch.setattr(_download, "_TIMEOUT", (0.5, 1))
+    monkeypatch.setattr(_download, "_DEADLINE", 20)  # or an endless mirror would fill the memory
     faults = {
         "nowhere": "Connection refused",
         "dying": "IncompleteRead",
