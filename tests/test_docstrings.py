@@ -10,15 +10,6 @@ from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skfashion import FashionCNN
-from skfashion.datasets import (
-    ImageFileReader,
-    fetch_fashion_mnist,
-    load_fashion_csv,
-    load_fashion_mini,
-)
-from skfashion.inspection import occlusion_map
-
 IGNORED = {
     "ES01",  # an extended summary: where one sentence says it all, a second would fill
     "SA01",  # See Also: where there is something to see
@@ -63,14 +54,10 @@ def _own(cls):
 NAMES = public_names()
 WITH_PARAMETERS = {name: value for name, value in NAMES.items() if not isinstance(value, property)}
 VALIDATED = {
-    **{
-        estimator.__name__: (estimator, estimator._parameter_constraints)
-        for estimator in (FashionCNN, ImageFileReader)
-    },
-    **{
-        function.__name__: (function, function._skl_parameter_constraints)
-        for function in (fetch_fashion_mnist, load_fashion_csv, load_fashion_mini, occlusion_map)
-    },
+    name: constraints
+    for name, value in NAMES.items()
+    if (constraints := getattr(value, "_skl_parameter_constraints", None))
+    or (constraints := getattr(value, "_parameter_constraints", None))
 }
 
 
@@ -111,6 +98,7 @@ def test_the_public_names_are_all_found():
     ):
         assert name in NAMES
     assert "skfashion.FashionCNN.score" not in NAMES  # scikit-learn's
+    assert {"skfashion.FashionCNN", "skfashion.datasets.fetch_fashion_mnist"} <= VALIDATED.keys()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -139,8 +127,8 @@ def test_the_default_of_every_parameter_is_documented(name):
 
 @pytest.mark.parametrize("name", VALIDATED)
 def test_the_constraints_of_every_parameter_are_documented(name):
-    value, constraints = VALIDATED[name]
-    documented = documented_parameters(value)
+    constraints = VALIDATED[name]
+    documented = documented_parameters(NAMES[name])
     assert documented.keys() == constraints.keys()
     for parameter, alternatives in constraints.items():
         kind, description = documented[parameter]

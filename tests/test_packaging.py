@@ -22,27 +22,18 @@ def build(target, folder):
     return path
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    with zipfile.ZipFile(build("wheel", tmp_path_factory.mktemp("wheel"))) as archive:
-        yield archive
-
-
-def test_the_wheel_holds_what_the_package_reads_both_licences_and_nothing_else(wheel):
-    names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+def test_the_wheel_holds_the_package_small_data_both_licences_and_nothing_else(tmp_path):
+    with zipfile.ZipFile(build("wheel", tmp_path)) as wheel:
+        sizes = {entry.filename: entry.compress_size for entry in wheel.infolist()}
+    names = {name for name in sizes if ".dist-info/" not in name}
     assert {"skfashion/py.typed", "skfashion/_cli/report/report.html"} <= names
     assert all(name.startswith("skfashion/") for name in names)
     assert {Path(name).suffix for name in names} == {".gz", ".html", ".py", ".rst", ".typed", ""}
-    licences = [name.split("/licenses/")[1] for name in wheel.namelist() if "/licenses/" in name]
+    licences = [name.split("/licenses/")[1] for name in sizes if "/licenses/" in name]
     assert sorted(licences) == ["LICENSE", "skfashion/datasets/data/LICENSE"]
-
-
-def test_the_data_in_the_wheel_stay_below_four_megabytes(wheel):
-    sizes = [
-        entry.compress_size for entry in wheel.infolist() if entry.filename.endswith("-ubyte.gz")
-    ]
-    assert len(sizes) == 4
-    assert sum(sizes) < 4e6
+    data = [size for name, size in sizes.items() if name.endswith("-ubyte.gz")]
+    assert len(data) == 4
+    assert sum(data) < 4e6
 
 
 def test_the_sdist_holds_all_it_takes_to_build_and_test(tmp_path):

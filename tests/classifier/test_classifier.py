@@ -4,18 +4,9 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from helpers import weights_equal
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import StratifiedKFold, check_cv
 
 from skfashion import FashionCNN
-
-
-def test_it_is_a_classifier_so_searches_stratify(images):
-    _, y = images
-    assert is_classifier(FashionCNN())
-    assert isinstance(check_cv(3, y, classifier=is_classifier(FashionCNN())), StratifiedKFold)
 
 
 def test_defaults_are_version_1_and_v2_is_the_originals_version_2():
@@ -35,8 +26,10 @@ def test_defaults_are_version_1_and_v2_is_the_originals_version_2():
         np.array([3, 5, 250], dtype=np.uint8),
         np.array([0, 2**61, 2**62]),
         np.array(["", "an ankle boot", "bag"]),
+        pd.array(["bag", "coat", "hat"], dtype="string"),
+        pd.Categorical(["bag", "coat", "hat"]),
     ],
-    ids=["str", "object", "gaps", "float", "uint8", "huge", "empty"],
+    ids=["str", "object", "gaps", "float", "uint8", "huge", "empty", "pandas", "categories"],
 )
 def test_labels_of_any_kind_come_back_as_they_were(images, small, labels):
     X, codes = images
@@ -94,30 +87,6 @@ def test_frames_give_feature_names_and_the_same_network(images, small, fitted, m
     assert_array_equal(clf.predict_proba(frame), fitted.predict_proba(X))
     with pytest.raises(ValueError, match="feature names"):
         clf.predict(frame[columns[::-1]])
-
-
-def test_read_only_and_memory_mapped_arrays_are_learnt_from_and_left_alone(
-    images, small, fitted, tmp_path
-):
-    X, y = images
-    weights = np.ones(len(y))
-    np.save(tmp_path / "X.npy", X)
-    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    frozen = X.copy()
-    for array in (frozen, y, weights):
-        array.flags.writeable = False
-    for data in (mapped, frozen):
-        clf = FashionCNN(**small, class_weight={0: 1.0}).fit(data, y, sample_weight=weights)
-        assert weights_equal(clf, fitted)
-    assert_array_equal(mapped, X)
-
-
-def test_clones_are_exact_and_unfitted(fitted, images):
-    X, y = images
-    copy = clone(fitted)
-    assert copy.get_params() == fitted.get_params()
-    assert not hasattr(copy, "weights_")
-    assert weights_equal(copy.fit(X, y), fitted)
 
 
 def test_changed_parameters_do_not_disturb_a_fitted_network(fitted, images):

@@ -1,7 +1,7 @@
 """Whatever it is given, FashionCNN fits and keeps its promises, or says clearly why it does not.
 
-Images, labels, weights and parameters of all kinds are drawn by hypothesis. What is drawn takes few
-structures of a network only, for each is compiled once.
+Images, labels, weights and parameters of all kinds are drawn by hypothesis, few structures of a
+network only, for each is compiled once. `test_bad_input.py` lists what is refused.
 """
 
 import warnings
@@ -18,7 +18,6 @@ from sklearn.base import clone
 
 from skfashion import FashionCNN
 
-SHAPES = [(4, 4), (3, 5)]
 DTYPES = ["bool", "uint8", "int8", "uint16", "int64", "float16", "float32", "float64", ">f8", ">i2"]
 
 
@@ -26,23 +25,18 @@ rarely = st.sampled_from([False] * 9 + [True])
 
 
 @st.composite
-def pixels(draw, n, shape):
+def pixels(draw, n):
     """Images in some dtype, of any values that it has."""
     dtype = np.dtype(draw(st.sampled_from(DTYPES)))
     values = None
     if dtype.kind == "f":
         wild = draw(rarely)
         values = st.floats(width=8 * dtype.itemsize) if wild else st.floats(0, 255, width=16)
-    return draw(arrays(dtype, (n, *shape), elements=values))
+    return draw(arrays(dtype, (n, 4, 4), elements=values))
 
 
 def rows(X):
-    return X.reshape(len(X), X.shape[1] * X.shape[2])
-
-
-def strided(X):
-    wide = np.repeat(X, 2, axis=2)
-    return wide[:, :, ::2]
+    return X.reshape(len(X), 16)
 
 
 def read_only(X):
@@ -56,7 +50,7 @@ LAYOUTS = {
     "images": lambda X: X,
     "channels": lambda X: X[..., np.newaxis],
     "Fortran": np.asfortranarray,
-    "strided": strided,
+    "strided": lambda X: np.repeat(X, 2, axis=2)[:, :, ::2],
     "reversed": lambda X: X[:, ::-1, ::-1][:, ::-1, ::-1],
     "read-only": read_only,
     "DataFrame": lambda X: pd.DataFrame(rows(X).astype(X.dtype.newbyteorder("="))),
@@ -70,14 +64,6 @@ LABELS = [
     np.array(["b", "a", "c" * 40], dtype=object),
     np.array([True, False, True]),
 ]
-NO_LABELS = [
-    np.array([0.5, 1.5, 2.5]),  # continuous
-    np.array([None, "a", "b"], dtype=object),  # missing
-    np.array([True, "a", 1], dtype=object),
-    np.array([b"a", b"b", b"c"]),
-    np.array(["2020", "2021", "NaT"], dtype="datetime64[D]"),
-    np.array([0.0, np.nan, 1.0]),
-]
 PARAMETERS = {
     "strides": [1, 2, np.int64(1)],
     "dropout": [0.0, 0.3, 0],
@@ -87,37 +73,17 @@ PARAMETERS = {
     "validation_fraction": [0.0, 0.3, 0.999],
     "early_stopping": [True, False],
     "class_weight": [None, "balanced", {0: 2.0}],
-    "image_shape": [None, (4, 4), [3, 5]],
     "dtype": ["float32", "float64"],
     "random_state": [0, 2**32 - 1],
 }
-NO_PARAMETERS = {
-    "strides": [0, 1.0, -1],
-    "dropout": [1, -0.1, "half", np.nan],
-    "epochs": [0, 1.5, None],
-    "batch_size": [0, "all"],
-    "learning_rate": [0, -1, np.nan],
-    "validation_fraction": [1.0, -0.1],
-    "early_stopping": ["yes"],
-    "n_iter_no_change": [0],
-    "class_weight": [{1: -1}, "other", {"x": np.nan}],
-    "image_shape": [(2, 8), (4,), "44", (4, 4, 1)],
-    "dtype": ["float16", np.float32],
-    "random_state": [-1, "seed"],
-}
-
-
-def choices(options):
-    return {name: st.sampled_from(values) for name, values in options.items()}
 
 
 @st.composite
 def tasks(draw):
     """Images, labels and weights for fit, parameters, and a second layout."""
     n = draw(st.integers(0, 3) if draw(rarely) else st.integers(6, 12))
-    shape = draw(st.sampled_from(SHAPES))
-    X = draw(pixels(n, shape))
-    labels = draw(st.sampled_from(NO_LABELS if draw(rarely) else LABELS))
+    X = draw(pixels(n))
+    labels = draw(st.sampled_from(LABELS))
     codes = draw(arrays(np.int64, n, elements=st.integers(0, 2), fill=st.nothing()))
     if not draw(rarely):
         codes[:3] = [0, 1, 2][:n]
@@ -126,24 +92,10 @@ def tasks(draw):
     if draw(st.booleans()):
         weights = [-1.0, np.nan, np.inf] if draw(rarely) else [0.0, 1, 2.5, 1e-30, 1e30]
         sample_weight = np.where(np.arange(n) % 2, 1.0, draw(st.sampled_from(weights)))
-    parameters = draw(st.fixed_dictionaries({}, optional=choices(PARAMETERS)))
-    if draw(rarely):
-        name = draw(st.sampled_from(list(NO_PARAMETERS)))
-        parameters[name] = draw(st.sampled_from(NO_PARAMETERS[name]))
+    choices = {name: st.sampled_from(values) for name, values in PARAMETERS.items()}
+    parameters = draw(st.fixed_dictionaries({}, optional=choices))
     first, second = (draw(st.sampled_from(list(LAYOUTS))) for _ in range(2))
     return X, y, sample_weight, parameters, first, second
-
-
-def outcome(clf, X, y, sample_weight):
-    """The fitted classifier, or None after an error of the right kind, which changed nothing."""
-    before = set(vars(clf))
-    try:
-        return clf.fit(X, y, sample_weight=sample_weight)
-    except (ValueError, TypeError) as refusal:
-        error = refusal
-    assert len(str(error)) > 10
-    assert set(vars(clf)) == before
-    return None
 
 
 def check_promises(task):
@@ -151,17 +103,18 @@ def check_promises(task):
     clf = FashionCNN(filters=(3,), kernel_size=2, dense_units=4).set_params(
         **{"epochs": 1, "random_state": 0, **parameters}
     )
-    given = LAYOUTS[first](X)
+    given, other = LAYOUTS[first](X), LAYOUTS[second](X)
     before = given.copy() if hasattr(given, "copy") else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of scales and rare classes there may be some
-        if outcome(clf, given, y, sample_weight) is None:
+        try:
+            clf.fit(given, y, sample_weight=sample_weight)
+        except (ValueError, TypeError):
             return False
         probabilities = clf.predict_proba(given)
         labels = clf.predict(given)
-        twin = outcome(clone(clf), given, y, sample_weight)
-        other = LAYOUTS[second](X)
-        again = clf.predict_proba(other) if _takes(clf, other) else probabilities
+        twin = clone(clf).fit(given, y, sample_weight=sample_weight)
+        again = clf.predict_proba(other)
     if isinstance(before, np.ndarray):
         assert_array_equal(given, before)
     assert np.isfinite(probabilities).all()
@@ -171,12 +124,6 @@ def check_promises(task):
     assert weights_equal(twin, clf)
     assert_array_equal(again, probabilities)
     return True
-
-
-def _takes(clf, X):
-    """Whether a layout that tells its shape tells the one that was trained on."""
-    shape = getattr(X, "shape", np.shape(X))
-    return len(shape) == 2 or tuple(shape[1:3]) == clf.image_shape_
 
 
 @pytest.mark.parametrize("n", [60, pytest.param(5000, marks=pytest.mark.slow)])

@@ -12,10 +12,10 @@ from sklearn.naive_bayes import GaussianNB
 
 from skfashion import FashionCNN, compare
 from skfashion._cli import report as _report
-from skfashion._cli.report.figures import best_network
 from skfashion.datasets import CLASS_NAMES, load_fashion_mini
 
 matplotlib = pytest.importorskip("matplotlib")
+plt = pytest.importorskip("matplotlib.pyplot")
 
 
 class Broken(ClassifierMixin, BaseEstimator):
@@ -113,22 +113,27 @@ def test_names_no_element_twice(page):
     assert referred <= set(names)
 
 
-def test_is_the_same_for_the_same_comparison(comparison, data, page, tmp_path):
+def test_is_the_same_for_the_same_comparison_and_leaves_matplotlib_as_it_was(
+    comparison, data, page, tmp_path
+):
+    before = dict(matplotlib.rcParams)
     assert write(comparison, data, tmp_path).read_text(encoding="utf-8") == page
+    assert dict(matplotlib.rcParams) == before
+    assert plt.get_fignums() == []
 
 
-def test_without_networks_there_are_scores_alone(data, tmp_path):
-    found = compare({"NB": GaussianNB(), "dummy": DummyClassifier()}, *data, cv=2)
-    assert best_network(found) is None
-    page = write(found, data, tmp_path).read_text(encoding="utf-8")
-    assert page.count("<figure>") == 2
-
-
-def test_of_failures_alone_is_a_page_too(data, tmp_path):
-    found = compare({"broken": Broken()}, *data, cv=2)
-    page = write(found, data, tmp_path).read_text(encoding="utf-8")
-    assert "Every estimator failed." in page
-    assert "<figure>" not in page
+@pytest.mark.parametrize(
+    ("estimators", "n_figures", "told"),
+    [
+        ({"NB": GaussianNB(), "dummy": DummyClassifier()}, 2, "Best: NB"),
+        ({"broken": Broken()}, 0, "Every estimator failed."),
+    ],
+    ids=["baselines", "failures"],
+)
+def test_without_networks_shows_scores_alone(data, tmp_path, estimators, n_figures, told):
+    page = write(compare(estimators, *data, cv=2), data, tmp_path).read_text(encoding="utf-8")
+    assert page.count("<figure>") == n_figures
+    assert told in page
 
 
 def test_of_a_network_without_errors_shows_none(images, small, tmp_path):
@@ -149,15 +154,6 @@ def test_of_estimators_that_fail_on_the_test_set_alone_shows_the_folds(data, tmp
     page = write(found, data, tmp_path).read_text(encoding="utf-8")
     assert "<strong>a$^$</strong> failed: on the test set: ValueError" in page
     assert page.count("<figure>") == 2
-
-
-def test_leaves_matplotlib_as_it_was(comparison, data, tmp_path):
-    import matplotlib.pyplot as plt
-
-    before = dict(matplotlib.rcParams)
-    write(comparison, data, tmp_path)
-    assert dict(matplotlib.rcParams) == before
-    assert plt.get_fignums() == []
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, as Debian packages it")

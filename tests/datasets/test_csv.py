@@ -1,7 +1,6 @@
 """CSV files give the same arrays as other sources, and a malformed one an error that says where."""
 
 import gzip
-import io
 import time
 import tracemalloc
 import warnings
@@ -109,9 +108,7 @@ GRID = ",".join(f"{i}x{j}" for i in range(1, 29) for j in range(1, 29))
         f"label,{GRID}\n{ROW}\n",
         f"{GRID},label\n{NUMBERS},9\n",
     ],
-    ids=[
-        *["BOM", "Windows", "blank lines", "quotes", "spaces", "whole floats", "grid", "grid last"]
-    ],
+    ids=["BOM", "Windows", "blanks", "quotes", "spaces", "floats", "grid", "grid-last"],
 )
 def test_other_ways_to_write_the_same_are_read(tmp_path, content):
     X, y = load_fashion_csv(save(tmp_path / "f.csv", content), return_X_y=True)
@@ -223,9 +220,8 @@ def with_cell(column, value):
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        *[(7, value) for value in ("256", "-1", "3.5", "NaN", "inf", "1e30", "True", "70000")],
-        *[(7, value) for value in ("99999999999999999999", "1_0", "٣", " ")],
-        *[(784, ""), (0, "10"), (0, "Bag")],
+        *[(7, value) for value in ("256", "-1", "3.5", "NaN", "inf", "99999999999999999999")],
+        *[(7, "1_0"), (7, "٣"), (7, " "), (784, ""), (0, "10"), (0, "Bag")],
     ],
 )
 def test_bad_cell_is_named_by_line_column_and_content(tmp_path, column, value):
@@ -240,48 +236,34 @@ def test_bad_cell_is_named_by_line_column_and_content(tmp_path, column, value):
     )
 
 
-def test_a_column_of_truth_values_is_no_column_of_numbers(tmp_path):
-    content = f"{HEADER}\n{with_cell(7, 'True')}\n{with_cell(7, 'False')}"
-    assert "line 2, column 'pixel7' is 'True'" in error_of(save(tmp_path / "f.csv", content))
-
-
-def test_line_numbers_count_blank_lines(tmp_path):
-    content = f"{HEADER}\n\n{ROW}\n\n{with_cell(3, '300')}\n"
-    assert "line 5, column 'pixel3' is '300'" in error_of(save(tmp_path / "f.csv", content))
-
-
 SHORT = ROW.rsplit(",", 1)[0]
 BAD_TEXT = {
     # What pandas would take for an index, drop or fill up
     "every row shifted": (f"{HEADER}\n0,{ROW}\n1,{ROW}\n", "line 2 has 786 fields, the header 785"),
-    "comma at the end": (f"{HEADER}\n{ROW},\n", "line 2 has 786 fields"),
     "one short row": (f"{HEADER}\n{ROW}\n{SHORT}\n{ROW}", "line 3 has 784 fields"),
-    "cut in the last row": (f"{HEADER}\n{ROW}\n{ROW[:900]}", "line 3 has"),
-    "index not in the rows": (f",{HEADER}\n{ROW}\n", "line 2 has 785 fields, the header 786"),
     "quote left open": (f'{HEADER}\n{ROW}\n"{ROW}\n{ROW}', "is not CSV text"),
-    "comma in quotes": (f"{HEADER}\n" + with_cell(5, '"1,2"')[:-4], "line 2 has 784 fields"),
     "row over two lines": (f'{HEADER}\n{SHORT},"5\n",{NUMBERS}\n', "line 2 is not CSV text"),
     "comma in an index": (f',{HEADER}\n"0,1",{ROW}\n', "is not a table of images (a line has"),
-    "missing column": (
-        f"{HEADER.replace(',pixel9,', ',')}\n{SHORT}\n",
-        "has a wrong header: it lacks 'pixel9'.",
-    ),
     "extra column": (f"{HEADER},pixel785\n{ROW},1\n", "it has the extra columns 'pixel785'."),
     "misnamed column": (
         f"{HEADER.replace('label', 'class')}\n{ROW}\n",
         "lacks 'label' and has the extra columns 'class'.",
     ),
     "columns exchanged": (GOOD.replace("pixel2,pixel3,", "pixel3,pixel2,"), "in another order, or"),
-    "column twice": (f"{HEADER},pixel784\n{ROW},1\n", "or twice"),
     "no header": (f"{ROW}\n{ROW}\n", "lacks 'label', 'pixel1'"),
     "semicolons": (GOOD.replace(",", ";"), "The header must be label,pixel1,…,pixel784"),
     "empty": ("", "is empty"),
     "header and blank lines": (f"{HEADER}\n\n\n", "has a header but no rows"),
     "junk": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, "is not CSV text: it begins with"),
-    "UTF-16": (GOOD.encode("utf-16"), "is not CSV text"),
-    "zeros": (bytes(1 << 20), "16,384 bytes or more"),
     "long name": (f"{HEADER},{'x' * 8_000}\n{ROW},1", "has a wrong header"),
-    "junk after the header": (f"{HEADER}\n".encode() + b"\xff" * 99, "is not CSV text"),
+    "truth values": (
+        f"{HEADER}\n{with_cell(7, 'True')}\n{with_cell(7, 'False')}",
+        "line 2, column 'pixel7' is 'True'",
+    ),
+    "after blank lines": (
+        f"{HEADER}\n\n{ROW}\n\n{with_cell(3, '300')}\n",
+        "line 5, column 'pixel3' is '300'",
+    ),
     "junk in a cell": (GOOD.encode()[:-2] + b"\xff", "is not CSV text"),
 }
 
@@ -300,20 +282,15 @@ def test_a_missing_file_is_told(tmp_path):
 @pytest.mark.slow
 def test_all_training_images_from_a_zip_of_kaggles_size(package, tmp_path):
     """In another order, as Kaggle's are, and without a second copy in wider numbers."""
-    fashion = fetch_fashion_mnist(data_home=package)
-    order = np.random.RandomState(0).permutation(60_000)
-    text = io.BytesIO()
-    frame = pd.DataFrame(fashion.data[order], columns=fashion.feature_names)
-    frame.insert(0, "label", fashion.target[order])
-    frame.to_csv(text, index=False)
-    path = make_zip(tmp_path / "fashion-mnist_train.csv.zip", {"train.csv": text.getvalue()})
-    del frame, text
+    frame = fetch_fashion_mnist(data_home=package, as_frame=True).frame
+    frame = frame.sample(frac=1, random_state=0)
+    path = make_zip(tmp_path / "archive.zip", {"train.csv": frame.to_csv(index=False)})
     tracemalloc.start()
     try:
         X, y = load_fashion_csv(path, return_X_y=True)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert_array_equal(X, fashion.data[order])
-    assert_array_equal(y, fashion.target[order])
+    assert_array_equal(X, frame.drop(columns="label"))
+    assert_array_equal(y, frame["label"])
     assert peak < 3 * X.nbytes

@@ -1,12 +1,11 @@
 """ImageFileReader: pictures of every kind become rows, and what is no picture an error."""
 
 import io
-import math
 import os
-import pickle
 import struct
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,6 @@ from helpers import run_python
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from scipy.ndimage import gaussian_filter
-from sklearn.compose import make_column_transformer
 from sklearn.utils import estimator_checks, get_tags
 
 from skfashion.datasets import DatasetError, ImageFileReader, load_fashion_mini
@@ -33,6 +31,14 @@ def picture(height=90, width=70, seed=0):
     rng = np.random.default_rng(seed)
     pixels = rng.integers(244, 250, (height, width, 3), dtype=np.uint8)
     pixels[10:60, 20:45] = rng.integers(0, 200, (50, 25, 3))
+    return pixels
+
+
+def drawn(ground, size, *parts):
+    """A ground with parts in other colours."""
+    pixels = np.full((*size, *np.shape(ground)), ground, np.uint8)
+    for place, colour in parts:
+        pixels[place] = colour
     return pixels
 
 
@@ -56,11 +62,6 @@ def png(width, height, content=b"", *, depth=8, colour=0, before=b""):
     pixels = chunk(b"IDAT", zlib.compress(content))
     start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
     return start + before + pixels + chunk(b"IEND", b"")
-
-
-@pytest.fixture(scope="module")
-def rows():
-    return load_fashion_mini(subset="all", return_X_y=True)[0]
 
 
 # The steps of the paper
@@ -101,8 +102,7 @@ def test_a_picture_goes_the_way_of_the_paper(shape, seed):
 
 
 def test_trims_what_differs_from_the_corners_by_five_percent_and_no_more():
-    pixels = np.full((60, 60), 253, np.uint8)
-    pixels[20:40, 20:40] = 100
+    pixels = drawn(253, (60, 60), (np.s_[20:40, 20:40], 100))
     expected = read(pixels)
     assert (expected > 0).all()
     pixels[5:19, 30] = 253 - 12  # 4.7 %
@@ -113,8 +113,7 @@ def test_trims_what_differs_from_the_corners_by_five_percent_and_no_more():
 
 
 def test_the_object_stands_in_the_middle_with_its_proportions():
-    pixels = np.full((400, 300), 255, np.uint8)
-    pixels[300:400, 0:50] = 0  # twice as high as wide, in a corner
+    pixels = drawn(255, (400, 300), (np.s_[300:400, :50], 0))  # twice as high as wide
     image = read(pixels)
     assert_array_equal(image[:, 7:21], np.full((28, 14), 255))
     assert image.sum() == 28 * 14 * 255
@@ -124,14 +123,15 @@ def test_the_object_stands_in_the_middle_with_its_proportions():
     assert ImageFileReader(image_shape=[10, 40]).transform([pixels]).shape == (1, 400)
 
 
-@pytest.mark.parametrize(("ground", "ink"), [(231, 31), (140, 0), (24, 224), (100, 255)])
-def test_the_background_becomes_exactly_zero_on_light_and_on_dark(ground, ink):
-    pixels = np.full((60, 40), ground, np.uint8)
-    pixels[10:50, 10:20] = ink
-    pixels[20, 15] = ground
+@pytest.mark.parametrize(
+    ("ground", "ink"),
+    [(231, 31), (140, 0), (24, 224), (100, 255), (120, 20), (120, 250), (200, 250)],
+)
+def test_the_background_becomes_zero_and_grey_is_measured_from_it(ground, ink):
+    pixels = drawn(ground, (60, 40), (np.s_[10:50, 10:20], ink), ((20, 15), ground))
     image = read(pixels, sharpen=False)
-    expected = round(abs(ground - ink) * 255 / max(ground, 255 - ground))
-    assert set(np.unique(image)) == {0, expected}
+    span = ground if ink < ground else 255 - ground
+    assert set(np.unique(image)) == {0, round(abs(ground - ink) * 255 / span)}
     assert not image[:, :9].any()
 
 
@@ -140,17 +140,15 @@ def test_the_background_becomes_exactly_zero_on_light_and_on_dark(ground, ink):
     [("auto", (0, 204), (0, 204)), (False, (250, 50), (0, 204)), (True, (0, 204), (250, 50))],
 )
 def test_inversion_can_be_forced_and_the_padding_goes_with_it(invert, light, dark):
-    pixels = np.full((60, 40), 250, np.uint8)
-    pixels[10:50, 10:20] = 50
+    pixels = drawn(250, (60, 40), (np.s_[10:50, 10:20], 50))
     for item, expected in ((pixels, light), (255 - pixels, dark)):
         image = read(item, invert=invert, sharpen=False)
         assert (image[0, 0], image[14, 14]) == expected
 
 
 def test_a_colour_as_background_is_trimmed_and_decides():
-    pixels = np.full((60, 60, 3), (0, 0, 128), np.uint8)  # dark navy
-    pixels[5:55, 5:55] = 255
-    pixels[20:40, 25:35] = (200, 0, 0)
+    square, red = (np.s_[5:55, 5:55], 255), (np.s_[20:40, 25:35], (200, 0, 0))
+    pixels = drawn((0, 0, 128), (60, 60), square, red)  # on dark navy
     for background in ("white", "#ffffff", (255, 255, 255), [255] * 3, "hsl(0, 0%, 100%)"):
         assert not read(pixels[5:55, 5:55], background=background)[:, :6].any()
     assert read(pixels, background="navy").all()  # the white square, on its dark ground
@@ -159,8 +157,7 @@ def test_a_colour_as_background_is_trimmed_and_decides():
 
 
 def test_without_background_nothing_is_trimmed():
-    pixels = np.full((56, 56), 250, np.uint8)
-    pixels[20:30, 20:30] = 100
+    pixels = drawn(250, (56, 56), (np.s_[20:30, 20:30], 100))
     image = read(pixels, background=None, sharpen=False)
     assert_array_equal(image, 255 - pixels[1::2, 1::2])
     tall = read(pixels[:, :28], background=None, sharpen=False)
@@ -176,60 +173,49 @@ def test_small_and_narrow_pictures_fill_the_image(shape):
     assert max((image > 0).any(axis=0).sum(), (image > 0).any(axis=1).sum()) == 28
 
 
-@pytest.mark.parametrize(("background", "grey"), [("auto", 255), ("#000", 0), ((9, 9, 9), 9)])
-def test_a_picture_of_nothing_but_background_says_so(background, grey):
-    blank = np.full((40, 30), grey, np.uint8)
-    with pytest.raises(ValueError, match=r"X\[0\]: shows nothing but its background.*tolerance="):
-        read(blank, background=background)
-    with pytest.raises(DatasetError, match=r"X\[0\]: shows nothing but its background"):
-        read(io.BytesIO(encoded(blank)), background=background)
-
-
 @pytest.mark.parametrize("alpha", [255, 128])
 def test_white_clothes_on_a_transparent_ground_are_seen(alpha):
-    pixels = np.full((60, 60, 4), 255, np.uint8)
-    pixels[..., 3] = 0
-    pixels[10:50, 20:40, 3] = alpha
+    pixels = drawn((255, 255, 255, 0), (60, 60), (np.s_[10:50, 20:40, 3], alpha))
     for background in ("auto", None):
         assert (read(pixels, background=background) == alpha).any()
     assert (read(pixels)[:, 7:21] == alpha).all()
 
 
-def test_a_row_without_content_is_an_error():
-    speck = np.full((2000, 2000), 255, np.uint8)
-    speck[50, 50] = 0
-    white = np.full((60, 60), 255, np.uint8)
-    yellow = np.full((60, 60, 3), 255, np.uint8)
-    yellow[20:40, 20:40] = 255, 255, 220  # as white, in grey
-    for item, background in (
-        (np.zeros((28, 28), np.uint8), "auto"),
-        (speck, "auto"),
-        (speck, None),  # is skipped with its row
-        (white, None),
-        (yellow, "auto"),
-    ):
-        with pytest.raises(ValueError, match=r"X\[0\]: shows nothing but its background"):
+SIDES = (60, 60)
+SPECK = drawn(255, (2000, 2000), ((50, 50), 0))
+WHITE_IN_GREY = drawn((255, 255, 255), SIDES, (np.s_[20:40, 20:40], (255, 255, 220)))
+
+
+@pytest.mark.parametrize(
+    ("pixels", "background"),
+    [
+        (drawn(255, SIDES), "auto"),
+        (drawn(255, SIDES), None),
+        (drawn(0, SIDES), "#000"),
+        (drawn(9, SIDES), (9, 9, 9)),
+        (drawn(0, (28, 28)), "auto"),
+        *[(SPECK, "auto"), (SPECK, None)],  # is skipped with its row
+        (WHITE_IN_GREY, "auto"),
+    ],
+)
+def test_a_row_without_content_is_an_error(pixels, background):
+    for item, error in ((pixels, ValueError), (io.BytesIO(encoded(pixels)), DatasetError)):
+        message = r"^X\[0\]: shows nothing but its background.*tolerance="
+        with pytest.raises(error, match=message):
             read(item, background=background)
 
 
 def garment():
     """A thing with a hole, lighter and darker parts, on white."""
-    pixels = np.full((200, 160), 255, np.uint8)
-    pixels[40:160, 50:110] = np.linspace(20, 160, 60).astype(np.uint8)
-    pixels[60:80, 70:90] = 255
-    return pixels
+    cloth = np.s_[40:160, 50:110], np.linspace(20, 160, 60).astype(np.uint8)
+    return drawn(255, (200, 160), cloth, (np.s_[60:80, 70:90], 255))
 
 
-def with_frame(pixels, width, color):
-    return np.pad(pixels, width, constant_values=color)
-
-
-@pytest.mark.parametrize("background", ["auto", "white"])
 @pytest.mark.parametrize("width", [1, 2, 4])
-def test_a_thin_frame_changes_nothing(width, background):
+def test_a_thin_frame_changes_nothing(width):
     expected = read(garment())
-    for color in (0, 120):
-        framed = with_frame(garment(), width, color)
+    for color, background in ((0, "auto"), (120, "auto"), (0, "white")):
+        framed = np.pad(garment(), width, constant_values=color)
         assert_array_equal(read(framed, background=background), expected)
 
 
@@ -249,34 +235,21 @@ def test_parts_of_one_object_stay_together():
     assert not read(pixels)[:, 0].any()
 
 
-@pytest.mark.parametrize("ground", [120, 160, 200])
-def test_a_middle_grey_ground_is_measured_from_as_the_object_is_darker_or_lighter(ground):
-    pixels = np.full((60, 60), ground, np.uint8)
-    for ink in (20, 250):
-        pixels[10:50, 20:40] = ink
-        image = read(pixels, sharpen=False)
-        assert (image[:, 7:21] > 180).all()
-        assert not image[:, :7].any()
-
-
 def test_what_is_lighter_and_darker_than_its_ground_is_cut_out_and_laid_on_white():
-    ground = np.full((200, 160), 100, np.uint8)
-    ground[40:160, 50:80], ground[40:160, 80:110] = 20, 200
-    cut_out = np.dstack([ground] * 4)
-    cut_out[..., 3] = 0
-    cut_out[40:160, 50:110, 3] = 255
+    halves = (np.s_[40:160, 50:80], 20), (np.s_[40:160, 80:110], 200)
+    ground = drawn(100, (200, 160), *halves)
+    opacity = drawn(0, (200, 160), (np.s_[40:160, 50:110], 255))
+    cut_out = np.dstack([ground, ground, ground, opacity])
     assert_array_equal(read(ground), read(cut_out))
 
 
 def test_a_doubtful_crop_warns_and_names_the_picture_and_the_remedy(tmp_path, recwarn):
     path = tmp_path / "photo.png"
-    path.write_bytes(encoded(with_frame(garment(), 9, 0)))
-    speck = np.full((100, 100), 255, np.uint8)
-    speck[50, 50] = 0
-    spots = np.full((1000, 1000), 255, np.uint8)
+    path.write_bytes(encoded(np.pad(garment(), 9)))
+    speck = drawn(255, (100, 100), ((50, 50), 0))
+    spots = drawn(255, (1000, 1000), (np.s_[400:480, 400:480], 0))
     for top, left in np.ndindex(5, 5):
         spots[200 * top + 50 :, 200 * left + 50 :][:20, :20] = 0
-    spots[400:480, 400:480] = 0
     for item, name, why in (
         (path, r".*photo\.png", "fills the picture"),
         (speck, r"X\[0\]", "very small"),
@@ -295,11 +268,11 @@ def test_a_doubtful_crop_warns_and_names_the_picture_and_the_remedy(tmp_path, re
 # Images of the data set
 
 
-def test_images_pass_unchanged(rows):
+def test_images_pass_unchanged():
+    rows = load_fashion_mini(subset="all", return_X_y=True)[0]
     images = rows.reshape(-1, 28, 28)
-    assert_array_equal(ImageFileReader(invert=False).transform(images), rows)
-    assert_array_equal(ImageFileReader().transform(images), rows)  # the automatic choice
-    assert_array_equal(ImageFileReader().transform(images[:500, ..., None]), rows[:500])
+    assert_array_equal(ImageFileReader().transform(images), rows)
+    assert_array_equal(ImageFileReader(invert=False).transform(images[:500, ..., None]), rows[:500])
     assert_array_equal(ImageFileReader().transform(255 - images[:500]), rows[:500])
     assert_array_equal(ImageFileReader(sharpen=False).transform(images[:9] / 255), rows[:9])
     files = [io.BytesIO(encoded(image)) for image in images[:300]]
@@ -330,7 +303,7 @@ def test_paths_come_in_any_column(bare_machine):
         (bare_machine / f"{number}.png").write_bytes(encoded(picture(seed=number)))
     paths = [f"~/{number}.png" for number in range(3)]
     expected = np.stack([read(picture(seed=number)).ravel() for number in range(3)])
-    series = pd.Series(paths, index=[5, 6, 7])
+    series = pd.Series(paths)
     for X in (
         series,
         series.to_frame(),
@@ -342,10 +315,6 @@ def test_paths_come_in_any_column(bare_machine):
         map(Path, paths),
     ):
         assert_array_equal(ImageFileReader().transform(X), expected)
-    columns = make_column_transformer((ImageFileReader(), "file"))
-    assert_array_equal(columns.fit_transform(series.to_frame("file")), expected)
-    frame = ImageFileReader().set_output(transform="pandas").transform(series.to_frame())
-    assert frame.index.tolist() == [5, 6, 7]
 
 
 def test_file_objects_are_read_from_where_they_stand_and_set_back(tmp_path):
@@ -354,12 +323,8 @@ def test_file_objects_are_read_from_where_they_stand_and_set_back(tmp_path):
     assert_array_equal(read(file), read(file))
     assert file.tell() == 6
 
-    class Stream:  # as of a network
-        def __init__(self):
-            self.file = io.BytesIO(encoded(picture()))
-            self.read = self.file.read
-
-    assert_array_equal(read(Stream()), read(picture()))
+    stream = SimpleNamespace(read=io.BytesIO(encoded(picture())).read)  # as of a network
+    assert_array_equal(read(stream), read(picture()))
 
 
 def test_the_pictures_of_the_caller_stay_as_they_are():
@@ -372,41 +337,39 @@ def test_the_pictures_of_the_caller_stay_as_they_are():
 
 
 GREY = np.array([[200, 200, 200], [200, 17, 90], [200, 90, 200]], np.uint8)
-PLAIN = {"image_shape": (3, 3), "invert": False}
+DEEP = GREY.astype(np.uint16) * 257
+IMAGE = Image.fromarray(GREY)
+LIGHT = GREY > 100
 
 
 @pytest.mark.parametrize(
-    "values",
+    ("values", "expected"),
     [
-        GREY.astype(np.int64),
-        GREY.astype(np.uint16),
-        GREY.astype(">u2") * 257,
-        (GREY / 255).astype(np.float32),
-        GREY[..., None],
-        GREY[..., None].repeat(3, axis=2),
-        np.dstack([GREY] * 3 + [np.full((3, 3), 255)]),
-        Image.fromarray(GREY).convert("P"),
-        Image.fromarray(GREY).convert("LA").convert("La"),
-        Image.fromarray(GREY).convert("RGBA").convert("RGBa"),
-        Image.fromarray(GREY).convert("RGB").convert("CMYK"),
-        Image.fromarray(GREY.astype(np.uint16) * 257),
-        Image.fromarray(GREY.astype(np.int32)),
-        Image.fromarray(GREY.astype(np.int32) * 257),
-        Image.fromarray((GREY / 255).astype(np.float32)),
+        (GREY.astype(np.int64), GREY),
+        (GREY.astype(np.uint16), GREY),
+        (DEEP.astype(">u2"), GREY),
+        ((GREY / 255).astype(np.float32), GREY),
+        (GREY[..., None], GREY),
+        (GREY[..., None].repeat(3, axis=2), GREY),
+        (np.dstack([GREY] * 3 + [np.full((3, 3), 255)]), GREY),
+        (LIGHT, LIGHT * 255),
+        (np.where(LIGHT, 65_535, 0).astype(np.uint16), LIGHT * 255),
+        (Image.fromarray(LIGHT), LIGHT * 255),
+        (IMAGE.convert("P"), GREY),
+        (IMAGE.convert("LA").convert("La"), GREY),
+        (IMAGE.convert("RGBA").convert("RGBa"), GREY),
+        (IMAGE.convert("RGB").convert("CMYK"), GREY),
+        (Image.fromarray(DEEP), GREY),
+        (Image.fromarray(GREY.astype(np.int32)), GREY),
+        (Image.fromarray(DEEP.astype(np.int32)), GREY),
+        (Image.fromarray((GREY / 255).astype(np.float32)), GREY),
+        (io.BytesIO(encoded(Image.fromarray(DEEP))), GREY),
+        (io.BytesIO(b"P5 3 3 65535\n" + DEEP.astype(">u2").tobytes()), GREY),
     ],
-    ids=lambda values: getattr(values, "mode", None) or f"{values.dtype}-{values.shape}",
+    ids=lambda values: getattr(values, "mode", type(values).__name__),
 )
-def test_pixels_of_every_type_are_understood(values):
-    assert_array_equal(read(values, **PLAIN), GREY)
-
-
-@pytest.mark.parametrize(
-    "values",
-    [GREY > 100, Image.fromarray(GREY > 100), np.where(GREY > 100, 65_535, 0).astype(np.uint16)],
-    ids=lambda values: type(values).__name__,
-)
-def test_black_and_white_are_understood(values):
-    assert_array_equal(read(values, **PLAIN), np.where(GREY > 100, 255, 0))
+def test_pixels_of_every_type_are_understood(values, expected):
+    assert_array_equal(read(values, image_shape=(3, 3), invert=False), expected)
 
 
 def test_colours_are_weighed_as_the_eye_does():
@@ -430,17 +393,9 @@ def test_files_of_every_format_are_read(kind):
     assert np.abs(image[10::20, 10::20].astype(int) - GREY).max() <= 3
 
 
-def test_deep_files_are_read():
-    deep = GREY.astype(np.uint16) * 257
-    pgm = b"P5 3 3 65535\n" + deep.astype(">u2").tobytes()
-    for content in (encoded(Image.fromarray(deep)), pgm):
-        assert_array_equal(read(io.BytesIO(content), **PLAIN), GREY)
-
-
 def transparent_pictures():
     """The same square of 60 on nothing, in every way that a file can say it."""
-    alpha = np.zeros((40, 30), np.uint8)
-    alpha[10:30, 10:20] = 255
+    alpha = drawn(0, (40, 30), (np.s_[10:30, 10:20], 255))
     grey = np.where(alpha, 60, 222).astype(np.uint8)  # 222 must not be seen
     rgba = Image.fromarray(np.dstack([grey, grey, grey, alpha]))
     yield "RGBA", encoded(rgba)
@@ -468,75 +423,50 @@ def test_transparency_is_laid_on_white_or_on_the_colour_given(item):
 
 
 def test_transparency_shows_the_background_and_is_trimmed_by_what_is_opaque():
-    half = np.zeros((28, 28, 4), np.uint8)
-    half[..., 3] = 128
+    half = drawn((0, 0, 0, 128), (28, 28))
     assert np.isin(read(half), (127, 128)).all()
     assert np.isin(read(half, background="#808080", invert=False), (63, 64)).all()
-    pixels = np.zeros((50, 50, 4), np.uint8)
-    pixels[10:40, 20:30] = 255
-    pixels[12:20, 22:28, :3] = 0
+    square, hole = (np.s_[10:40, 20:30], 255), (np.s_[12:20, 22:28, :3], 0)
+    pixels = drawn((0, 0, 0, 0), (50, 50), square, hole)
     image = read(pixels)
     assert image.any(axis=1).sum() < 28  # white is not seen, but counts
     assert read(pixels, background="black").any(axis=1).all()
 
 
-@pytest.mark.parametrize("orientation", [1, 4, 6])
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_pictures_are_turned_as_exif_says(kind, orientation):
+def test_pictures_are_turned_as_exif_says_and_of_several_frames_the_first_is_taken(kind):
     exif = Image.Exif()
-    exif[0x0112] = orientation
-    file = io.BytesIO(encoded(picture(), kind, exif=exif))
-    upright = {1: picture(), 4: picture()[::-1], 6: np.rot90(picture(), -1)}[orientation]
-    assert_array_equal(read(file), read(upright))
-
-
-@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_of_several_frames_the_first_is_taken(kind):
-    first, second = (Image.fromarray(picture(seed=seed)) for seed in (0, 1))
-    both = encoded(first, kind, save_all=True, append_images=[second])
+    for orientation, upright in ((4, picture()[::-1]), (6, np.rot90(picture(), -1))):
+        exif[0x0112] = orientation
+        assert_array_equal(read(io.BytesIO(encoded(picture(), kind, exif=exif))), read(upright))
+    both = encoded(picture(), kind, save_all=True, append_images=[Image.fromarray(picture(seed=1))])
     assert_array_equal(read(io.BytesIO(both)), read(picture()))
+
+
+def test_exif_data_that_cannot_be_read_turn_nothing():
+    content = encoded(picture(), exif=b"Exif\0\0garbage!")
+    assert_array_equal(read(io.BytesIO(content)), read(picture()))
 
 
 # Hostile files
 
-TIFF = encoded(picture(), "TIFF", compression="tiff_lzw")
-PNG, JPEG, GIF, WEBP = (encoded(picture(), kind) for kind in ("PNG", "JPEG", "GIF", "WEBP"))
-ENTRIES = struct.unpack_from("<I", TIFF, 4)[0]
-
-
-def with_tag(tag, value):
-    """The TIFF with another value of one tag."""
-    content = bytearray(TIFF)
-    (count,) = struct.unpack_from("<H", content, ENTRIES)
-    for place in range(ENTRIES + 2, ENTRIES + 2 + 12 * count, 12):
-        if struct.unpack_from("<H", content, place)[0] == tag:
-            struct.pack_into("<HII", content, place + 2, 4, 1, value)
-            return bytes(content)
-    raise LookupError(tag)
-
-
+FILES = {kind: encoded(picture(), kind) for kind in ("PNG", "JPEG", "GIF", "WEBP", "TIFF")}
+BOMBS = {
+    "header.png": png(60_000, 60_000, bytes(100)),
+    "pixels.png": png(9_000, 9_000, bytes(81_009_000)),
+    "frame.gif": b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x08\x01\0\0;",
+    "huge.bmp": b"BM" + bytes(12) + struct.pack("<IiiHH", 40, *[2**31 - 1] * 2, 1, 24) + bytes(28),
+}
 HOSTILE = {
+    **BOMBS,
     "empty": b"",
     "text": b"This is not a picture.\n",
-    "eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(x) run\n",
+    "eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(x) run\n",  # a program
     "of no format that is listed": encoded(picture(), "PCX"),
-    "png header": PNG[:33],
-    "png bomb": png(60_000, 60_000, bytes(100)),
-    "png above max_pixels": png(10_000, 10_000, bytes(100)),
-    "png of no width": png(0, 10, bytes(10)),
-    "png damaged pixels": PNG[:77] + bytes(30) + PNG[107:],
-    "png huge chunk": PNG[:33] + struct.pack(">I", 0x7FFFFFFF) + b"iTXt" + PNG[41:],
-    "jpeg half": JPEG[: len(JPEG) // 2],
-    "jpeg of no size": b"\xff\xd8\xff\xc0\0\x11\x08\0\0\0\0\x03\1\x11\0\2\x11\1\3\x11\1\xff\xd9",
-    "gif bomb": b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x08\x01\0\0;",
-    "gif frame outside": b"GIF89a\2\0\2\0\0\0\0,\xf0\xff\xf0\xff\xff\xff\xff\xff\0\x08\x01\0\0;",
-    "webp half": WEBP[: len(WEBP) // 2],
-    "tiff half": TIFF[: len(TIFF) // 2],
-    "tiff directory loop": b"II*\0\x08\0\0\0\0\0\x08\0\0\0",
-    "tiff wide": with_tag(256, 0x7FFFFFFF),
-    "tiff many samples": with_tag(277, 60_000),
-    "bmp huge": b"BM" + bytes(12) + struct.pack("<IiiHH", 40, *[2**31 - 1] * 2, 1, 24) + bytes(28),
-    "ppm endless header": b"P6 " + b"9" * 100_000,
+    "no width": png(0, 10, bytes(10)),
+    "damaged pixels": FILES["PNG"][:77] + bytes(30) + FILES["PNG"][107:],
+    "half": FILES["JPEG"][: len(FILES["JPEG"]) // 2],
+    "directory loop": b"II*\0\x08\0\0\0\0\0\x08\0\0\0",
 }
 
 
@@ -569,50 +499,23 @@ def test_pictures_of_formats_that_are_not_read_are_told_to_be_converted(start, k
         read(io.BytesIO(start + bytes(100)))
 
 
-UNHARMED = {
-    "icc garbage": encoded(picture(), icc_profile=b"garbage" * 100),
-    "exif garbage": encoded(picture(), exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"),
-    "without an end": PNG[: PNG.index(b"IEND") - 4],
-    "with more behind": PNG + b"<?php ?>" * 100,
-}
-
-
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
-@pytest.mark.parametrize("content", UNHARMED.values(), ids=UNHARMED)
-def test_what_is_odd_but_harmless_is_read(content):
-    assert_array_equal(read(io.BytesIO(content)), read(picture()))
-
-
 def test_bombs_cost_no_memory(tmp_path):
-    bombs = {
-        "header.png": png(60_000, 60_000, bytes(100)),
-        "pixels.png": png(9_000, 9_000, bytes(81_009_000)),
-        "frame.gif": HOSTILE["gif bomb"],
-        "wide.tiff": HOSTILE["tiff wide"],
-        "many.tiff": HOSTILE["tiff many samples"],
-        "huge.bmp": HOSTILE["bmp huge"],
-        "canvas.webp": b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\2\0\0\0" + b"\xfe\x3f\0" * 2,
-    }
-    good = tmp_path / "good.png"
-    good.write_bytes(PNG)
-    folder = tmp_path / "bombs"
-    folder.mkdir()
-    for name, content in bombs.items():
-        (folder / name).write_bytes(content)
-    with (folder / "sparse.webp").open("wb") as file:
+    for name, content in BOMBS.items():
+        (tmp_path / name).write_bytes(content)
+    with (tmp_path / "sparse.webp").open("wb") as file:
         file.write(b"RIFF\xff\xff\xff\x7fWEBPVP8 ")
         file.truncate(1 << 33)
     code = f"""
-        import logging
+        import io, logging
         from pathlib import Path
         from skfashion.datasets import DatasetError, ImageFileReader
         logging.disable()
-        ImageFileReader().transform([{str(good)!r}])
+        ImageFileReader().transform([io.BytesIO({FILES["PNG"]!r})])
         def peak():
             status = Path("/proc/self/status").read_text()
             return int(status.split("VmHWM:")[1].split()[0])
         before = peak()
-        for path in sorted(Path({str(folder)!r}).iterdir()):
+        for path in sorted(Path({str(tmp_path)!r}).iterdir()):
             try:
                 ImageFileReader().transform([path])
                 print(path.name, "is read")
@@ -623,16 +526,13 @@ def test_bombs_cost_no_memory(tmp_path):
     assert run_python(code, PYTHONWARNINGS="ignore") == ""
 
 
-FUZZED = {"PNG": PNG, "JPEG": JPEG, "GIF": GIF, "WEBP": WEBP, "TIFF": TIFF}
-
-
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("kind", FUZZED)
+@pytest.mark.parametrize("kind", FILES)
 def test_flipped_bytes_give_rows_or_the_one_error(kind):
     rng = np.random.default_rng(list(kind.encode()))
     messages = []
-    for _ in range(150):
-        content = bytearray(FUZZED[kind])
+    for _ in range(100):
+        content = bytearray(FILES[kind])
         most = len(content) if rng.random() < 0.5 else 120
         for place in rng.integers(0, most, rng.integers(1, 5)):
             content[place] = rng.integers(256)
@@ -648,20 +548,15 @@ def test_flipped_bytes_give_rows_or_the_one_error(kind):
 
 
 def test_what_is_no_file_is_told_apart(tmp_path, unprivileged):
-    (tmp_path / "closed.png").write_bytes(PNG)
-    (tmp_path / "closed.png").chmod(0)
+    (tmp_path / "closed.png").touch(0)
     os.mkfifo(tmp_path / "pipe.png")
-    (tmp_path / "dangling.png").symlink_to(tmp_path / "gone.png")
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
     expected = {
         tmp_path: "is a directory, not a file",
         tmp_path / "pipe.png": "is not a regular file",
-        "/dev/zero": "is not a regular file",
-        tmp_path / "dangling.png": "does not exist",
         tmp_path / "loop.png": "cannot be opened",
         "https://example.org/shoe.png": "does not exist",
         "a\0b.png": "cannot be opened",
-        "": "does not exist",
     }
     for path, finding in expected.items():
         with pytest.raises(DatasetError, match=finding):
@@ -671,27 +566,20 @@ def test_what_is_no_file_is_told_apart(tmp_path, unprivileged):
 
 
 def test_file_objects_that_give_nothing_say_so(tmp_path):
-    with (tmp_path / "shoe.png").open("wb") as file:
-        with pytest.raises(DatasetError, match=r"X\[0\] \(.*shoe\.png\): cannot be read"):
-            read(file)
-        file.write(PNG[:-30])
-    with (tmp_path / "shoe.png").open("rb") as file:
-        with pytest.raises(DatasetError, match=r"X\[0\] \(.*shoe\.png\): is damaged"):
-            read(file)
-        file.seek(0, io.SEEK_END)
-        with pytest.raises(DatasetError, match="is empty"):
-            read(file)
-    (tmp_path / "note.txt").write_text("shoe", encoding="utf-8")
-    text = (tmp_path / "note.txt").open(encoding="utf-8")
-    with text, pytest.raises(TypeError, match="mode 'rb'"):
-        read(text)
+    message = r"X\[0\] \(.*shoe\.png\): cannot be read"
+    with (tmp_path / "shoe.png").open("wb") as file, pytest.raises(DatasetError, match=message):
+        read(file)
+    with pytest.raises(DatasetError, match="is empty"):
+        read(io.BytesIO())
+    with pytest.raises(TypeError, match="mode 'rb'"):
+        read(io.StringIO("shoe"))
     with pytest.raises(DatasetError, match="is a file of more bytes"):
         read(io.BytesIO(bytes(1 << 25)), max_pixels=100)
 
 
 def test_a_picture_of_too_many_pixels_is_refused_wherever_it_comes_from(tmp_path):
     path = tmp_path / "large.png"
-    path.write_bytes(encoded(picture()))
+    path.write_bytes(FILES["PNG"])
     message = r"has 70 x 90 = 6,300 pixels, more than max_pixels=6,299\. Make it smaller"
     with pytest.raises(DatasetError, match=f"large.png: {message}"):
         read(path, max_pixels=6_299)
@@ -699,10 +587,12 @@ def test_a_picture_of_too_many_pixels_is_refused_wherever_it_comes_from(tmp_path
         with pytest.raises(ValueError, match=rf"X\[0\]: {message}"):
             read(item, max_pixels=6_299)
     assert read(path, max_pixels=6_300).any()
+    with pytest.raises(DatasetError, match="more pixels than Pillow reads, whatever max_pixels is"):
+        read(io.BytesIO(BOMBS["header.png"]), max_pixels=10**12)
 
 
 @pytest.mark.parametrize(
-    ("pixels", "message"),
+    ("item", "message"),
     [
         (np.full((9, 9), np.nan), "holds real numbers from nan to nan. Give them from 0 to 1"),
         (np.full((9, 9), 200.0), "holds real numbers from 200 to 200"),
@@ -712,46 +602,36 @@ def test_a_picture_of_too_many_pixels_is_refused_wherever_it_comes_from(tmp_path
         (np.full((9, 9), 70_000, np.uint32), "holds integers from 70000"),
         (np.zeros((9, 9, 2)), r"is an array of shape \(9, 9, 2\). Give pictures of shape"),
         (np.zeros((0, 5)), "has no pixels: it is 5 x 0"),
-        (Image.new("L", (0, 5)), "has no pixels: it is 0 x 5"),
         (Image.new("F", (5, 5), 255), "holds real numbers from 255"),
     ],
 )
-def test_a_bad_picture_in_memory_is_named_by_its_place(pixels, message):
+def test_a_bad_picture_in_memory_is_named_by_its_place(item, message):
     with pytest.raises(ValueError, match=rf"^X\[2\]: {message}"):
-        ImageFileReader().transform([picture(), picture(), pixels])
+        ImageFileReader().transform([picture(), picture(), item])
 
 
 def test_a_picture_that_waits_for_a_program_to_run_is_refused(tmp_path):
     path = tmp_path / "run.eps"
-    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
-    image = Image.open(path)
-    with image, pytest.raises(ValueError, match=r"X\[0\]: is in the format EPS"):
+    path.write_bytes(HOSTILE["eps"].replace(b"(x) run", b"%%EndComments"))
+    with Image.open(path) as image, pytest.raises(ValueError, match="is in the format EPS"):
         read(image)
 
 
-@pytest.mark.parametrize(
-    "item", [None, 3, math.nan, b"shoe.png", [1, 2], pd.NA, np.ones((9, 9), "c8")]
-)
+@pytest.mark.parametrize("item", [None, 3, b"shoe.png", [1, 2], np.ones((9, 9), "c8")])
 def test_what_is_no_picture_is_a_type_error(item):
-    with pytest.raises(
-        TypeError, match=r"X\[1\] is (of type \w+|an array of dtype c\w+): expected "
-    ):
+    message = r"X\[1\] is (of type \w+|an array of dtype c\w+): expected "
+    with pytest.raises(TypeError, match=message):
         ImageFileReader().transform([picture(), item])
 
 
 @pytest.mark.parametrize(
-    "X",
-    ["shoe.png", Path("shoe.png"), io.BytesIO(), Image.new("L", (9, 9)), GREY, picture()],
-    ids=lambda X: type(X).__name__,
-)
-def test_one_picture_instead_of_several_is_told_to_be_written_as_a_list(X):
-    with pytest.raises(ValueError, match=r"Write \[X\]"):
-        ImageFileReader().transform(X)
-
-
-@pytest.mark.parametrize(
-    ("X", "kind", "message"),
+    ("X", "error", "message"),
     [
+        *[
+            (one, ValueError, r"Write \[X\]")
+            for one in ("shoe.png", Path("shoe.png"), io.BytesIO())
+        ],
+        *[(one, ValueError, r"Write \[X\]") for one in (Image.new("L", (9, 9)), GREY, picture())],
         ([], ValueError, r"Found array with 0 sample\(s\)"),
         (np.zeros((0, 28, 28)), ValueError, r"Found array with 0 sample\(s\)"),
         (np.zeros(784), ValueError, r"X has shape \(784,\)"),
@@ -761,9 +641,10 @@ def test_one_picture_instead_of_several_is_told_to_be_written_as_a_list(X):
         (None, TypeError, "X is of type NoneType"),
         ({"a.png": 1}, TypeError, "X is of type dict"),
     ],
+    ids=lambda value: type(value).__name__,
 )
-def test_what_is_no_list_of_pictures_is_refused(X, kind, message):
-    with pytest.raises(kind, match=message):
+def test_what_is_no_list_of_pictures_is_refused(X, error, message):
+    with pytest.raises(error, match=message):
         ImageFileReader().transform(X)
 
 
@@ -806,7 +687,7 @@ def test_the_checks_of_scikit_learn_that_need_no_numbers_pass(name):
     getattr(estimator_checks, f"check_{name}")("ImageFileReader", ImageFileReader())
 
 
-def test_scikit_learn_is_told_that_it_takes_no_tables():
+def test_scikit_learn_is_told_that_it_takes_no_tables_and_needs_no_fit():
     tags = get_tags(ImageFileReader())
     assert tags.input_tags.string
     assert tags.input_tags.three_d_array
@@ -814,19 +695,11 @@ def test_scikit_learn_is_told_that_it_takes_no_tables():
     assert not tags.requires_fit
 
 
-def test_it_is_pickled_and_needs_no_fit():
-    reader = ImageFileReader(image_shape=(8, 9), background=(1, 2, 3), tolerance=0.1)
-    copy = pickle.loads(pickle.dumps(reader))
-    assert_array_equal(copy.transform([picture()]), reader.fit_transform([picture()], [1]))
-
-
 def test_columns_have_the_names_of_the_data_set():
-    names = load_fashion_mini().feature_names
-    assert ImageFileReader().get_feature_names_out().tolist() == names
-    assert ImageFileReader(image_shape=(2, 3)).get_feature_names_out()[-1] == "pixel6"
     frame = ImageFileReader().set_output(transform="pandas").transform([picture()])
-    assert frame.columns.tolist() == names
+    assert frame.columns.tolist() == load_fashion_mini().feature_names
     assert frame.dtypes.unique().tolist() == [np.uint8]
+    assert ImageFileReader(image_shape=(2, 3)).get_feature_names_out()[-1] == "pixel6"
 
 
 def test_photos_of_images_become_the_images():

@@ -1,17 +1,15 @@
 """HistoryDisplay draws what was measured, epoch by epoch."""
 
+import sys
+
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
-from sklearn.model_selection import (
-    GridSearchCV,
-    HalvingGridSearchCV,
-    RandomizedSearchCV,
-    cross_validate,
-)
+from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, Normalizer
 
@@ -42,11 +40,6 @@ class TestFromEstimator:
             assert_array_equal(line.get_ydata(), clf.history_[name])
         assert labels(display) == ["training", "validation"] * 2
         assert display.figure_ is display.axes_[0].figure
-
-    def test_without_validation_there_are_no_such_curves(self, images, cnn):
-        display = HistoryDisplay.from_estimator(cnn.fit(*images), metrics="accuracy")
-        assert labels(display) == ["training"]
-        assert display.axes_[0].get_legend() is None
 
     def test_the_epoch_that_early_stopping_kept_is_marked(self, images, cnn):
         X, y = images
@@ -88,6 +81,8 @@ class TestFromEstimator:
 
     def test_again_on_axes_and_in_a_style_of_ones_own(self, images, cnn):
         display = HistoryDisplay.from_estimator(cnn.fit(*images))
+        assert labels(display) == ["training"] * 2
+        assert display.axes_[0].get_legend() is None
         _, axes = plt.subplots(2, 1)
         assert display.plot(axes, line_kw={"color": "black", "label": "mine"}) is display
         assert list(display.axes_) == list(axes)
@@ -99,48 +94,36 @@ class TestFromEstimator:
 
 class TestFromSearch:
     def test_a_line_per_setting_and_a_band_over_folds(self, images, cnn):
-        grid = {"epochs": [3, 1, 2], "dropout": [0.0, 0.3], "strides": [1, 2]}
+        grid = {"epochs": [3, 1, 2], "dropout": [0.0, 0.3], "learning_rate": [0.001, 0.01]}
         search = GridSearchCV(cnn, grid, cv=2, refit=False, return_train_score=True).fit(*images)
         display = HistoryDisplay.from_search(search)
         assert labels(display) == [
-            f"dropout={dropout}, strides={strides}" for dropout in (0.0, 0.3) for strides in (1, 2)
+            f"dropout={dropout}, learning_rate={rate}"
+            for dropout in (0.0, 0.3)
+            for rate in (0.001, 0.01)
         ]
-        results = search.cv_results_
-        for line in display.lines_:
-            assert_array_equal(line.get_xdata(), [1, 2, 3])
-        wanted = [
-            next(
-                score
-                for parameters, score in zip(
-                    results["params"], results["mean_test_score"], strict=True
-                )
-                if parameters == {"epochs": epochs, "dropout": 0.3, "strides": 2}
-            )
-            for epochs in (1, 2, 3)
-        ]
-        assert_allclose(display.lines_[3].get_ydata(), wanted)
+        results = pd.DataFrame(search.cv_results_).sort_values("param_epochs")
+        last = results[(results.param_dropout == 0.3) & (results.param_learning_rate == 0.01)]
+        assert_array_equal(display.lines_[3].get_xdata(), [1, 2, 3])
+        assert_allclose(display.lines_[3].get_ydata(), last.mean_test_score)
         assert len(display.axes_[0].collections) == 4
         assert display.axes_[0].get_ylabel() == "score"
         train = HistoryDisplay.from_search(search, score_type="train")
-        assert not np.allclose(train.lines_[0].get_ydata(), display.lines_[0].get_ydata())
+        assert_allclose(train.lines_[3].get_ydata(), last.mean_train_score)
 
-    def test_through_a_pipeline_with_several_scores(self, images, cnn):
+    def test_through_a_pipeline_and_of_several_scores_by_their_names(self, images, cnn):
         X, y = images
-        pipeline = make_pipeline(Normalizer(), cnn)
-        search = RandomizedSearchCV(
-            pipeline,
+        search = GridSearchCV(
+            make_pipeline(Normalizer(), cnn),
             {"fashioncnn__epochs": [1, 2, 3], "fashioncnn__dropout": [0.2]},
-            n_iter=3,
             cv=2,
             scoring=["accuracy", "neg_log_loss"],
             refit="neg_log_loss",
-            random_state=0,
         ).fit(X.reshape(len(X), -1), y)
-        display = HistoryDisplay.from_search(search)
-        assert labels(display) == ["dropout=0.2"]
-        assert display.axes_[0].get_ylabel() == "neg log loss"
-        accuracy = HistoryDisplay.from_search(search, metric="accuracy")
-        assert accuracy.axes_[0].get_ylabel() == "accuracy"
+        assert labels(HistoryDisplay.from_search(search)) == ["dropout=0.2"]
+        for metric, shown in ((None, "neg log loss"), ("accuracy", "accuracy")):
+            [ax] = HistoryDisplay.from_search(search, metric=metric).axes_
+            assert ax.get_ylabel() == shown
         with pytest.raises(ValueError, match=r"no test scores 'auc'.*one of accuracy, neg_log"):
             HistoryDisplay.from_search(search, metric="auc")
 
@@ -168,8 +151,8 @@ class TestFromSearch:
         search = GridSearchCV(cnn, {"epochs": [1, 2]}, cv=2, scoring="accuracy", refit="accuracy")
         search.fit(*images)
         for metric in (None, "score", "accuracy"):
-            display = HistoryDisplay.from_search(search, metric=metric)
-            assert display.axes_[0].get_ylabel() == "accuracy"
+            [ax] = HistoryDisplay.from_search(search, metric=metric).axes_
+            assert ax.get_ylabel() == "accuracy"
 
     def test_of_successive_halving_over_rows_and_over_epochs(self, images, cnn):
         halving = {"factor": 3, "cv": 2, "random_state": 0}
@@ -202,31 +185,23 @@ class TestFromSearch:
             HistoryDisplay.from_search(search, score_type="both")
 
 
-class TestFromCvResults:
-    def test_a_curve_per_fold(self, images, cnn):
-        results = cross_validate(
-            cnn.set_params(validation_fraction=0.2), *images, cv=3, return_estimator=True
-        )
-        display = HistoryDisplay.from_cv_results(results, metrics=["accuracy"])
-        assert labels(display)[:2] == ["fold 0", "fold 0, validation"]
-        for fold, clf in enumerate(results["estimator"]):
-            assert_array_equal(display.lines_[2 * fold].get_ydata(), clf.history_["accuracy"])
-        colors = [line.get_color() for line in display.lines_]
-        assert colors[0] == colors[1] != colors[2]
-
-    def test_without_estimators_it_says_how_to_get_them(self, images, cnn):
-        with pytest.raises(ValueError, match="return_estimator=True"):
-            HistoryDisplay.from_cv_results(cross_validate(cnn, *images, cv=2))
-
-
-def test_lines_differ_in_grey(images, cnn):
+def test_cv_results_give_a_curve_per_fold_and_folds_differ_in_grey(images, cnn):
+    cnn.set_params(validation_fraction=0.2)
     results = cross_validate(cnn, *images, cv=5, return_estimator=True)
-    display = HistoryDisplay.from_cv_results(results, metrics="loss")
-    styles = {(line.get_linestyle(), line.get_marker()) for line in display.lines_}
-    assert len(styles) == 5
+    display = HistoryDisplay.from_cv_results(results, metrics=["accuracy"])
+    assert labels(display)[:2] == ["fold 0", "fold 0, validation"]
+    for line, clf in zip(display.lines_[::2], results["estimator"], strict=True):
+        assert_array_equal(line.get_ydata(), clf.history_["accuracy"])
+    colors = [line.get_color() for line in display.lines_]
+    assert colors[0] == colors[1] != colors[2]
+    lines = HistoryDisplay.from_cv_results(results, metrics="loss").lines_
+    assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) >= 5
+    del results["estimator"]
+    with pytest.raises(ValueError, match="return_estimator=True"):
+        HistoryDisplay.from_cv_results(results)
 
 
 def test_without_matplotlib_the_extra_is_named(images, cnn, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"skfashion\[plot\]"):
         HistoryDisplay.from_estimator(cnn.fit(*images))
