@@ -42,7 +42,9 @@ def prose_of_rst(text: str) -> str:
             continue
         if len(lines) > 1 and re.fullmatch(r"([=\-~^\"'])\1{2,}", lines[1].strip()):
             lines = lines[2:]
-        paragraphs.append(" ".join(re.sub(r"^([-*]|#\.|\d+\.) ", "", line.strip()) for line in lines))
+        paragraphs.append(
+            " ".join(re.sub(r"^([-*]|#\.|\d+\.) ", "", line.strip()) for line in lines)
+        )
     return "\n".join(paragraphs)
 
 
@@ -51,7 +53,9 @@ def prose_of_markdown(text: str) -> str:
     text = re.sub(r"(?ms)^```.*?^```", "", text)
     lines = [line for line in text.splitlines() if not re.match(r"\s*(\||#|!\[)", line)]
     blocks = re.split(r"\n\s*\n|\n(?=[-*] )", "\n".join(lines))
-    return "\n".join(" ".join(block.split()).removeprefix("- ") for block in blocks if block.strip())
+    return "\n".join(
+        " ".join(block.split()).removeprefix("- ") for block in blocks if block.strip()
+    )
 
 
 def prose_of_example(text: str) -> str:
