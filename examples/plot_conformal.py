@@ -1,7 +1,7 @@
 """
-==================================================
+===================================================
 Conformal prediction sets with a coverage guarantee
-==================================================
+===================================================
 
 A classifier names one label for each image, right or wrong. A conformal prediction set contains
 the right label with a probability that you choose, for example 90 %. Easy images get one label,
