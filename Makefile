@@ -29,6 +29,8 @@ test-nightly: .venv-nightly/installed
 
 # Where TensorFlow was never installed.
 test-deployment: .venv-deployment/installed
+	$(DEPLOYMENT)/python -m pip install --quiet --force-reinstall --no-deps ./predict
+	$(DEPLOYMENT)/python -m pip check
 	$(DEPLOYMENT)/python -m pytest -m deployment tests/test_deployment.py
 
 # The wheel is built from the sdist, and used where no checkout can be imported in its stead.
@@ -122,10 +124,9 @@ format: .venv/linters
 	$(NIGHTLY)/python -m pip install --quiet --upgrade --pre numpy scikit-learn
 	touch $@
 
-.venv-deployment/installed: pyproject.toml
+.venv-deployment/installed: predict/pyproject.toml
 	$(PYTHON) -m venv .venv-deployment
-	$(DEPLOYMENT)/python -m pip install --quiet --no-deps --editable .
-	$(DEPLOYMENT)/python -m pip install --quiet scikit-learn safetensors pillow pytest pytest-timeout
+	$(DEPLOYMENT)/python -m pip install --quiet ./predict pytest pytest-timeout
 	touch $@
 
 clean:

@@ -1,5 +1,6 @@
 """What is shipped is whole."""
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -11,10 +12,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-def build(target, folder):
+def build(target, folder, project=ROOT):
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)],
-        cwd=ROOT,
+        cwd=project,
         check=True,
         capture_output=True,
     )
@@ -35,6 +36,27 @@ def test_the_wheel_holds_what_the_package_reads_both_licences_and_nothing_else(w
     assert {Path(name).suffix for name in names} == {".gz", ".html", ".py", ".rst", ".typed", ""}
     licences = [name.split("/licenses/")[1] for name in wheel.namelist() if "/licenses/" in name]
     assert sorted(licences) == ["LICENSE", "skfashion/datasets/data/LICENSE"]
+
+
+def test_the_distribution_for_prediction_holds_the_same_package(wheel, tmp_path):
+    with zipfile.ZipFile(build("wheel", tmp_path, ROOT / "predict")) as small:
+        contents = {
+            archive: {n: archive.read(n) for n in archive.namelist() if n.startswith("skfashion/")}
+            for archive in (small, wheel)
+        }
+        [metadata] = [name for name in small.namelist() if name.endswith("METADATA")]
+        assert any(name.endswith("/licenses/LICENSE") for name in small.namelist())
+        assert "Requires-Dist: tensorflow" not in small.read(metadata).decode()
+    assert contents[small] == contents[wheel]
+
+
+def test_a_package_index_shows_readme_with_links_that_work(wheel):
+    [metadata] = [name for name in wheel.namelist() if name.endswith("METADATA")]
+    text = wheel.read(metadata).decode()
+    targets = re.findall(r"\]\(([^)]*)\)", text)
+    assert len(targets) > 5
+    assert all(target.startswith("https://") for target in targets)
+    assert "Project-URL: Source, https://" in text
 
 
 def test_the_data_in_the_wheel_stay_below_four_megabytes(wheel):
