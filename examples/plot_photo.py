@@ -168,8 +168,9 @@ for name, photo in {"carpet": on_carpet, "mirrored": mirrored, "white": white}.i
 show(failing, classify)
 
 # %%
-# To improve the predictions, cut the object out, as most phones can, or mirror the photo. Cut-outs
-# of white clothes are put on black automatically. You can also pass images instead of files.
+# To improve the predictions, cut the object out, as most phones can, or mirror the photo.
+# Photograph white clothes on another colour. If you cut them out, they are put on black
+# automatically. You can also pass images instead of files.
 
 on_carpet.putalpha(sneaker)
 white.putalpha(shirt)
