@@ -3,8 +3,8 @@
 Confusion matrix and most confident errors
 ==========================================
 
-In this example you find out which images a network gets wrong, and whether they can be told apart
-at all. You predict every image with a network that was not trained on it. scikit-learn's displays
+In this example you find out which images a network gets wrong, and whether anyone could get them
+right. You predict every image with a network that was not trained on it. scikit-learn's displays
 and :class:`~skfashion.plotting.ImageGridDisplay` then show you the errors.
 """
 
