@@ -4,9 +4,10 @@ BIN := .venv/bin
 BUILD := .venv-build/bin
 DEPLOYMENT := .venv-deployment/bin
 OLDEST := .venv-oldest/bin
+NIGHTLY := .venv-nightly/bin
 WHEEL := .venv-wheel/bin
 
-.PHONY: demo test test-slow test-oldest test-deployment wheel docs bench features scaling results lint
+.PHONY: demo test test-slow test-oldest test-nightly test-deployment wheel docs bench features scaling results lint
 .PHONY: format clean
 
 demo: .venv/installed
@@ -22,8 +23,14 @@ test-slow: .venv/installed
 test-oldest: .venv-oldest/installed
 	$(OLDEST)/python -m pytest tests/test_estimator_checks.py
 
+# PIP_EXTRA_INDEX_URL names the index of the nightly wheels.
+test-nightly: .venv-nightly/installed
+	$(NIGHTLY)/python -m pytest tests/test_estimator_checks.py tests/classifier tests/test_promises.py
+
 # Where TensorFlow was never installed.
 test-deployment: .venv-deployment/installed
+	$(DEPLOYMENT)/python -m pip install --quiet --force-reinstall --no-deps ./predict
+	$(DEPLOYMENT)/python -m pip check
 	$(DEPLOYMENT)/python -m pytest -m deployment tests/test_deployment.py
 
 # The wheel is built from the sdist, and used where no checkout can be imported in its stead.
@@ -110,12 +117,18 @@ format: .venv/linters
 	$(OLDEST)/python -m pip install --quiet --editable . --group test "scikit-learn==1.7.0"
 	touch $@
 
-.venv-deployment/installed: pyproject.toml
+.venv-nightly/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-nightly
+	$(NIGHTLY)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(NIGHTLY)/python -m pip install --quiet --editable ".[plot]" --group test
+	$(NIGHTLY)/python -m pip install --quiet --upgrade --pre numpy scikit-learn
+	touch $@
+
+.venv-deployment/installed: predict/pyproject.toml
 	$(PYTHON) -m venv .venv-deployment
-	$(DEPLOYMENT)/python -m pip install --quiet --no-deps --editable .
-	$(DEPLOYMENT)/python -m pip install --quiet scikit-learn safetensors pillow pytest pytest-timeout
+	$(DEPLOYMENT)/python -m pip install --quiet ./predict pytest pytest-timeout
 	touch $@
 
 clean:
-	rm -rf .venv .venv-build .venv-deployment .venv-oldest .venv-wheel .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf .venv .venv-build .venv-deployment .venv-nightly .venv-oldest .venv-wheel .mypy_cache .pytest_cache .ruff_cache dist
 	rm -rf docs/_build docs/auto_examples docs/generated

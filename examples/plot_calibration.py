@@ -1,16 +1,17 @@
 """
-====================================
-Does 90 % sure mean right in 90 %?
-====================================
+=================================
+Calibrate predicted probabilities
+=================================
 
-A network that trains for long is too sure of itself: it goes on pushing probabilities towards 0
-and 1 when its errors have stopped falling. scikit-learn's calibration mends that, since the
-network is a classifier with logits, which is what temperature scaling [1]_ needs.
+In this example you correct the probabilities of an overconfident network. A network that trains for
+long keeps pushing probabilities towards 0 and 1 when its errors have stopped falling. You can
+calibrate it with scikit-learn, because it is a classifier with logits, which temperature scaling
+[1]_ needs.
 """
 
 # %%
-# Version 1 after ten epochs, on a thousand of the images that come with the package; four thousand
-# others say how true its probabilities are.
+# Train version 1 for ten epochs on 1,000 of the images that come with the package. You test its
+# probabilities on 4,000 others.
 
 from tempfile import TemporaryDirectory
 
@@ -21,19 +22,20 @@ X, y = load_fashion_mini(return_X_y=True)
 X_train, y_train = X[:1000], y[:1000]
 X_new, y_new = X[2000:], y[2000:]
 
-folder = TemporaryDirectory()  # everything below trains this network: each fold of it once
+folder = TemporaryDirectory()  # with memory each fold is trained only once
 network = FashionCNN.v1(epochs=10, memory=folder.name, random_state=0)
 
 # %%
-# :class:`~sklearn.calibration.CalibratedClassifierCV` fits a network in each of three folds and,
-# on the rows left out, one number: the temperature that all logits are divided by. The order of
-# the classes stays as it was. Isotonic regression needs no logits, but many more rows than these.
+# Fit the calibrated classifiers. :class:`~sklearn.calibration.CalibratedClassifierCV` fits a
+# network in each of three folds. From the out-of-fold predictions it learns one number, the
+# temperature, and divides all logits by it. The order of the classes does not change. With isotonic
+# regression you need no logits, but many more rows than these.
 
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 
 classifiers = {
-    "as trained": network,
+    "uncalibrated": network,
     "temperature": CalibratedClassifierCV(network, method="temperature", cv=3, ensemble=False),
     "isotonic": CalibratedClassifierCV(network, method="isotonic", cv=3, ensemble=False),
     "stopped after 3 epochs": clone(network).set_params(epochs=3),
@@ -43,8 +45,8 @@ for classifier in classifiers.values():
 folder.cleanup()
 
 # %%
-# How sure they are of their answers against how often these are right. Below the diagonal lies who
-# is too sure.
+# Plot how often predictions are correct against their probability. Overconfident classifiers lie
+# below the diagonal.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -56,7 +58,7 @@ fig, ax = plt.subplots(figsize=(6, 5.6), layout="constrained")
 rows = {}
 for (name, classifier), marker in zip(classifiers.items(), "os^D", strict=True):
     probabilities = classifier.predict_proba(X_new).astype(float)
-    probabilities /= probabilities.sum(axis=1, keepdims=True)  # float32 sums to 1 less exactly
+    probabilities /= probabilities.sum(axis=1, keepdims=True)  # float32 rows sum to 1 only roughly
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == y_new
     CalibrationDisplay.from_predictions(
@@ -69,15 +71,15 @@ for (name, classifier), marker in zip(classifiers.items(), "os^D", strict=True):
     }
 ax.set(
     xlabel="probability of the predicted class",
-    ylabel="share of right predictions",
+    ylabel="share of correct predictions",
     xlim=(0.35, 1.02),
     ylim=(0.35, 1.02),
 )
 plt.show()
 
 # %%
-# The log loss, which punishes unfounded confidence, says the same in one number. One temperature
-# for all costs nothing in accuracy.
+# Compare the classifiers by log loss, which penalizes unfounded confidence. A single temperature
+# costs you no accuracy.
 
 pd.DataFrame(rows).T.round(3)
 

@@ -1,16 +1,16 @@
 """
-=============================
-Networks beside the classical
-=============================
+==========================================
+Compare a network with classical baselines
+==========================================
 
-Which classifier should it be? A single accuracy does not say: other images give another. Here a
-network stands beside classical baselines on the same folds, and the table says how sure it is and
-what each costs.
+In this example you compare a network with classical baselines on the same folds. A single accuracy
+tells you little, because other images give another one. The table has an interval and a p-value for
+each score, and shows you what each estimator costs.
 """
 
 # %%
-# The baselines come configured; a network is one more entry. Those that take longest are left out
-# here, and fifteen hundred of the images that come with the package have to do.
+# Train a network and the baselines of :func:`~skfashion.make_baselines`, on 1,500 of the images
+# that come with the package. The slowest baseline is left out.
 
 from skfashion import FashionCNN, compare, make_baselines
 from skfashion.datasets import load_fashion_mini
@@ -27,20 +27,21 @@ comparison
 
 # %%
 # A star marks the estimators that are significantly worse than the best. Their p-values are
-# adjusted for the number of comparisons. ``comparison.table`` has unrounded figures,
-# ``comparison.scores`` those of every fold.
+# adjusted for the number of comparisons. You find unrounded figures in ``comparison.table``, and
+# those of every fold in ``comparison.scores``.
 
 comparison.table[["accuracy_mean", "accuracy_low", "accuracy_high", "accuracy_p_adjusted"]].round(3)
 
 # %%
-# What the network takes for what is the subject of :ref:`sphx_glr_auto_examples_plot_errors.py`;
-# ``comparison.out_of_fold`` has its probabilities for every image, predicted by the fold that was
-# not trained on it. ``comparison.out_of_fold_predictions`` has the labels of each estimator.
+# Get the out-of-fold predictions. ``comparison.out_of_fold`` has the probabilities of the network
+# for every image, predicted by the fold that was not trained on it.
+# ``comparison.out_of_fold_predictions`` has the labels of each estimator. To look at errors, see
+# :ref:`sphx_glr_auto_examples_plot_errors.py`.
 
 comparison.out_of_fold["network"].shape
 
 # %%
-# The same as a picture.
+# Plot the scores with their intervals.
 
 import matplotlib.pyplot as plt
 
@@ -50,7 +51,8 @@ ComparisonDisplay.from_comparison(comparison)
 plt.show()
 
 # %%
-# And at what price: whoever lies on the line is beaten by no other in both.
+# Plot the scores against the fit time. The line is the Pareto front: no other estimator is both
+# more accurate and quicker to fit than one on the line.
 
 ComparisonDisplay.from_comparison(comparison, kind="fit_time")
 plt.show()

@@ -1,19 +1,19 @@
 """
-=================================
-A search on a cluster, and a loss
-=================================
+=============================
+Grid search on a Dask cluster
+=============================
 
-The same search as ever, on the workers of a Dask cluster. After six fits one of them is
-killed; the result is that of an undisturbed search.
+In this example you run a grid search on the workers of a Dask cluster. After six fits one worker is
+killed. The search still ends with the same result as without the failure.
 
-The cluster here is two processes on one machine, one thread each; :doc:`/user_guide/cluster` says
-how to start one on many. As a script all of this would stand below ``if __name__ == "__main__":``,
-since every worker imports the script that starts it.
+The cluster here is two processes on one machine, with one thread each. To start one on many
+machines, see :doc:`/user_guide/cluster`. In a script you put all of this below
+``if __name__ == "__main__":``, because every worker imports the script that starts it.
 """
 
 # %%
-# What is searched: dropout and learning rate of version 2, on nine hundred of the images that come
-# with the package.
+# Define a search over dropout and learning rate of version 2, on 900 of the images that come with
+# the package.
 
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
@@ -27,13 +27,16 @@ grid = {"dropout": [0.1, 0.4], "learning_rate": [5e-4, 1e-3, 2e-3, 4e-3]}
 search = GridSearchCV(FashionCNN.v2(epochs=5, random_state=0), grid, cv=folds, refit=False)
 
 # %%
-# ``scatter`` gives every worker the rows and the folds before the search begins, and they keep them
-# while Dask's active memory manager, which drops copies that it takes for superfluous, is stopped.
-# What a single worker has is lost with it, and the search ends in an error. There will be two
-# searches of the same rows, hence ``held``: without it the copies for the second could fall victim
-# to the end of the first. The setting of ``MALLOC_TRIM_THRESHOLD_`` lets workers keep the memory
-# that they free, for training needs it at once again; the other has the cluster wait for a worker
-# that starts anew, instead of giving it up after fifteen seconds.
+# Start the cluster and send the rows and the folds to every worker with ``scatter``:
+#
+# - Stop Dask's active memory manager. It drops copies that it considers superfluous. If the worker
+#   with the only copy dies, your search ends in an error.
+# - Keep a reference to the copies, here ``held``. You search the same rows twice, and without the
+#   reference the end of the first search may drop the copies of the second.
+# - The setting of ``MALLOC_TRIM_THRESHOLD_`` lets workers keep memory that they free, because
+#   training soon needs it again.
+# - With ``lost-worker-timeout`` the cluster waits for a worker that restarts, instead of giving it
+#   up after 15 seconds.
 
 import os
 import signal
@@ -72,13 +75,13 @@ with get_task_stream(client) as stream, parallel_config(backend="dask", scatter=
     search.fit(X, y)
 killer.join()
 left = set(client.run(os.getpid).values())
-print(f"killed: {victim not in left}; workers now: {len(left)}")
+print(f"worker killed: {victim not in left}; workers now: {len(left)}")
 print(search.best_params_)
 
 # %%
-# Who did what, and when? A bar for each fit, a row for each worker. The fit that was under way is
-# done again by the other, and the cluster starts a new worker in the place of the lost one, which
-# begins by starting TensorFlow.
+# Plot which worker ran which fit, and when. Each row is a worker and each bar a fit. The dotted
+# line marks the moment of the failure. You can see that the other worker repeats the interrupted
+# fit. The cluster starts a new worker, which has to start TensorFlow first.
 
 import matplotlib.pyplot as plt
 
@@ -101,7 +104,7 @@ ax.set_xlabel("seconds")
 plt.show()
 
 # %%
-# The same search again, undisturbed: equal scores, to the last bit.
+# Run the same search again without a failure. You get equal scores, bit for bit.
 
 from numpy.testing import assert_array_equal
 

@@ -1,16 +1,15 @@
 """
 ============================
-Saved, and safe to be loaded
+Save and load a model safely
 ============================
 
-A network is trained once and answers for years, on other machines. What does it take there? Here
-it is written into files of six kinds, read in a process that cannot have TensorFlow, and tampered
-with.
+In this example you save a trained network and load it in a process without TensorFlow. You see how
+a changed file is refused. You also compare six kinds of files by size, loading time and safety.
 """
 
 # %%
-# Trained on names instead of numbers, it needs nobody to say what 9 means. ``save`` writes one
-# file, in the format of safetensors.
+# Train a network on class names instead of numbers, so that its predictions need no explanation.
+# ``save`` writes one file in the format of safetensors.
 
 from pathlib import Path
 from tempfile import mkdtemp
@@ -29,8 +28,8 @@ folder = Path(mkdtemp())
 clf.save(folder / "clothes.skfashion")
 
 # %%
-# Whoever wants to know what is in the file asks the library of that format. What is no tensor is
-# JSON in the metadata.
+# Look into the file with the safetensors library. You find everything that is no tensor as JSON in
+# the metadata.
 
 import json
 
@@ -42,8 +41,8 @@ with safe_open(folder / "clothes.skfashion", framework="numpy") as file:
     print(len(file.keys()), "tensors, one of shape", file.get_tensor("weights/0").shape)
 
 # %%
-# A new process, in which TensorFlow and Keras cannot be imported, answers all the same. (On a
-# machine of its own it would not even have them: see :doc:`/user_guide/deploying`.)
+# Predict in a new process that cannot import TensorFlow or Keras. To install skfashion without
+# them, see :doc:`/user_guide/deploying`.
 
 import subprocess
 import sys
@@ -51,21 +50,22 @@ import sys
 np.save(folder / "images.npy", X_test[:4])
 program = f"""
 import sys
-sys.modules.update(dict.fromkeys(["tensorflow", "keras", "scikeras"]))  # to import one fails
+sys.modules.update(dict.fromkeys(["tensorflow", "keras", "scikeras"]))  # their import fails
 import numpy as np
 from skfashion import FashionCNN
 clf = FashionCNN.load({str(folder / "clothes.skfashion")!r})
 print(*clf.predict(np.load({str(folder / "images.npy")!r})), sep=", ")
 """
 done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-print("there:", done.stdout.strip())
-print("here: ", ", ".join(clf.predict(X_test[:4])))
+print("new process: ", done.stdout.strip())
+print("this process:", ", ".join(clf.predict(X_test[:4])))
 
 # %%
-# A file that is not as it was written is refused. Here one weight of 88,198 is another, by one bit,
-# for which safetensors alone has no eye. Whoever changes the SHA-256 in the metadata, too, gets it
-# loaded: that still runs nothing, but answers as they want. So ask who trained a network before you
-# believe it.
+# ``load`` refuses a file that was changed after it was saved. Here one bit of one of the 88,198
+# weights is different, which safetensors itself does not notice. The SHA-256 checksum protects you
+# from damage, but not from forgery. Anyone who also changes the checksum in the metadata gets a
+# file that loads. Loading still runs no code, but the predictions may be wrong on purpose. So find
+# out who trained a network before you trust it.
 
 content = bytearray((folder / "clothes.skfashion").read_bytes())
 content[-4] ^= 1
@@ -76,11 +76,15 @@ except ValueError as error:
     print(str(error).removeprefix(f"{folder}/"))
 
 # %%
-# How do other kinds of files compare? ``pickle`` and joblib run what is in a file. `skops
-# <https://skops.readthedocs.io>`__ does not, asks which types to trust, and takes whole
-# Pipelines. ``to_keras()`` opens the way to ONNX and to Keras' own files, which are not meant to
-# run anything either, though Keras' safe mode has been got past several times. Each is read nine
-# times; the median counts.
+# Compare the file with other kinds:
+#
+# - ``pickle`` and joblib run code from the file.
+# - `skops <https://skops.readthedocs.io>`__ runs no code, asks you which types to trust, and saves
+#   whole Pipelines.
+# - With ``to_keras()`` you get ONNX and Keras' own files. They are not meant to run code either,
+#   but Keras' safe mode has been bypassed several times.
+#
+# Each file is read nine times, and you see the median.
 
 import pickle
 import warnings
@@ -92,7 +96,7 @@ import onnxruntime
 import pandas as pd
 import skops.io
 
-warnings.filterwarnings("ignore", "In the future `np.object`")  # Keras' own, of its export
+warnings.filterwarnings("ignore", "In the future `np.object`")  # from Keras' export
 keras_model = clf.to_keras()
 (folder / "clothes.pickle").write_bytes(pickle.dumps(clf))
 joblib.dump(clf, folder / "clothes.joblib")
@@ -119,14 +123,14 @@ for kind, read in readers.items():
         seconds.append(perf_counter() - begin)
     rows[kind] = {"MB": path.stat().st_size / 1e6, "ms to load": 1e3 * np.median(seconds)}
 table = pd.DataFrame.from_dict(rows, orient="index")
-table["runs code of the file"] = [kind in ("pickle", "joblib") for kind in rows]
+table["runs code from the file"] = [kind in ("pickle", "joblib") for kind in rows]
 table.round(2)
 
 # %%
-# Pickles and skops' file hold the optimizer's state as well, three times the weights, with which
-# the training could go on; ``save(path, include_optimizer=True)`` keeps it, too. None of the
-# times counts the imports: in a process that has not loaded them yet, Keras and TensorFlow take
-# seconds.
+# Pickles and the file of skops also hold the optimizer's state, so that you can resume the
+# training. That makes them three times as large. With ``save(path, include_optimizer=True)`` you
+# keep it, too. The times do not include imports. In a process that has not imported Keras and
+# TensorFlow yet, they take seconds.
 
 import matplotlib.pyplot as plt
 

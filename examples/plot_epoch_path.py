@@ -1,17 +1,22 @@
 """
-=====================================
-The epoch path, and a search resumed
-=====================================
+=======================================
+Search over epochs, and resume a search
+=======================================
 
-Ten epochs pass by five. With ``memory`` a :class:`~skfashion.FashionCNN` stores its weights after
-every epoch, and each later training of the same data, parameters and seed begins where the stored
-epochs end: a search over ``epochs`` costs its longest training, one that was interrupted goes on,
-and one that is widened trains only what is new. Weights and scores are those of a training without
-``memory``, bit for bit.
+In this example you use ``memory`` to avoid training the same epochs twice. With ``memory`` a
+:class:`~skfashion.FashionCNN` stores its weights after every epoch. A later training with the same
+data, parameters and seed starts where the stored epochs end. So you can:
+
+- search over ``epochs`` at the cost of the largest number;
+- resume a search that was interrupted;
+- widen a search and only train what is new.
+
+You get the same weights and scores as without ``memory``, bit for bit.
 """
 
 # %%
-# A search over how long to train, on a thousand of the images that come with the package.
+# Search over dropout and epochs, on 1,000 of the images that come with the package. The function
+# also counts the epochs per fold.
 
 from tempfile import TemporaryDirectory
 
@@ -23,39 +28,39 @@ from skfashion.datasets import load_fashion_mini
 X, y = load_fashion_mini(return_X_y=True)
 X, y = X[:1000], y[:1000]
 
-folder = TemporaryDirectory()  # a directory of your own outlives the process
+folder = TemporaryDirectory()  # pass a directory of your own to keep the epochs
 clf = FashionCNN.v2(memory=folder.name, random_state=0)
 scoring = {"accuracy": "accuracy", "trained": lambda clf, X, y: clf.n_epochs_trained_}
 
 
 def search(**grid):
-    """Search, and tell how many epochs each fold had to train."""
+    """Search, and count the epochs per fold that were requested and trained."""
     found = GridSearchCV(clf, grid, cv=3, scoring=scoring, refit=False).fit(X, y)
     asked = sum(parameters["epochs"] for parameters in found.cv_results_["params"])
     trained = found.cv_results_["mean_test_trained"].sum()
-    return found, {"epochs asked for": asked, "trained": int(trained)}
+    return found, {"epochs requested": asked, "epochs trained": int(trained)}
 
 
 first, costs = search(dropout=[0.2, 0.5], epochs=range(1, 13))
 costs
 
 # %%
-# Now somebody has second thoughts: longer, and a third dropout. The twelve epochs of the first two
-# settings are there already.
+# Widen the search to more epochs and a third dropout. The twelve epochs of the first two settings
+# are stored already.
 
 wider, costs = search(dropout=[0.0, 0.2, 0.5], epochs=range(1, 17))
 costs
 
 # %%
-# Stop it in the middle, if you want to see it resumed: what was finished is stored after every
-# epoch. The same search once more trains nothing.
+# If you interrupt a search, start it again to resume it: every finished epoch is stored. This
+# search was complete, so it trains nothing.
 
 again, costs = search(dropout=[0.0, 0.2, 0.5], epochs=range(1, 17))
 assert all(again.cv_results_["mean_test_accuracy"] == wider.cv_results_["mean_test_accuracy"])
 costs
 
 # %%
-# One ``fit`` is enough for the whole path of one network: ``staged_predict_proba`` yields its
+# You can get the accuracy after every epoch from one ``fit``. ``staged_predict_proba`` yields the
 # probabilities after each epoch, as gradient boosting does after each tree.
 
 import numpy as np
@@ -69,14 +74,15 @@ staged = [
 print(f"after 1, 4 and 16 epochs: {staged[0]:.3f}, {staged[3]:.3f}, {staged[15]:.3f}")
 
 # %%
-# What lies in the directory. In the shell: ``skfashion cache DIRECTORY``.
+# List what is stored in the directory. In the shell you use ``skfashion cache DIRECTORY``.
 
 from skfashion.__main__ import main
 
 exit_code = main(["cache", folder.name])
 
 # %%
-# The path of every setting, with a band of one standard deviation over the folds.
+# Plot the accuracy of every setting over the epochs. The band is one standard deviation over the
+# folds.
 
 import matplotlib.pyplot as plt
 

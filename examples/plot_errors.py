@@ -1,15 +1,15 @@
 """
-=====================================
-The confusion matrix and worst errors
-=====================================
+==========================================
+Confusion matrix and most confident errors
+==========================================
 
-Four of five are right. Which are the others, and can they be told apart at all? Cross-validation
-gives a prediction for every image by a network that was not trained on it; scikit-learn's displays
-and :class:`~skfashion.plotting.ImageGridDisplay` show where these go wrong.
+In this example you find out which images a network gets wrong, and whether anyone could get them
+right. You predict every image with a network that was not trained on it. scikit-learn's displays
+and :class:`~skfashion.plotting.ImageGridDisplay` then show you the errors.
 """
 
 # %%
-# Out-of-fold probabilities of two thousand images, by three networks.
+# Predict out-of-fold probabilities of 2,000 images, with three networks.
 
 from sklearn.model_selection import cross_val_predict
 
@@ -22,18 +22,19 @@ X, y = X[:2000], y[:2000]
 clf = FashionCNN.v1(epochs=8, random_state=0)
 probabilities = cross_val_predict(clf, X, y, cv=3, method="predict_proba")
 predicted = probabilities.argmax(axis=1)
-print(f"{(predicted == y).mean():.3f} are right")
+print(f"accuracy: {(predicted == y).mean():.3f}")
 
 # %%
-# Errors stay in the family. What is worn on the feet is taken for something else on the feet; two
-# of three errors are among shirts, pullovers, coats, dresses and T-shirts.
+# Print precision and recall of every class. Most errors stay among similar classes. Shoes are taken
+# for other shoes. Two of three errors are among shirts, pullovers, coats, dresses and T-shirts.
 
 from sklearn.metrics import classification_report
 
 print(classification_report(y, predicted, target_names=CLASS_NAMES, digits=3))
 
 # %%
-# Only the errors: each row tells where those of its class went.
+# Plot the confusion matrix of the errors only. Each row shows you which classes the images of one
+# class are taken for.
 
 import matplotlib.pyplot as plt
 from sklearn.metrics import ConfusionMatrixDisplay
@@ -42,7 +43,7 @@ fig, ax = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
 ConfusionMatrixDisplay.from_predictions(
     y,
     predicted,
-    sample_weight=(predicted != y) + 1e-12,  # the diagonal would outshine the rest
+    sample_weight=(predicted != y) + 1e-12,  # leave out the diagonal
     display_labels=CLASS_NAMES,
     normalize="true",
     include_values=False,
@@ -53,9 +54,9 @@ ConfusionMatrixDisplay.from_predictions(
 plt.show()
 
 # %%
-# The errors it was most sure of: the label stands above what the network saw. Some are honest
-# mistakes, some are doubtful labels of the data set, and some no person could decide at 28 x 28
-# pixels.
+# Plot the errors with the highest confidence. Above each image you see its label and the
+# prediction. Some of them are honest mistakes, and some have doubtful labels. Others nobody could
+# decide at 28 x 28 pixels.
 
 from skfashion.plotting import ImageGridDisplay
 

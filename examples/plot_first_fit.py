@@ -1,15 +1,15 @@
 """
-===========
-A first fit
-===========
+======================================
+Train a first network on Fashion-MNIST
+======================================
 
-What does it take to recognise clothes? Here one network is trained on two thousand small images
-and asked about others: from the data to its errors in six steps.
+In this example you train a network on 2,000 small images of clothes. You then plot the training,
+measure the accuracy on test images and look at single predictions.
 """
 
 # %%
-# Six thousand images for training and a thousand for testing come with the package: a row of 784
-# bytes for each, 28 x 28 pixels from 0 (black) to 255. The labels are numbers.
+# Load the images that come with the package: 6,000 for training and 1,000 for testing. Each row has
+# 784 bytes, which are 28 x 28 pixels from 0 (black) to 255 (white). The labels are numbers.
 
 from skfashion.datasets import CLASS_NAMES, load_fashion_mini
 
@@ -20,9 +20,9 @@ print(X.shape, X.dtype, y[:10])
 print(*CLASS_NAMES, sep=", ")
 
 # %%
-# A network like any other classifier. :meth:`~skfashion.FashionCNN.v1` names the first of two
-# configurations; what it is called with replaces its parameters. A fifth of the rows is set aside
-# to be scored after every epoch.
+# Fit the network like any other classifier. You choose the first of two named configurations with
+# :meth:`~skfashion.FashionCNN.v1`, and override its parameters with keyword arguments. Here a fifth
+# of the rows is set aside, and the network is scored on them after every epoch.
 
 from skfashion import FashionCNN
 
@@ -30,8 +30,8 @@ clf = FashionCNN.v1(epochs=8, validation_fraction=0.2, random_state=0)
 clf.fit(X, y)
 
 # %%
-# How did the training go? The loss of the training rows falls for ever; that of the rows set aside
-# tells when to stop.
+# Plot the training. The loss of the training rows keeps falling. The loss of the validation rows
+# shows you when to stop.
 
 import matplotlib.pyplot as plt
 
@@ -41,12 +41,12 @@ HistoryDisplay.from_estimator(clf)
 plt.show()
 
 # %%
-# How good is it on images that it has never seen?
+# Measure the accuracy on images that the network has not seen.
 
 print(f"accuracy on {len(X_test)} test images: {clf.score(X_test, y_test):.3f}")
 
 # %%
-# And how sure of a single one? ``predict_proba`` has a column for every label of ``classes_``.
+# Predict the probabilities of single images. You get a column for every label of ``classes_``.
 
 import pandas as pd
 
@@ -54,8 +54,8 @@ probabilities = clf.predict_proba(X_test[:5])
 pd.DataFrame(probabilities, columns=CLASS_NAMES, index=y_test[:5]).round(3)
 
 # %%
-# The first images of the test set. Where a network is wrong, its answer stands in red below the
-# label.
+# Plot the first images of the test set. Below each label you see the prediction, in orange if it is
+# wrong.
 
 from skfashion.plotting import ImageGridDisplay
 

@@ -1,20 +1,22 @@
 """
-==========================================
-Grid search over dropout, strides, epochs
-==========================================
+============================================
+Grid search over dropout, strides and epochs
+============================================
 
-How much dropout, which strides, how many epochs? Ordinary questions for
-:class:`~sklearn.model_selection.GridSearchCV`, and :class:`~skfashion.FashionCNN` is an ordinary
-classifier: it stands in a :class:`~sklearn.pipeline.Pipeline`, its parameters are searched by
-name, and the folds are stratified. Eight hundred of the images that come with the package are
-enough to see a pattern.
+In this example you search for the best dropout, strides and epochs with
+:class:`~sklearn.model_selection.GridSearchCV`. :class:`~skfashion.FashionCNN` is an ordinary
+classifier: you can put it into a :class:`~sklearn.pipeline.Pipeline` and search its parameters by
+name, and the folds are stratified. The search uses 800 of the images that come with the package,
+which are enough to see a pattern.
 
-``epochs`` need no training of their own: six epochs pass by one and three. With ``memory`` the
-search finds them again, and its scores are the same, bit for bit.
+With ``memory`` the search trains each setting only once, for six epochs. It takes the scores after
+one and three epochs from the stored weights. You get the same scores as without ``memory``, bit for
+bit.
 """
 
 # %%
-# The data: rows of 784 bytes, ten kinds of clothes. The leading rows are balanced.
+# Load the data. Each row has 784 bytes, and there are ten classes of clothes. The first rows are
+# balanced.
 
 from skfashion.datasets import load_fashion_mini
 
@@ -22,9 +24,9 @@ X, y = load_fashion_mini(return_X_y=True)
 X, y = X[:800], y[:800]
 
 # %%
-# The network scales pixels itself. Here a step in front of it gives every image the same exposure,
-# and the search reaches through the Pipeline by the usual double underscore. Everything else is
-# version 1.
+# The network scales pixels itself, so you need no preprocessing. Here an extra step gives every
+# image the same exposure, to show you a search through a Pipeline. You name a parameter of a step
+# with a double underscore. All other parameters are those of version 1.
 
 from tempfile import TemporaryDirectory
 
@@ -34,7 +36,7 @@ from sklearn.preprocessing import Normalizer
 
 from skfashion import FashionCNN
 
-folder = TemporaryDirectory()  # a directory of your own survives the night
+folder = TemporaryDirectory()  # pass a directory of your own to keep the epochs
 cnn = FashionCNN.v1(memory=folder.name, random_state=0)
 pipeline = Pipeline([("exposure", Normalizer(norm="max")), ("cnn", cnn)])
 grid = {
@@ -51,10 +53,12 @@ print(f"best of {len(search.cv_results_['params'])}: {search.best_params_}")
 print(f"accuracy over three folds: {search.best_score_:.3f}")
 
 asked = sum(parameters["cnn__epochs"] for parameters in search.cv_results_["params"])
-print(f"{search.cv_results_['mean_test_trained'].sum():.0f} epochs trained a fold, of {asked}")
+trained = search.cv_results_["mean_test_trained"].sum()
+print(f"epochs trained per fold: {trained:.0f} of {asked}")
 
 # %%
-# The path of every setting, with a band of one standard deviation over the folds.
+# Plot the accuracy of every setting over the epochs. The band is one standard deviation over the
+# folds.
 
 import matplotlib.pyplot as plt
 
@@ -64,9 +68,10 @@ HistoryDisplay.from_search(search)
 plt.show()
 
 # %%
-# The same as a heat map, one panel for each stride. Strides of 2 leave the dense layer 2 x 2
-# pixels of the last convolution instead of 22 x 22: cheap epochs, but more of them are needed. So
-# are they with dropout, which slows learning down before it can pay.
+# Draw the same scores as a heat map, with one panel for each stride. With strides of 2 the dense
+# layer gets 2 x 2 pixels from the last convolution, instead of 22 x 22. Epochs are then cheaper,
+# but you need more of them. You also need more epochs with dropout, because it slows learning down
+# at first.
 
 import pandas as pd
 

@@ -1,16 +1,17 @@
 """
-===============================
+==============================
 Successive halving over epochs
-===============================
+==============================
 
-Most settings show after two epochs that they will not win.
-:class:`~sklearn.model_selection.HalvingGridSearchCV` trains all for a short time, keeps the better
-third, trains these for longer, and so on. It clones and trains from the beginning on every rung;
-with ``memory`` a network goes on where the rung before has left it.
+In this example you find good settings with few epochs of training. Most settings show after two
+epochs that they are not the best. :class:`~sklearn.model_selection.HalvingGridSearchCV` trains all
+of them for two epochs, keeps the best third, trains these for longer, and so on. It clones each
+candidate and trains it from the start in every iteration. With ``memory`` you avoid that: training
+resumes where the iteration before stopped.
 """
 
 # %%
-# Twelve settings of version 2, on two thousand of the images that come with the package.
+# Search over 12 settings of version 2, on 2,000 of the images that come with the package.
 
 from tempfile import TemporaryDirectory
 
@@ -38,18 +39,19 @@ print(search.best_params_)
 print(f"accuracy over three folds: {search.best_score_:.3f}")
 
 # %%
-# What was asked for and what had to be trained: the longest stored path of each setting and fold.
-# The refit on all rows is one more.
+# Compare the epochs that the search requested with the epochs that were trained. You find the
+# trained ones in the list of stored epochs: the longest path of each setting and fold, and the
+# refit on all rows.
 
 from skfashion.__main__ import main
 
 rungs = dict(zip(search.n_resources_, search.n_candidates_, strict=True))
 asked = sum(epochs * candidates for epochs, candidates in rungs.items())
-print(f"settings by epochs: {rungs}, {asked} epochs a fold")
+print(f"candidates by epochs: {rungs}, {asked} epochs requested per fold")
 exit_code = main(["cache", folder.name])  # in the shell: skfashion cache DIRECTORY
 
 # %%
-# Each line ends on the rung where its setting was given up.
+# Plot the search. Each line ends where its setting was dropped.
 
 import matplotlib.pyplot as plt
 

@@ -1,15 +1,15 @@
 """
-===============
-Learning curves
-===============
+==================================
+Learning curves and early stopping
+==================================
 
-Would more images help, or more epochs? scikit-learn's learning curve asks the first by training on
-ever more rows; the history of a training asks the second, and cross-validation says how much
-either answer owes to luck.
+In this example you find out whether more images or more epochs would improve a classifier.
+scikit-learn's learning curves show you the effect of more rows. The history of a training shows you
+the effect of more epochs, and cross-validation how much both vary by chance.
 """
 
 # %%
-# A network and a forest on sixteen hundred of the images that come with the package.
+# Compare both networks with a random forest, on 1,600 of the images that come with the package.
 
 from sklearn.ensemble import RandomForestClassifier
 
@@ -26,9 +26,9 @@ classifiers = {
 }
 
 # %%
-# :class:`~sklearn.model_selection.LearningCurveDisplay` trains each on more and more rows, in two
-# folds here. All gain from more rows, and none has come to its end: what a data set of sixty
-# thousand gives is in :doc:`/results`.
+# Plot the learning curves. :class:`~sklearn.model_selection.LearningCurveDisplay` trains each
+# classifier on more and more rows, here in two folds. All of them improve with more rows, and none
+# has reached its limit. You find the accuracy with 60,000 rows in :doc:`/results`.
 
 import matplotlib.pyplot as plt
 from sklearn.model_selection import LearningCurveDisplay
@@ -50,9 +50,9 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %%
-# Over the epochs: :func:`~sklearn.model_selection.cross_validate` hands out the network of every
-# fold, and each carries its history. A fifth of the rows of every fold is set aside to be scored
-# after each epoch.
+# Plot the curves over the epochs. You get the network of every fold from
+# :func:`~sklearn.model_selection.cross_validate`, and each network has its history. In every fold a
+# fifth of the training rows is set aside, to be scored after each epoch.
 
 from sklearn.model_selection import cross_validate
 
@@ -64,9 +64,9 @@ HistoryDisplay.from_cv_results(result)
 plt.show()
 
 # %%
-# Version 2 is still learning after thirty epochs. Its training accuracy is measured with dropout
-# at work, and stays below that of the validation rows for most of the way. Version 1 should stop
-# early, on the rows set aside. The dotted line marks the epoch whose weights were kept.
+# Version 2 still improves after thirty epochs. Its training accuracy is measured with dropout, so
+# it is lower than the validation accuracy for most epochs. Version 1 needs fewer epochs, so you
+# stop it early, by its validation accuracy. The dotted line marks the epoch whose weights are kept.
 
 clf = FashionCNN.v1(
     epochs=20, validation_fraction=0.2, early_stopping=True, n_iter_no_change=4, random_state=0

@@ -1,17 +1,16 @@
 """
-===============================
-Which pixels carry the decision
-===============================
+========================================
+Explain a prediction with occlusion maps
+========================================
 
-Cover a part of an image: if the classifier is less sure of its answer than before, that part spoke
-for it [1]_. :func:`~skfashion.inspection.occlusion_map` does so with a small patch at every place.
-It needs nothing but ``predict_proba``, so a network and classical baselines can be asked the same
-questions.
+In this example you find the pixels that a prediction depends on. The function
+:func:`~skfashion.inspection.occlusion_map` covers the image with a small patch, at every place in
+turn. If the probability of the predicted class falls, that part supported the prediction [1]_. The
+function only needs ``predict_proba``, so you can compare a network with classical baselines.
 """
 
 # %%
-# A network, a linear model and a forest, trained on two thousand of the images that come with the
-# package.
+# Train a network, a linear model and a forest, on 2,000 of the images that come with the package.
 
 from skfashion import FashionCNN, make_baselines
 from skfashion.datasets import CLASS_NAMES, load_fashion_mini
@@ -30,9 +29,9 @@ for name, classifier in classifiers.items():
     print(f"{classifier.score(X_test, y_test):.3f} {name}")
 
 # %%
-# Among the network's first twenty errors, the one that hangs most on one place, and the one that it
-# is surest of. A map is an array of the shape of the image; ``stride=2`` takes a quarter of the
-# time.
+# Choose two of the network's first twenty errors: the one that depends most on a single place, and
+# the one with the highest confidence. You get each map as an array with the shape of the image.
+# With ``stride=2`` it takes a quarter of the time.
 
 import numpy as np
 
@@ -44,12 +43,12 @@ errors = np.flatnonzero(probabilities.argmax(axis=1) != y_test)[:20]
 falls = [occlusion_map(network, image, stride=2).max() for image in X_test[errors]]
 on_one_place = errors[np.argmax(falls)]
 surest = errors[probabilities[errors].max(axis=1).argmax()]
-print(f"largest fall in an error: {max(falls):.2f}")
+print(f"largest fall in probability: {max(falls):.2f}")
 
 # %%
-# Two images that the network gets right, then those two errors. Red spoke for the answer that
-# stands above the map, blue against it; the value of a pixel is how far the probability falls, on
-# average, when a patch covers it. One scale holds for all maps.
+# Plot the maps of two correct predictions and of these two errors. Red pixels supported the
+# prediction above the map, and blue pixels spoke against it. The value of a pixel is how far the
+# probability falls, on average, when a patch covers it. All maps have the same scale.
 
 import matplotlib.pyplot as plt
 
@@ -60,20 +59,20 @@ OcclusionDisplay.from_estimator(classifiers, X_test[rows], y_test[rows], display
 plt.show()
 
 # %%
-# To all three the coat is one by its collar and what is below it. The third row shows an error that
-# hangs on a place: a few covered pixels there cost the network more than half of its confidence.
+# All three recognize the coat by its collar and the part below. The third row shows an error that
+# depends on one place. A few covered pixels there take more than half of the network's confidence.
 #
-# What the maps do not show:
+# When you read a map, keep these limits in mind:
 #
-# - **Pale does not mean that nothing matters.** Network and linear model are all but sure of the
-#   boot, and no one patch changes their answer: what it hides, the rest tells as well. So it is
-#   with the network's surest error: there is no one place to blame. Of the forest's hundred trees
-#   a patch turns many, which is why its map is red.
-# - **Where, but not why.** A patch puts a hole as light as the background into dark cloth. Whether
-#   a classifier misses what was there or minds the hole, no map can tell, and another ``fill``
-#   gives another map.
-# - **One image and one answer.** ``label=`` asks for another: with the true labels, what spoke for
-#   the truth in an error.
+# - **Pale does not mean that nothing matters.** The network and the linear model are almost certain
+#   of the boot. No single patch changes their answer, because the rest is enough. The same is true
+#   of the network's most confident error. In the forest a patch changes the votes of many of the
+#   100 trees, so its map is red.
+# - **You see where, but not why.** A patch puts a hole in the colour of the background into the
+#   cloth. No map can tell you whether a classifier misses the covered part or reacts to the hole.
+#   With another ``fill`` you get another map.
+# - **A map explains one answer about one image.** With ``label=`` you choose another answer. Pass
+#   the true labels to see what supported the truth in an error.
 
 # %%
 # .. rubric:: References

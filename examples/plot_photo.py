@@ -1,17 +1,17 @@
 """
-====================
-A photo of one's own
-====================
+========================
+Classify your own photos
+========================
 
-A network that was trained on Fashion-MNIST knows grey images of 28 x 28 pixels, cut out, on black.
-:class:`~skfashion.datasets.ImageFileReader` makes them from files, by the steps that made the data
-set, and is a transformer: with a classifier behind it, a pipeline takes photos.
+In this example you classify photos with a network that was trained on Fashion-MNIST. The network
+only knows grey images of 28 x 28 pixels, cut out, on black.
+:class:`~skfashion.datasets.ImageFileReader` makes such images from files, by the steps that made
+the data set. It is a transformer, so you can put it in front of a classifier in a pipeline.
 """
 
 # %%
-# The machine that builds this page has no camera and no wardrobe, so the photos are drawn: coloured
-# shapes with folds and a soft shadow, on a light ground that is not quite even. Everything from the
-# files on is what happens to real ones.
+# Draw the photos. They are coloured shapes with folds and a soft shadow, on a light background that
+# is slightly uneven. From the files on, you do the same with real photos.
 
 import tempfile
 from pathlib import Path
@@ -46,7 +46,7 @@ SIZE = 600
 
 
 def even_ground(rng):
-    """Off-white, a little darker towards one corner."""
+    """Return an off-white background, a little darker towards one corner."""
     light = np.linspace(1, 0.975, SIZE)
     ground = np.array([244, 243, 239]) * (light[:, None] * light)[..., None]
     return Image.fromarray((ground + rng.normal(0, 0.7, ground.shape)).astype(np.uint8))
@@ -60,7 +60,7 @@ def draw(name, ground, rng):
         corners = [tuple(float(n) * SIZE / 100 for n in p.split(",")) for p in points.split()]
         part = Image.new("L", (SIZE, SIZE))
         ImageDraw.Draw(part).polygon(corners, fill=255)
-        # Blurred and cut again, corners are round.
+        # Blur and cut again to round the corners.
         part = part.filter(ImageFilter.GaussianBlur(7)).point(
             lambda v: max(0, min(255, 16 * (v - 120)))
         )
@@ -80,8 +80,8 @@ def draw(name, ground, rng):
 
 
 # %%
-# Five files: three photos, one of them held sideways, as a phone writes it, and two cut-outs with
-# transparency, as shops have them.
+# Save five files. Three are photos, one of them sideways, as a phone saves it. Two are cut-outs
+# with a transparent background, as web shops have them.
 
 rng = np.random.default_rng(0)
 temporary = tempfile.TemporaryDirectory()
@@ -98,12 +98,12 @@ for name in SHAPES:
         exif = Image.Exif()
         if name == "boot":
             photo = photo.transpose(Image.Transpose.ROTATE_90)
-            exif[0x0112] = 6  # to be turned to the right
+            exif[0x0112] = 6  # viewers turn it to the right
         photo.save(paths[-1], exif=exif, quality=90)
 
 # %%
-# The network learns from images of the data set, and never sees a photo. The reader learns nothing
-# and needs no fit: both go into a pipeline as they are.
+# Train the network on images of the data set. It never sees a photo. The reader needs no fit, so
+# you can put both into a pipeline as they are.
 
 from sklearn.pipeline import make_pipeline
 
@@ -120,8 +120,8 @@ for path, row in zip(paths, probabilities, strict=True):
     print(f"{path.name:12}", *(f"{CLASS_NAMES[label]} {row[label]:.2f}  " for label in best))
 
 # %%
-# Above the files as they lie on the disk, below what the network sees. The boot stands upright,
-# colours and the ground are gone, and every image fills its square.
+# Plot the files above the images that the network gets. The boot is upright, the colours and the
+# background are gone, and every image fills its square.
 
 import matplotlib.pyplot as plt
 
@@ -129,7 +129,7 @@ from skfashion.plotting import ImageGridDisplay
 
 
 def show(paths, classify):
-    """Draw files above what a pipeline makes of them."""
+    """Draw files above the images that a pipeline makes from them."""
     fig = plt.figure(figsize=(1.3 * len(paths), 3), layout="constrained")
     above, below = fig.subfigures(2, 1, height_ratios=[1, 1.25])
     for path, ax in zip(paths, above.subplots(1, len(paths)), strict=True):
@@ -144,10 +144,14 @@ def show(paths, classify):
 show(paths, classify)
 
 # %%
-# It has its limits. On a pattern nothing can be trimmed, and no image of the data set has one
-# behind it. Shoes of the data set point to the left: a boot that points to the right is something
-# else. White on white is all but gone, here as in the paper, which left such clothes out. And
-# whatever is shown, it is taken for one of ten classes, often with confidence.
+# You cannot rely on the prediction for every photo:
+#
+# - On a pattern nothing is trimmed, and you get a warning. No image of the data set has a pattern
+#   as background.
+# - Shoes of the data set point to the left. A boot that points to the right is taken for another
+#   class.
+# - White clothes on white nearly vanish. The paper left such clothes out.
+# - Every photo gets one of ten classes, often with high confidence, whatever it shows.
 
 stripes = np.indices((SIZE, SIZE)).sum(axis=0) // 30 % 2 * 90 + 120
 carpet = Image.fromarray(stripes.astype(np.uint8)).convert("RGB")
@@ -164,14 +168,13 @@ for name, photo in {"carpet": on_carpet, "mirrored": mirrored, "white": white}.i
 show(failing, classify)
 
 # %%
-# What helps: to cut the object out, as most phones can; to mirror the photo; to lay white things on
-# another colour. Pictures need not be files.
+# To improve the predictions, cut the object out, as most phones can, or mirror the photo.
+# Photograph white clothes on another colour. If you cut them out, they are put on black
+# automatically. You can also pass images instead of files.
 
 on_carpet.putalpha(sneaker)
 white.putalpha(shirt)
-on_black = make_pipeline(ImageFileReader(background="black"), clf)
-for pipeline, photo in ((classify, on_carpet), (classify, boot), (on_black, white)):
-    [row] = pipeline.predict_proba([photo])
+for row in classify.predict_proba([on_carpet, boot, white]):
     print(f"{CLASS_NAMES[row.argmax()]:12} {row.max():.2f}")
 
 temporary.cleanup()

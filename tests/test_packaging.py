@@ -1,5 +1,6 @@
 """What is shipped is whole."""
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -11,10 +12,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-def build(target, folder):
+def build(target, folder, project=ROOT):
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)],
-        cwd=ROOT,
+        cwd=project,
         check=True,
         capture_output=True,
     )
@@ -22,9 +23,14 @@ def build(target, folder):
     return path
 
 
-def test_the_wheel_holds_the_package_small_data_both_licences_and_nothing_else(tmp_path):
-    with zipfile.ZipFile(build("wheel", tmp_path)) as wheel:
-        sizes = {entry.filename: entry.compress_size for entry in wheel.infolist()}
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    with zipfile.ZipFile(build("wheel", tmp_path_factory.mktemp("wheel"))) as archive:
+        yield archive
+
+
+def test_the_wheel_holds_the_package_small_data_both_licences_and_nothing_else(wheel):
+    sizes = {entry.filename: entry.compress_size for entry in wheel.infolist()}
     names = {name for name in sizes if ".dist-info/" not in name}
     assert {"skfashion/py.typed", "skfashion/_cli/report/report.html"} <= names
     assert all(name.startswith("skfashion/") for name in names)
@@ -34,6 +40,27 @@ def test_the_wheel_holds_the_package_small_data_both_licences_and_nothing_else(t
     data = [size for name, size in sizes.items() if name.endswith("-ubyte.gz")]
     assert len(data) == 4
     assert sum(data) < 4e6
+
+
+def test_the_distribution_for_prediction_holds_the_same_package(wheel, tmp_path):
+    with zipfile.ZipFile(build("wheel", tmp_path, ROOT / "predict")) as small:
+        contents = {
+            archive: {n: archive.read(n) for n in archive.namelist() if n.startswith("skfashion/")}
+            for archive in (small, wheel)
+        }
+        [metadata] = [name for name in small.namelist() if name.endswith("METADATA")]
+        assert any(name.endswith("/licenses/LICENSE") for name in small.namelist())
+        assert "Requires-Dist: tensorflow" not in small.read(metadata).decode()
+    assert contents[small] == contents[wheel]
+
+
+def test_a_package_index_shows_readme_with_links_that_work(wheel):
+    [metadata] = [name for name in wheel.namelist() if name.endswith("METADATA")]
+    text = wheel.read(metadata).decode()
+    targets = re.findall(r"\]\(([^)]*)\)", text)
+    assert len(targets) > 5
+    assert all(target.startswith("https://") for target in targets)
+    assert "Project-URL: Source, https://" in text
 
 
 def test_the_sdist_holds_all_it_takes_to_build_and_test(tmp_path):
