@@ -5,8 +5,7 @@ Combine networks and forests by voting and stacking
 
 In this example you combine classifiers with scikit-learn's ensembles. Networks with different seeds
 make errors on different images, and a forest makes yet others. So an ensemble is often more
-accurate than each member. You can use the network in any ensemble, because it is an ordinary
-classifier.
+accurate than each member.
 """
 
 # %%
@@ -19,10 +18,9 @@ X, y = load_fashion_mini(return_X_y=True)
 X, y = X[:1200], y[:1200]
 
 # %%
-# Define the ensembles: a vote of three networks, a vote of the networks and a forest, and a stack.
-# In the stack a logistic regression learns from out-of-fold probabilities how much to trust each
-# member. Give each network a seed of its own, because networks with the same ``random_state`` are
-# equal. These networks have only two convolutions and train quickly.
+# Define two votes and a stack. In the stack a logistic regression learns from out-of-fold
+# probabilities how much to trust each member. Give each network a seed of its own, because networks
+# with the same ``random_state`` are equal. Two convolutions are quick to train.
 
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -64,7 +62,7 @@ plt.show()
 
 # %%
 # Plot the accuracies against the fit time. An ensemble takes as long as all its members. The stack
-# fits each member three times: once on all rows, and once in each of two folds.
+# fits each of its members three times.
 
 ComparisonDisplay.from_comparison(comparison, kind="fit_time")
 plt.show()

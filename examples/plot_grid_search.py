@@ -24,9 +24,9 @@ X, y = load_fashion_mini(return_X_y=True)
 X, y = X[:800], y[:800]
 
 # %%
-# The network scales pixels itself, so you need no preprocessing. Here an extra step gives every
-# image the same exposure, to show you a search through a Pipeline. You name a parameter of a step
-# with a double underscore. All other parameters are those of version 1.
+# The network scales pixels itself. Here an extra step gives every image the same exposure, to show
+# you a search through a Pipeline. You name a parameter of a step with a double underscore. All
+# other parameters are those of version 1.
 
 from tempfile import TemporaryDirectory
 

@@ -39,9 +39,8 @@ print(search.best_params_)
 print(f"accuracy over three folds: {search.best_score_:.3f}")
 
 # %%
-# Compare the epochs that the search requested with the epochs that were trained. You find the
-# trained ones in the list of stored epochs: the longest path of each setting and fold, and the
-# refit on all rows.
+# Compare the epochs that the search requested with those stored: the longest path of each setting
+# and fold, and the refit on all rows.
 
 from skfashion.__main__ import main
 

@@ -65,9 +65,9 @@ plt.show()
 # When you read a map, keep these limits in mind:
 #
 # - **Pale does not mean that nothing matters.** The network and the linear model are almost certain
-#   of the boot. No single patch changes their answer, because the rest is enough. The same is true
-#   of the network's most confident error. In the forest a patch changes the votes of many of the
-#   100 trees, so its map is red.
+#   of the boot. No single patch changes the answer of the network, because the rest is enough. In
+#   its most confident error one patch in a hundred does. In the forest a patch changes the votes of
+#   many of the 100 trees, so its map is red.
 # - **You see where, but not why.** A patch puts a hole in the colour of the background into the
 #   cloth. No map can tell you whether a classifier misses the covered part or reacts to the hole.
 #   With another ``fill`` you get another map.
