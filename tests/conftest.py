@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from helpers import CHROMIUM, make_images
+from threadpoolctl import threadpool_limits
 
 from skfashion import FashionCNN
 
@@ -25,6 +26,15 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.timeout(3600))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_openmp_thread():
+    """Fits of gradient boosting in two workers would wait for each other's spinning threads."""
+    import sklearn.ensemble  # noqa: F401 - loads OpenMP, which is limited only where it is loaded
+
+    with threadpool_limits(1, user_api="openmp"):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,6 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.dummy import DummyClassifier
 from sklearn.svm import LinearSVC
-from threadpoolctl import threadpool_limits
 
 import skfashion
 from skfashion import FashionCNN, __version__, compare, make_baselines
@@ -21,8 +20,7 @@ def test_compare_prints_a_row_for_all_and_writes_a_report(tmp_path, capsys):
     frame = load_fashion_mini(as_frame=True).frame
     csv, folder = tmp_path / "fashion-mnist_train.csv", tmp_path / "out" / "deep"
     frame[frame["label"].isin([2, 4, 6])].head(90).to_csv(csv, index=False)
-    with threadpool_limits(1):  # threads of gradient boosting spin where other tests run beside it
-        assert main(["compare", "--data", str(csv), "--cv", "3", "--output", str(folder)]) == 0
+    assert main(["compare", "--data", str(csv), "--cv", "3", "--output", str(folder)]) == 0
     out, err = capsys.readouterr()
     rows = out.splitlines()
     estimators = ["FashionCNN v1", "FashionCNN v2", *make_baselines()]
