@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from skfashion import __version__
-from skfashion._cli import cache, compare, predict, reproduce, train
+from skfashion._cli import cache, compare, info, predict, reproduce, train
 
 _COMMANDS = {
     "compare": compare,
@@ -20,6 +20,7 @@ _COMMANDS = {
     "train": train,
     "predict": predict,
     "cache": cache,
+    "info": info,
 }
 _SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 

@@ -110,14 +110,13 @@ def describe() -> dict[str, str]:
     -------
     dict of str to str
     """
-    lines = requires("skfashion") or []
-    required = (re.split(r"[^\w.-]", line)[0] for line in lines if ";" not in line)
-    names = ["skfashion", *sorted(required)]
+    installed = versions(("skfashion", "skfashion-predict"))  # the second lacks what trains
+    lines = (line for name in installed for line in requires(name) or [])
+    required = {re.split(r"[^\w.-]", line)[0] for line in lines if ";" not in line}
+    found = {"Python": platform.python_version(), **installed, **versions(sorted(required))}
     return {
         "machine": f"{processor()}, {_cores()} cores, {platform.system()} {platform.release()}",
-        "versions": ", ".join(
-            [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in names)]
-        ),
+        "versions": ", ".join(f"{name} {version}" for name, version in found.items()),
     }
 
 

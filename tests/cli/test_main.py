@@ -176,3 +176,11 @@ class TestCache:
         assert capsys.readouterr().out.startswith(f"{tmp_path / 'stored'}: 0 trainings")
         with pytest.raises(SystemExit):
             main(["cache", ""])
+
+
+def test_info_names_the_machine_and_what_is_installed(capsys):
+    assert main(["info"]) == 0
+    machine, versions = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"machine: .+, \d+ cores, .+", machine)
+    for name in ("Python", "skfashion", "scikit-learn", "tensorflow", "keras", "scikeras"):
+        assert re.search(rf"[ ]{name} \d", versions)

@@ -587,7 +587,7 @@ def test_a_picture_of_too_many_pixels_is_refused_wherever_it_comes_from(tmp_path
         with pytest.raises(ValueError, match=rf"X\[0\]: {message}"):
             read(item, max_pixels=6_299)
     assert read(path, max_pixels=6_300).any()
-    with pytest.raises(DatasetError, match="more pixels than Pillow reads, whatever max_pixels is"):
+    with pytest.raises(DatasetError, match="more pixels than Pillow allows, independent of"):
         read(io.BytesIO(BOMBS["header.png"]), max_pixels=10**12)
 
 
