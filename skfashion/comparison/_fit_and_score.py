@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import get_scorer
 from sklearn.utils import _safe_indexing, indexable
 from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.multiclass import unique_labels
 
 from skfashion._utils.types import AnyArray, FloatArray, History
 from skfashion.comparison._networks import get_history, start_tensorflow
@@ -188,16 +189,18 @@ def fit_estimator(task: Task, data: Data) -> Fit:
         X_train, y_train = _safe_split(task.estimator, X, y, train)
         X_test, _ = _safe_split(task.estimator, X, y, test, train)
     metadata = take_rows(task.metadata.fit, len(data.y), train)
-    n_rows = len(_y_test(task, data))
+    y_test = _y_test(task, data)
     with _record_warnings() as recorded:
         start = time.perf_counter()
         estimator = clone(task.estimator).fit(X_train, y_train, **metadata)
         fit_seconds = time.perf_counter() - start
-        predictions, ms_per_1000 = _time_predictions(estimator, X_test, n_rows)
-    classes = np.asarray(estimator.classes_)
+        predictions, ms_per_1000 = _time_predictions(estimator, X_test, len(y_test))
+        classes = np.asarray(estimator.classes_)
+        predictions = _check_response("predict", predictions, len(y_test), len(classes))
+        _check_predictions(predictions, y_test)
     return Fit(
         classes,
-        {"predict": _check_response("predict", predictions, n_rows, len(classes))},
+        {"predict": predictions},
         Costs(fit_seconds, ms_per_1000, measure_size(estimator)),
         history=get_history(estimator),
         warnings=recorded,
@@ -322,6 +325,14 @@ def _check_response(method: str, values: Any, n_rows: int, n_classes: int) -> An
             f"{method} returned an array of shape {values.shape}: expected {expected}."
         )
     return values
+
+
+def _check_predictions(predictions: AnyArray, y_test: AnyArray) -> None:
+    """Raise an error unless both are integers, or both are strings."""
+    try:
+        unique_labels(y_test, predictions)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"predict returned labels unlike those of y: {error}") from error
 
 
 def _check_score(name: str, score: Any) -> float:
