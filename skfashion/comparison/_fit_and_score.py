@@ -4,7 +4,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -158,14 +158,19 @@ def format_fold(fold: int | None) -> str:
 
 def make_failure(task: Task, error: BaseException) -> Result:
     """Return the result of a task that raised an exception."""
-    return Result(task.name, task.fold, error=f"{type(error).__name__}: {error}")
+    message = ""
+    with suppress(Exception):  # `str` of a user's class may raise anything
+        message = f": {error}"
+    return Result(task.name, task.fold, error=f"{type(error).__name__}{message}")
 
 
 def run(task: Task, data: Data, fit: Callable[[Task, Data], Result]) -> Result:
     """Call `fit_and_score`, or a function like it, and return failures as results."""
     try:
         return fit(task, data)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also SystemExit
         return make_failure(task, error)
 
 
