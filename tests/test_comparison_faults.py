@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from helpers import make_images
+from helpers import make_images, run_python
 from sklearn.naive_bayes import GaussianNB
 
 from skfashion import compare
@@ -85,3 +85,45 @@ def test_what_joblib_cannot_run_is_an_error_of_the_row(act, argument, error):
     assert found.failures["odd"].startswith(error)
     assert found.failures.index.tolist() == ["odd"]
     assert found.scores["fold"].tolist() == [0, 1] * 3
+
+
+def run_with_modules(folder, code, n_jobs=1):
+    """What is printed by code beside the user's modules `mine` and `helper`, which `fit` uses."""
+    (folder / "helper.py").write_text("def shift(X): return X + 1")
+    (folder / "mine.py").write_text(
+        "from sklearn.naive_bayes import GaussianNB\n"
+        "class Mine(GaussianNB):\n"
+        "    def fit(self, X, y):\n"
+        "        import helper\n"
+        "        return super().fit(helper.shift(X), y)\n"
+    )
+    return run_python(
+        f"""
+        import os, sys
+        from pathlib import Path
+        os.dup2(1, 2)
+        os.chdir({str(folder)!r})
+        sys.path.insert(0, os.getcwd())
+        {code}
+        from helpers import make_images, run_python
+        from mine import Mine
+        from skfashion import compare
+        X, y = make_images(n=60)
+        how = {{"cv": 2, "memory": "memory", "verbose": 1}}
+        compare({{"mine": Mine()}}, X.reshape(60, -1), y, n_jobs={n_jobs}, **how)
+        """
+    )
+
+
+def test_a_fit_that_imports_a_module_of_the_user_is_not_stored(tmp_path):
+    for n_jobs in (1, 2):
+        out = run_with_modules(tmp_path, "", n_jobs)
+        assert "the fit imported helper: import it before the call" in out
+        assert "from memory" not in out
+    assert "memory" not in run_with_modules(tmp_path, "import helper")
+    assert "from memory" in run_with_modules(tmp_path, "import helper", n_jobs=2)
+
+
+def test_code_that_was_edited_before_skfashion_was_imported_is_not_stored(tmp_path):
+    out = run_with_modules(tmp_path, "import helper; Path('helper.py').touch()")
+    assert "helper.py was edited after Python had started" in out

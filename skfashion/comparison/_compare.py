@@ -143,11 +143,12 @@ def compare(
     in it.
 
     Fits without a reliable key are computed again, with a warning: those that use classes and
-    functions of a notebook, lambdas, or code that was edited after Python had started. Random folds
-    of a `cv` without a seed differ in every call, so these fits are never found. Stored fits of an
-    estimator without a seed are read as they were computed first. Failed fits are not stored. The
-    files contain only numbers and text; reading them runs no code. The directory can be the same as
-    the ``memory`` of networks; ``skfashion cache`` shows its content and clears it.
+    functions of a notebook, lambdas, code that was edited after Python had started, or modules of
+    yours that are not imported before the first fit. Random folds of a `cv` without a seed differ
+    in every call, so these fits are never found. Stored fits of an estimator without a seed are
+    read as they were computed first. Failed fits are not stored. The files contain only numbers and
+    text; reading them runs no code. The directory can be the same as the ``memory`` of networks;
+    ``skfashion cache`` shows its content and clears it.
 
     Examples
     --------

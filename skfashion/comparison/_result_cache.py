@@ -119,15 +119,24 @@ class ResultCache:
                     fit.respond(method)
         result = score(task, data, fit)
         try:
+            self._check_imports(task.name)
             cache_directory.make_entry_folder(path.parent)
             _write(path, fit, key, data.y)
-        except Exception as error:  # from the disk, or because of labels that are not in y
+        except Exception as error:  # from the disk, the modules, or labels that are not in y
             reason = getattr(error, "strerror", None) or error
             warn(
                 f"memory: fits cannot be stored in {path.parent} ({reason}). The next call will "
                 "compute them again."
             )
         return result
+
+    def _check_imports(self, name: str) -> None:
+        """Raise an error if the user's code has imported modules that are not part of the key."""
+        settings = self._settings[name]
+        sources = settings["metrics"]["sources"] | settings["estimator"]["sources"]
+        if sources and (imported := _find_own_modules() - sources.keys()):
+            names = ", ".join(sorted(imported))
+            raise ValueError(f"the fit imported {names}: import it before the call")
 
     def _key(self, task: Task) -> str:
         settings = {**self._settings[task.name], "fold": joblib.hash(task.rows)}
@@ -225,13 +234,19 @@ def _is_library(name: str) -> bool:
     return installed or any(Path(file).is_relative_to(folder) for folder in _LIBRARIES)
 
 
+def _find_own_modules() -> set[str]:
+    """Return the names of the user's loaded modules that have a file, without the script."""
+    return {
+        name
+        for name in [*sys.modules]
+        if not name.startswith("__") and _file(name) and not _is_library(name)
+    }
+
+
 def _hash_sources(own: set[str]) -> dict[str, str]:
     """Return the SHA-256 of each of the user's modules; the script is included only if in `own`."""
-    names = own | {name for name in [*sys.modules] if _file(name)}
     digests = {}
-    for name in names:
-        if _is_library(name) or (name.startswith("__") and name not in own):
-            continue
+    for name in own | _find_own_modules():
         if (file := _file(name)) is None:
             raise ValueError(f"{name} has no file: define classes and functions in a module.")
         if Path(file).stat().st_mtime > _START_TIME:
