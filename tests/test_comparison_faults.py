@@ -6,9 +6,12 @@ import threading
 import numpy as np
 import pytest
 from helpers import make_images, run_python
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import Pipeline, make_pipeline
 
-from skfashion import compare
+from skfashion import FashionCNN, compare
+from skfashion.comparison._networks import contains_network
 
 IMAGES, LABELS = make_images(n=60)
 ROWS = IMAGES.reshape(60, -1)
@@ -127,3 +130,13 @@ def test_a_fit_that_imports_a_module_of_the_user_is_not_stored(tmp_path):
 def test_code_that_was_edited_before_skfashion_was_imported_is_not_stored(tmp_path):
     out = run_with_modules(tmp_path, "import helper; Path('helper.py').touch()")
     assert "helper.py was edited after Python had started" in out
+
+
+def make_choices(part):
+    return GridSearchCV(Pipeline([("part", GaussianNB())]), {"part": [GaussianNB(), part]}, cv=2)
+
+
+@pytest.mark.parametrize("wrap", [make_choices, lambda part: make_choices(make_pipeline(part))])
+def test_a_search_that_may_choose_a_network_is_one(wrap):
+    assert contains_network(wrap(FashionCNN()))
+    assert not contains_network(wrap(GaussianNB()))

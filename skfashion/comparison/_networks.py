@@ -1,5 +1,6 @@
 """Recognize networks among estimators, read their histories, and start TensorFlow for them."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -9,11 +10,22 @@ from skfashion._utils.types import History
 
 
 def contains_network(estimator: Any) -> bool:
-    """Return whether an estimator is or contains a FashionCNN, as Pipelines and searches do."""
-    if isinstance(estimator, FashionCNN):
-        return True
-    with suppress(Exception):  # `get_params` of a user's class may raise anything
-        return any(isinstance(part, FashionCNN) for part in estimator.get_params().values())
+    """Return whether a FashionCNN is among an estimator, its parameters, and all that they hold."""
+    parts, seen = [estimator], set()
+    while parts:
+        part = parts.pop()
+        if isinstance(part, FashionCNN):
+            return True
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, Mapping):
+            parts += part.values()
+        elif isinstance(part, (list, tuple)):
+            parts += part
+        else:
+            with suppress(Exception):  # `get_params` of a user's class may raise anything
+                parts += part.get_params().values()
     return False
 
 
