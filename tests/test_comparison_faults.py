@@ -140,3 +140,28 @@ def make_choices(part):
 def test_a_search_that_may_choose_a_network_is_one(wrap):
     assert contains_network(wrap(FashionCNN()))
     assert not contains_network(wrap(GaussianNB()))
+
+
+class Stepwise(GaussianNB):
+    """Has attributes that look like those of a Pipeline, of a search and of a network."""
+
+    def __init__(self, steps=100):
+        super().__init__()
+        self.steps = steps
+
+    @property
+    def history_(self):
+        raise RuntimeError("no history")
+
+
+class OwnBest(GaussianNB):
+    @property
+    def best_estimator_(self):
+        return self
+
+
+@pytest.mark.parametrize("odd", [Stepwise(), OwnBest()])
+def test_attributes_that_are_no_history_are_no_error(odd):
+    found = compare({"odd": odd}, ROWS, LABELS, cv=2)
+    assert found.failures.empty
+    assert found.histories.empty
