@@ -2,6 +2,7 @@
 
 import os
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -165,3 +166,20 @@ def test_attributes_that_are_no_history_are_no_error(odd):
     found = compare({"odd": odd}, ROWS, LABELS, cv=2)
     assert found.failures.empty
     assert found.histories.empty
+
+
+class Worried(GaussianNB):
+    """Warns of its probabilities."""
+
+    def predict_proba(self, X):
+        warnings.warn("too sure", stacklevel=1)
+        return super().predict_proba(X)
+
+
+def test_warnings_of_probabilities_stand_in_the_row_with_memory(tmp_path):
+    how = {"cv": 2, "scoring": "neg_log_loss", "memory": tmp_path}
+    with warnings.catch_warnings(record=True) as printed:
+        for _ in range(2):
+            found = compare({"NB": Worried()}, ROWS, LABELS, **how)
+            assert found.table.loc["NB", "warnings"] == "UserWarning: too sure"
+    assert not printed

@@ -94,7 +94,9 @@ class Fit:
     def respond(self, method: str) -> AnyArray:
         """Return the result of a method for the scored rows. Each method is called once."""
         if method not in self.responses:
-            values = getattr(self.estimator, method)(self.X)
+            with _record_warnings() as recorded:
+                values = getattr(self.estimator, method)(self.X)
+            self.warnings += recorded
             n_rows = len(self.responses["predict"])
             self.responses[method] = _check_response(method, values, n_rows, len(self.classes))
         return self.responses[method]
@@ -258,7 +260,6 @@ def score(task: Task, data: Data, fit: Fit) -> Result:
         n_test=len(y_test),
         predictions=fit.responses["predict"],
         history=fit.history,
-        warnings=[*fit.warnings, *recorded],
     )
     if task.rows is None:
         result.scores |= {"accuracy": float(np.mean(result.predictions == y_test))}
@@ -266,6 +267,7 @@ def score(task: Task, data: Data, fit: Fit) -> Result:
         result.rows = task.rows[1]
         if task.name in data.networks and fit.has("predict_proba"):
             result.probabilities = _probabilities(fit, data.y)
+    result.warnings = [*fit.warnings, *recorded]
     return result
 
 
