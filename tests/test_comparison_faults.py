@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from helpers import make_images, run_python
+from sklearn.metrics import fbeta_score, make_scorer
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -183,3 +184,22 @@ def test_warnings_of_probabilities_stand_in_the_row_with_memory(tmp_path):
             found = compare({"NB": Worried()}, ROWS, LABELS, **how)
             assert found.table.loc["NB", "warnings"] == "UserWarning: too sure"
     assert not printed
+
+
+def hits(labels, guesses):
+    return np.mean(labels == guesses)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scoring": make_scorer(fbeta_score)}, "'fbeta_score' cannot be computed.*beta"),
+        ({"scoring": make_scorer(lambda a, b: {"a": 1})}, "'<lambda>' cannot be computed.*dict"),
+        ({"scoring": hits}, r"has hits\(labels, guesses\): expected.*use .*make_scorer\(hits\)"),
+        ({"scoring": lambda clf, X, y, beta: 1}, r"has <lambda>\(clf, X, y, beta\): expected a sc"),
+    ],
+)
+def test_mistakes_are_told_before_the_first_fit(changes, message):
+    untouched = {"untouched": Failing(pytest.fail)}
+    with pytest.raises(ValueError, match=message):
+        compare(**{"estimators": untouched, "X": ROWS, "y": LABELS, "cv": 2, **changes})

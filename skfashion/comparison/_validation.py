@@ -158,18 +158,23 @@ def _name(scorer: Callable[..., Any]) -> str:
 
 
 def _refuse_metric_functions(metric: Metric) -> None:
-    """Raise an error for a metric function of labels, such as `accuracy_score`."""
+    """Raise an error for a callable with other arguments, such as `accuracy_score`, of labels."""
     if isinstance(metric, str) or is_sklearn_scorer(metric):
         return
     try:
-        first = next(iter(inspect.signature(metric).parameters), "")
+        signature = inspect.signature(metric)
     except (TypeError, ValueError):  # some builtins have no signature
         return
-    if first == "y_true":
+    try:
+        signature.bind("estimator", "X", "y")
+        is_scorer = next(iter(signature.parameters)) != "y_true"
+    except TypeError:
+        is_scorer = hasattr(metric, "get_metadata_routing")  # it may need more than these
+    if not is_scorer:
         name = _name(metric)
         raise ValueError(
-            f"scoring has the metric function {name}, which takes labels: expected a scorer, which "
-            f"takes an estimator, X and y. Use sklearn.metrics.make_scorer({name})."
+            f"scoring has {name}{signature}: expected a scorer, which takes an estimator, X and y. "
+            f"For a metric function, which takes labels, use sklearn.metrics.make_scorer({name})."
         )
 
 
@@ -208,7 +213,7 @@ def _try_scorer(name: str, metric: Metric, X: Any, y: AnyArray) -> None:
         try:
             score = scorer(dummy, X, y[rows])
         except Exception as error:
-            if is_sklearns and isinstance(error, ValueError):
+            if is_sklearns and isinstance(error, (TypeError, ValueError)):
                 raise ValueError(
                     f"scoring: the metric {name!r} cannot be computed for these labels: {error}"
                 ) from error
