@@ -5,10 +5,11 @@ import threading
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import make_images, run_python
 from sklearn.metrics import fbeta_score, make_scorer
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
 
@@ -197,9 +198,21 @@ def hits(labels, guesses):
         ({"scoring": make_scorer(lambda a, b: {"a": 1})}, "'<lambda>' cannot be computed.*dict"),
         ({"scoring": hits}, r"has hits\(labels, guesses\): expected.*use .*make_scorer\(hits\)"),
         ({"scoring": lambda clf, X, y, beta: 1}, r"has <lambda>\(clf, X, y, beta\): expected a sc"),
+        ({"cv": [((0, 1), (2, 60)), ((0, 1), (2, 3))]}, "cv: split 0 .*60 is out of bounds"),
+        ({"cv": [((0, 1), (2, 3)), ((0, 1.5), (2, 3))]}, "cv: split 1 .*integer"),
+        ({"cv": [(LABELS[:9] > 0, LABELS[:9] == 0)] * 2}, "cv: split 0 .*size of axis is 60"),
     ],
 )
 def test_mistakes_are_told_before_the_first_fit(changes, message):
     untouched = {"untouched": Failing(pytest.fail)}
     with pytest.raises(ValueError, match=message):
         compare(**{"estimators": untouched, "X": ROWS, "y": LABELS, "cv": 2, **changes})
+
+
+def test_folds_may_be_tuples_and_count_from_the_end():
+    halves = [(range(30), range(-30, 0)), (range(30, 60), range(30))]
+    found = [
+        compare({"NB": GaussianNB()}, ROWS, LABELS, cv=cv).out_of_fold_predictions
+        for cv in ([tuple(map(tuple, fold)) for fold in halves], KFold(2))
+    ]
+    pd.testing.assert_frame_equal(*found)

@@ -98,20 +98,23 @@ def _count_features(X: Any) -> int | None:
 
 def make_folds(splitter: Any, X: Any, y: AnyArray, groups: Any) -> list[tuple[AnyArray, AnyArray]]:
     """Return the folds as pairs of index arrays."""
-    folds: list[Any] = [
-        tuple(np.flatnonzero(rows) if np.asarray(rows).dtype == bool else rows for rows in fold)
-        for fold in splitter.split(X, y, groups)
-    ]
-    if len(folds) < 2:
-        raise ValueError(
-            f"cv makes {len(folds)} split: expected two or more, to estimate the scores' variance."
-        )
-    for number, (train, test) in enumerate(folds):
+    positions = np.arange(len(y))
+    folds = []
+    for number, fold in enumerate(splitter.split(X, y, groups)):
+        try:  # rows may be positions, also from the end, or masks
+            train, test = (positions[np.asarray(rows) if len(rows) else []] for rows in fold)
+        except (IndexError, TypeError, ValueError) as error:
+            raise ValueError(f"cv: split {number} cannot be used: {error}.") from error
         if not len(train) or not len(test):
             raise ValueError(
                 f"cv: split {number} has {len(train)} rows to train on and {len(test)} to score, "
                 "expected at least one of each."
             )
+        folds.append((train, test))
+    if len(folds) < 2:
+        raise ValueError(
+            f"cv makes {len(folds)} split: expected two or more, to estimate the scores' variance."
+        )
     return folds
 
 
