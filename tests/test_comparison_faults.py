@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import make_images, run_python
+from scipy.sparse import coo_array, csr_array
+from sklearn.dummy import DummyClassifier
 from sklearn.metrics import fbeta_score, make_scorer
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.tree import DecisionTreeClassifier
 
 from skfashion import FashionCNN, compare
 from skfashion.comparison._networks import contains_network
@@ -187,6 +190,16 @@ def test_warnings_of_probabilities_stand_in_the_row_with_memory(tmp_path):
     assert not printed
 
 
+class Bare:
+    def fit(self, X, y):
+        pytest.fail("was fitted")
+
+
+class Tagless(GaussianNB):
+    def __sklearn_tags__(self):
+        raise RuntimeError("no tags here")
+
+
 def hits(labels, guesses):
     return np.mean(labels == guesses)
 
@@ -201,6 +214,11 @@ def hits(labels, guesses):
         ({"cv": [((0, 1), (2, 60)), ((0, 1), (2, 3))]}, "cv: split 0 .*60 is out of bounds"),
         ({"cv": [((0, 1), (2, 3)), ((0, 1.5), (2, 3))]}, "cv: split 1 .*integer"),
         ({"cv": [(LABELS[:9] > 0, LABELS[:9] == 0)] * 2}, "cv: split 0 .*size of axis is 60"),
+        ({"n_jobs": 0}, "n_jobs=0: expected an int other than 0, or None"),
+        ({"n_jobs": "2"}, "n_jobs='2': expected"),
+        ({"params": {"sample_weight": np.ones(59)}}, "inconsistent numbers of samples"),
+        ({"estimators": {"bare": Bare()}}, r"estimators\['bare'\] is not a classifier.*tags"),
+        ({"estimators": {"bare": Tagless()}}, r"\['bare'\] is not a classifier.*no tags here"),
     ],
 )
 def test_mistakes_are_told_before_the_first_fit(changes, message):
@@ -216,3 +234,11 @@ def test_folds_may_be_tuples_and_count_from_the_end():
         for cv in ([tuple(map(tuple, fold)) for fold in halves], KFold(2))
     ]
     pd.testing.assert_frame_equal(*found)
+
+
+@pytest.mark.parametrize("kind", [coo_array, csr_array])
+def test_a_test_set_may_be_of_any_sparse_kind(kind):
+    X = kind(ROWS)
+    estimators = {"dummy": DummyClassifier(), "tree": DecisionTreeClassifier(random_state=0)}
+    found = compare(estimators, X, LABELS, cv=2, X_test=X, y_test=LABELS)
+    assert found.failures.empty

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import get_scorer
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.multiclass import unique_labels
 
@@ -192,9 +192,8 @@ def fit_estimator(task: Task, data: Data) -> Fit:
         X_train, y_train, X_test = data.X, data.y, data.X_test
     else:
         train, test = task.rows
-        X, y = indexable(data.X, data.y)
-        X_train, y_train = _safe_split(task.estimator, X, y, train)
-        X_test, _ = _safe_split(task.estimator, X, y, test, train)
+        X_train, y_train = _safe_split(task.estimator, data.X, data.y, train)
+        X_test, _ = _safe_split(task.estimator, data.X, data.y, test, train)
     metadata = take_rows(task.metadata.fit, len(data.y), train)
     y_test = _y_test(task, data)
     with _record_warnings() as recorded:

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
-from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
+from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d, indexable
 from sklearn.utils.multiclass import type_of_target
 
 from skfashion._utils.label_checks import check_labels
@@ -36,6 +36,12 @@ def check_timeout(timeout: Any) -> None:
         raise ValueError(f"timeout={timeout!r}: expected a positive number of seconds, or None.")
 
 
+def check_n_jobs(n_jobs: Any) -> None:
+    """Raise an error if `n_jobs` is neither None nor an int other than 0."""
+    if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs):
+        raise ValueError(f"n_jobs={n_jobs!r}: expected an int other than 0, or None.")
+
+
 def check_estimators(estimators: Any) -> dict[str, Any]:
     """Return the classifiers by name."""
     pairs = list(estimators.items()) if isinstance(estimators, Mapping) else estimators
@@ -51,18 +57,32 @@ def check_estimators(estimators: Any) -> dict[str, Any]:
     for name, estimator in pairs:
         if not isinstance(name, str):
             raise TypeError(f"estimators has the name {name!r}: expected strings.")
-        if isinstance(estimator, type) or not (
-            hasattr(estimator, "fit") and is_classifier(estimator)
-        ):
-            raise ValueError(f"estimators[{name!r}] is not a classifier: {estimator!r}.")
+        _check_classifier(name, estimator)
     duplicates = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
     if duplicates:
         raise ValueError(f"estimators has duplicate names: {', '.join(map(repr, duplicates))}.")
     return dict(pairs)
 
 
-def check_rows(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[AnyArray, AnyArray | None]:
-    """Check rows and labels. Return y and y_test as one-dimensional arrays."""
+def _check_classifier(name: str, estimator: Any) -> None:
+    """Raise an error if an estimator is not a classifier, or does not tell what it is."""
+    reason = ""
+    try:
+        is_estimator = hasattr(estimator, "fit") and not isinstance(estimator, type)
+        if is_estimator and is_classifier(estimator):
+            return
+    except Exception as error:  # the tags of a user's class may raise anything
+        reason = f" ({type(error).__name__}: {error})"
+    raise ValueError(f"estimators[{name!r}] is not a classifier: {estimator!r}{reason}.")
+
+
+def check_rows(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[Any, AnyArray, Any, Any]:
+    """Check rows and labels.
+
+    Return X and X_test as something that can be indexed, and y and y_test as one-dimensional
+    arrays.
+    """
+    [X], [X_test] = indexable(X), indexable(X_test)
     check_consistent_length(X, y)
     check_labels(y)
     if (kind := type_of_target(y, input_name="y")) not in ("binary", "multiclass"):
@@ -84,7 +104,7 @@ def check_rows(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[AnyArray, AnyA
                 f"y_test has labels that do not occur in y, such as {unknown.tolist()[0]!r}: "
                 f"expected labels among {np.unique(y).tolist()}."
             )
-    return y, y_test
+    return X, y, X_test, y_test
 
 
 def _count_features(X: Any) -> int | None:
