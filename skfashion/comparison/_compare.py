@@ -96,9 +96,9 @@ def compare(
     ValueError
         If there is no estimator, a name occurs twice, an estimator is not a classifier, a metric is
         unknown, cannot be computed for the labels, or needs a method that an estimator does not
-        have, `cv` makes fewer than two splits, rows and labels do not match, `timeout` is not
-        positive, or `memory` is not the path of a directory. All errors are raised before the first
-        fit.
+        have, `cv` makes fewer than two splits, rows and labels do not match, `n_jobs` is 0,
+        `timeout` is not positive, or `memory` is not the path of a directory. All errors are raised
+        before the first fit.
     TypeError
         If `estimators` is neither a dict nor a list of pairs, a name is not a string, or `params`
         is not a dict.
@@ -143,11 +143,12 @@ def compare(
     in it.
 
     Fits without a reliable key are computed again, with a warning: those that use classes and
-    functions of a notebook, lambdas, or code that was edited after Python had started. Random folds
-    of a `cv` without a seed differ in every call, so these fits are never found. Stored fits of an
-    estimator without a seed are read as they were computed first. Failed fits are not stored. The
-    files contain only numbers and text; reading them runs no code. The directory can be the same as
-    the ``memory`` of networks; ``skfashion cache`` shows its content and clears it.
+    functions of a notebook, lambdas, code that was edited after Python had started, or modules of
+    yours that are not imported before the first fit. Random folds of a `cv` without a seed differ
+    in every call, so these fits are never found. Stored fits of an estimator without a seed are
+    read as they were computed first. Failed fits are not stored. The files contain only numbers and
+    text; reading them runs no code. The directory can be the same as the ``memory`` of networks;
+    ``skfashion cache`` shows its content and clears it.
 
     Examples
     --------
@@ -161,8 +162,9 @@ def compare(
     {'naive Bayes': 0.55, 'dummy': 0.1}
     """
     estimators = _validation.check_estimators(estimators)
-    y, y_test = _validation.check_rows(X, y, X_test, y_test)
+    X, y, X_test, y_test = _validation.check_rows(X, y, X_test, y_test)
     metrics = _validation.check_scoring(scoring, estimators, X, y)
+    _validation.check_n_jobs(n_jobs)
     _validation.check_timeout(timeout)
     directory = resolve_memory(memory)
     splitter = check_cv(cv, y, classifier=True)

@@ -4,15 +4,16 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import get_scorer
-from sklearn.utils import _safe_indexing, indexable
+from sklearn.utils import _safe_indexing
 from sklearn.utils.metaestimators import _safe_split
+from sklearn.utils.multiclass import unique_labels
 
 from skfashion._utils.types import AnyArray, FloatArray, History
 from skfashion.comparison._networks import get_history, start_tensorflow
@@ -93,7 +94,9 @@ class Fit:
     def respond(self, method: str) -> AnyArray:
         """Return the result of a method for the scored rows. Each method is called once."""
         if method not in self.responses:
-            values = getattr(self.estimator, method)(self.X)
+            with _record_warnings() as recorded:
+                values = getattr(self.estimator, method)(self.X)
+            self.warnings += recorded
             n_rows = len(self.responses["predict"])
             self.responses[method] = _check_response(method, values, n_rows, len(self.classes))
         return self.responses[method]
@@ -157,14 +160,19 @@ def format_fold(fold: int | None) -> str:
 
 def make_failure(task: Task, error: BaseException) -> Result:
     """Return the result of a task that raised an exception."""
-    return Result(task.name, task.fold, error=f"{type(error).__name__}: {error}")
+    message = ""
+    with suppress(Exception):  # `str` of a user's class may raise anything
+        message = f": {error}"
+    return Result(task.name, task.fold, error=f"{type(error).__name__}{message}")
 
 
 def run(task: Task, data: Data, fit: Callable[[Task, Data], Result]) -> Result:
     """Call `fit_and_score`, or a function like it, and return failures as results."""
     try:
         return fit(task, data)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # also SystemExit
         return make_failure(task, error)
 
 
@@ -184,20 +192,21 @@ def fit_estimator(task: Task, data: Data) -> Fit:
         X_train, y_train, X_test = data.X, data.y, data.X_test
     else:
         train, test = task.rows
-        X, y = indexable(data.X, data.y)
-        X_train, y_train = _safe_split(task.estimator, X, y, train)
-        X_test, _ = _safe_split(task.estimator, X, y, test, train)
+        X_train, y_train = _safe_split(task.estimator, data.X, data.y, train)
+        X_test, _ = _safe_split(task.estimator, data.X, data.y, test, train)
     metadata = take_rows(task.metadata.fit, len(data.y), train)
-    n_rows = len(_y_test(task, data))
+    y_test = _y_test(task, data)
     with _record_warnings() as recorded:
         start = time.perf_counter()
         estimator = clone(task.estimator).fit(X_train, y_train, **metadata)
         fit_seconds = time.perf_counter() - start
-        predictions, ms_per_1000 = _time_predictions(estimator, X_test, n_rows)
-    classes = np.asarray(estimator.classes_)
+        predictions, ms_per_1000 = _time_predictions(estimator, X_test, len(y_test))
+        classes = np.asarray(estimator.classes_)
+        predictions = _check_response("predict", predictions, len(y_test), len(classes))
+        _check_predictions(predictions, y_test)
     return Fit(
         classes,
-        {"predict": _check_response("predict", predictions, n_rows, len(classes))},
+        {"predict": predictions},
         Costs(fit_seconds, ms_per_1000, measure_size(estimator)),
         history=get_history(estimator),
         warnings=recorded,
@@ -250,7 +259,6 @@ def score(task: Task, data: Data, fit: Fit) -> Result:
         n_test=len(y_test),
         predictions=fit.responses["predict"],
         history=fit.history,
-        warnings=[*fit.warnings, *recorded],
     )
     if task.rows is None:
         result.scores |= {"accuracy": float(np.mean(result.predictions == y_test))}
@@ -258,6 +266,7 @@ def score(task: Task, data: Data, fit: Fit) -> Result:
         result.rows = task.rows[1]
         if task.name in data.networks and fit.has("predict_proba"):
             result.probabilities = _probabilities(fit, data.y)
+    result.warnings = [*fit.warnings, *recorded]
     return result
 
 
@@ -322,6 +331,14 @@ def _check_response(method: str, values: Any, n_rows: int, n_classes: int) -> An
             f"{method} returned an array of shape {values.shape}: expected {expected}."
         )
     return values
+
+
+def _check_predictions(predictions: AnyArray, y_test: AnyArray) -> None:
+    """Raise an error unless both are integers, or both are strings."""
+    try:
+        unique_labels(y_test, predictions)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"predict returned labels unlike those of y: {error}") from error
 
 
 def _check_score(name: str, score: Any) -> float:

@@ -1,19 +1,33 @@
 """Recognize networks among estimators, read their histories, and start TensorFlow for them."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any
+
+from sklearn.pipeline import Pipeline
 
 from skfashion._classifier import FashionCNN
 from skfashion._utils.types import History
 
 
 def contains_network(estimator: Any) -> bool:
-    """Return whether an estimator is or contains a FashionCNN, as Pipelines and searches do."""
-    if isinstance(estimator, FashionCNN):
-        return True
-    with suppress(Exception):  # `get_params` of a user's class may raise anything
-        return any(isinstance(part, FashionCNN) for part in estimator.get_params().values())
+    """Return whether a FashionCNN is among an estimator, its parameters, and all that they hold."""
+    parts, seen = [estimator], set()
+    while parts:
+        part = parts.pop()
+        if isinstance(part, FashionCNN):
+            return True
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, Mapping):
+            parts += part.values()
+        elif isinstance(part, (list, tuple)):
+            parts += part
+        else:
+            with suppress(Exception):  # `get_params` of a user's class may raise anything
+                parts += part.get_params().values()
     return False
 
 
@@ -32,18 +46,15 @@ def get_history(estimator: Any) -> History | None:
 
     Returns None if there is none, or if it is not a dict of lists of equal length as in Keras.
     """
-    while True:
+    with suppress(Exception):  # attributes of a user's class may be and raise anything
+        if isinstance(estimator, Pipeline):
+            return get_history(estimator.steps[-1][1])
         if hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif hasattr(estimator, "steps"):
-            estimator = estimator.steps[-1][1]
-        else:
-            break
-    history = getattr(estimator, "history_", None)
-    if not isinstance(history, dict) or "loss" not in history:
-        return None
-    try:
-        found = {str(name): [float(value) for value in values] for name, values in history.items()}
-    except (TypeError, ValueError):  # not lists of numbers
-        return None
-    return found if len({len(values) for values in found.values()}) == 1 else None
+            return get_history(estimator.best_estimator_)
+        history = {
+            str(name): [float(value) for value in values]
+            for name, values in estimator.history_.items()
+        }
+        if "loss" in history and len({len(values) for values in history.values()}) == 1:
+            return history
+    return None

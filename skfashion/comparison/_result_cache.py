@@ -44,7 +44,18 @@ from skfashion.comparison._fit_and_score import (
 _FORMAT = 4
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "skfashion")  # their versions are in every key
 _LIBRARIES = (Path(os.__file__).parent, Path(__file__).parents[1])  # Python and this package
-_START_TIME = time.time()
+
+
+def _find_start_time() -> float:
+    """Return when Python started; on systems other than Linux, when this module was imported."""
+    with suppress(Exception):  # "proc(5)": the 22nd entry, in ticks, rounded down
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        boot_time = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+        return boot_time + (ticks + 1) / os.sysconf("SC_CLK_TCK")
+    return time.time()
+
+
+_START_TIME = _find_start_time()
 
 
 class ResultCache:
@@ -119,15 +130,24 @@ class ResultCache:
                     fit.respond(method)
         result = score(task, data, fit)
         try:
+            self._check_imports(task.name)
             cache_directory.make_entry_folder(path.parent)
             _write(path, fit, key, data.y)
-        except Exception as error:  # from the disk, or because of labels that are not in y
+        except Exception as error:  # from the disk, the modules, or labels that are not in y
             reason = getattr(error, "strerror", None) or error
             warn(
                 f"memory: fits cannot be stored in {path.parent} ({reason}). The next call will "
                 "compute them again."
             )
         return result
+
+    def _check_imports(self, name: str) -> None:
+        """Raise an error if the user's code has imported modules that are not part of the key."""
+        settings = self._settings[name]
+        sources = settings["metrics"]["sources"] | settings["estimator"]["sources"]
+        if sources and (imported := _find_own_modules() - sources.keys()):
+            names = ", ".join(sorted(imported))
+            raise ValueError(f"the fit imported {names}: import it before the call")
 
     def _key(self, task: Task) -> str:
         settings = {**self._settings[task.name], "fold": joblib.hash(task.rows)}
@@ -225,13 +245,19 @@ def _is_library(name: str) -> bool:
     return installed or any(Path(file).is_relative_to(folder) for folder in _LIBRARIES)
 
 
+def _find_own_modules() -> set[str]:
+    """Return the names of the user's loaded modules that have a file, without the script."""
+    return {
+        name
+        for name in [*sys.modules]
+        if not name.startswith("__") and _file(name) and not _is_library(name)
+    }
+
+
 def _hash_sources(own: set[str]) -> dict[str, str]:
     """Return the SHA-256 of each of the user's modules; the script is included only if in `own`."""
-    names = own | {name for name in [*sys.modules] if _file(name)}
     digests = {}
-    for name in names:
-        if _is_library(name) or (name.startswith("__") and name not in own):
-            continue
+    for name in own | _find_own_modules():
         if (file := _file(name)) is None:
             raise ValueError(f"{name} has no file: define classes and functions in a module.")
         if Path(file).stat().st_mtime > _START_TIME:

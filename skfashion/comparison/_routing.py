@@ -50,7 +50,8 @@ def route(
     TypeError
         If `params` is not a dict.
     ValueError
-        If `groups` has another length than y, or is given while metadata routing is enabled.
+        If `groups` or the sample weights have another length than y, or `groups` is given while
+        metadata routing is enabled.
     sklearn.exceptions.UnsetMetadataPassedError
         If metadata routing is enabled, and an estimator or a scorer has neither requested nor
         rejected some of the metadata.
@@ -60,6 +61,8 @@ def route(
     params = dict(params or {})
     if groups is not None:
         check_consistent_length(y, groups)
+    if (weights := params.get("sample_weight")) is not None and np.ndim(weights):
+        check_consistent_length(y, weights)
     if not get_config()["enable_metadata_routing"]:
         return groups, {name: RoutedMetadata(params, {}) for name in estimators}
     if groups is not None:

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.base import is_classifier
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
-from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
+from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d, indexable
 from sklearn.utils.multiclass import type_of_target
 
 from skfashion._utils.label_checks import check_labels
@@ -36,6 +36,12 @@ def check_timeout(timeout: Any) -> None:
         raise ValueError(f"timeout={timeout!r}: expected a positive number of seconds, or None.")
 
 
+def check_n_jobs(n_jobs: Any) -> None:
+    """Raise an error if `n_jobs` is neither None nor an int other than 0."""
+    if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs):
+        raise ValueError(f"n_jobs={n_jobs!r}: expected an int other than 0, or None.")
+
+
 def check_estimators(estimators: Any) -> dict[str, Any]:
     """Return the classifiers by name."""
     pairs = list(estimators.items()) if isinstance(estimators, Mapping) else estimators
@@ -51,18 +57,32 @@ def check_estimators(estimators: Any) -> dict[str, Any]:
     for name, estimator in pairs:
         if not isinstance(name, str):
             raise TypeError(f"estimators has the name {name!r}: expected strings.")
-        if isinstance(estimator, type) or not (
-            hasattr(estimator, "fit") and is_classifier(estimator)
-        ):
-            raise ValueError(f"estimators[{name!r}] is not a classifier: {estimator!r}.")
+        _check_classifier(name, estimator)
     duplicates = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
     if duplicates:
         raise ValueError(f"estimators has duplicate names: {', '.join(map(repr, duplicates))}.")
     return dict(pairs)
 
 
-def check_rows(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[AnyArray, AnyArray | None]:
-    """Check rows and labels. Return y and y_test as one-dimensional arrays."""
+def _check_classifier(name: str, estimator: Any) -> None:
+    """Raise an error if an estimator is not a classifier, or does not tell what it is."""
+    reason = ""
+    try:
+        is_estimator = hasattr(estimator, "fit") and not isinstance(estimator, type)
+        if is_estimator and is_classifier(estimator):
+            return
+    except Exception as error:  # the tags of a user's class may raise anything
+        reason = f" ({type(error).__name__}: {error})"
+    raise ValueError(f"estimators[{name!r}] is not a classifier: {estimator!r}{reason}.")
+
+
+def check_rows(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[Any, AnyArray, Any, Any]:
+    """Check rows and labels.
+
+    Return X and X_test as something that can be indexed, and y and y_test as one-dimensional
+    arrays.
+    """
+    [X], [X_test] = indexable(X), indexable(X_test)
     check_consistent_length(X, y)
     check_labels(y)
     if (kind := type_of_target(y, input_name="y")) not in ("binary", "multiclass"):
@@ -84,7 +104,7 @@ def check_rows(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[AnyArray, AnyA
                 f"y_test has labels that do not occur in y, such as {unknown.tolist()[0]!r}: "
                 f"expected labels among {np.unique(y).tolist()}."
             )
-    return y, y_test
+    return X, y, X_test, y_test
 
 
 def _count_features(X: Any) -> int | None:
@@ -98,20 +118,23 @@ def _count_features(X: Any) -> int | None:
 
 def make_folds(splitter: Any, X: Any, y: AnyArray, groups: Any) -> list[tuple[AnyArray, AnyArray]]:
     """Return the folds as pairs of index arrays."""
-    folds: list[Any] = [
-        tuple(np.flatnonzero(rows) if np.asarray(rows).dtype == bool else rows for rows in fold)
-        for fold in splitter.split(X, y, groups)
-    ]
-    if len(folds) < 2:
-        raise ValueError(
-            f"cv makes {len(folds)} split: expected two or more, to estimate the scores' variance."
-        )
-    for number, (train, test) in enumerate(folds):
+    positions = np.arange(len(y))
+    folds = []
+    for number, fold in enumerate(splitter.split(X, y, groups)):
+        try:  # rows may be positions, also from the end, or masks
+            train, test = (positions[np.asarray(rows) if len(rows) else []] for rows in fold)
+        except (IndexError, TypeError, ValueError) as error:
+            raise ValueError(f"cv: split {number} cannot be used: {error}.") from error
         if not len(train) or not len(test):
             raise ValueError(
                 f"cv: split {number} has {len(train)} rows to train on and {len(test)} to score, "
                 "expected at least one of each."
             )
+        folds.append((train, test))
+    if len(folds) < 2:
+        raise ValueError(
+            f"cv makes {len(folds)} split: expected two or more, to estimate the scores' variance."
+        )
     return folds
 
 
@@ -158,18 +181,23 @@ def _name(scorer: Callable[..., Any]) -> str:
 
 
 def _refuse_metric_functions(metric: Metric) -> None:
-    """Raise an error for a metric function of labels, such as `accuracy_score`."""
+    """Raise an error for a callable with other arguments, such as `accuracy_score`, of labels."""
     if isinstance(metric, str) or is_sklearn_scorer(metric):
         return
     try:
-        first = next(iter(inspect.signature(metric).parameters), "")
+        signature = inspect.signature(metric)
     except (TypeError, ValueError):  # some builtins have no signature
         return
-    if first == "y_true":
+    try:
+        signature.bind("estimator", "X", "y")
+        is_scorer = next(iter(signature.parameters)) != "y_true"
+    except TypeError:
+        is_scorer = hasattr(metric, "get_metadata_routing")  # it may need more than these
+    if not is_scorer:
         name = _name(metric)
         raise ValueError(
-            f"scoring has the metric function {name}, which takes labels: expected a scorer, which "
-            f"takes an estimator, X and y. Use sklearn.metrics.make_scorer({name})."
+            f"scoring has {name}{signature}: expected a scorer, which takes an estimator, X and y. "
+            f"For a metric function, which takes labels, use sklearn.metrics.make_scorer({name})."
         )
 
 
@@ -208,7 +236,7 @@ def _try_scorer(name: str, metric: Metric, X: Any, y: AnyArray) -> None:
         try:
             score = scorer(dummy, X, y[rows])
         except Exception as error:
-            if is_sklearns and isinstance(error, ValueError):
+            if is_sklearns and isinstance(error, (TypeError, ValueError)):
                 raise ValueError(
                     f"scoring: the metric {name!r} cannot be computed for these labels: {error}"
                 ) from error

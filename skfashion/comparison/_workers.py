@@ -4,7 +4,8 @@ import multiprocessing
 import os
 import queue
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, ThreadPoolExecutor, wait
+from pickle import PicklingError
 from typing import Any
 
 from joblib import cpu_count, effective_n_jobs, parallel_config
@@ -37,6 +38,8 @@ def run_tasks(
 ) -> Iterator[Result]:
     """Run tasks with joblib, or with a timeout in separate processes.
 
+    If a task ends a process of joblib's, the remaining tasks run in separate processes, too.
+
     Parameters
     ----------
     tasks : list of Task
@@ -53,7 +56,7 @@ def run_tasks(
     Yields
     ------
     Result
-        In the order of the tasks, or with a timeout in the order in which they end.
+        In the order of the tasks, or in separate processes in the order in which they end.
 
     Raises
     ------
@@ -65,8 +68,16 @@ def run_tasks(
         backend, _ = get_active_backend()
         # The backend "multiprocessing" returns all results at the end.
         return_as = "generator" if backend.supports_return_generator else "list"
-        yield from Parallel(n_jobs=n_jobs, return_as=return_as)(calls)
-        return
+        n_finished = 0
+        try:
+            for result in Parallel(n_jobs=n_jobs, return_as=return_as)(calls):
+                n_finished += 1
+                yield result
+            return
+        except (BrokenExecutor, PicklingError):
+            # A task ended its process, or has no pickle. joblib ends all tasks then. In processes
+            # of their own the others finish.
+            tasks = tasks[n_finished:]
     if multiprocessing.current_process().daemon:
         raise RuntimeError(
             f"timeout={timeout!r}: compare needs processes that it can stop, but a daemonic "
@@ -129,7 +140,7 @@ class _Worker:
         self._executor: Any = None
 
     def run(
-        self, task: Task, data: Data, fit: Callable[[Task, Data], Result], timeout: float
+        self, task: Task, data: Data, fit: Callable[[Task, Data], Result], timeout: float | None
     ) -> Result:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(max_workers=1, env=self._environment)
