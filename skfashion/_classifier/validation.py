@@ -66,6 +66,7 @@ class Rows(NamedTuple):
             self.weights[which],
         )
 
+    @np.errstate(under="ignore")  # weights far below the largest become 0
     def with_weights(self, weights: FloatArray) -> "Rows":
         """Replace the weights, and drop the rows of zero weight.
 
@@ -207,6 +208,7 @@ def check_rows(
     return Rows.from_arrays(X, encode_labels(y, clf.classes_, "y"), weights)
 
 
+@np.errstate(under="ignore")  # products of weights far below the largest become 0
 def prepare_data(
     clf: Any,
     architecture: Architecture,
@@ -280,8 +282,7 @@ def prepare_data(
             name=name,
         )
         images.warn_if_scale_differs(part.lowest, part.highest, clf._typical_max, name=name)
-        with np.errstate(under="ignore"):  # weights far below the mean become 0 in `dtype`
-            weights = (part.weights / part.weights.mean()).astype(architecture.dtype)
+        weights = (part.weights / part.weights.mean()).astype(architecture.dtype)
         return TrainingData(pixels, part.labels, weights, validation)
 
     return scale(rows, "X", validation and scale(validation, "X_val"))
