@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skfashion._utils.arrays import allocate_aligned
+from skfashion._utils.messages import shorten
 from skfashion._utils.types import AnyArray, FloatName, ImageShape
 from skfashion._utils.warnings import warn
 
@@ -84,11 +85,11 @@ def choose_image_shape(
     if len(shape) != 2 or not all(
         isinstance(length, (int, np.integer)) and length >= 1 for length in shape
     ):
-        raise ValueError(f"image_shape={image_shape!r}: expected two positive integers.")
+        raise ValueError(f"image_shape={shorten(image_shape)}: expected two positive integers.")
     rows, columns = map(int, shape)
     if rows * columns != n_features:
         raise ValueError(
-            f"image_shape={image_shape!r} means {rows * columns} pixels, but {name} has "
+            f"image_shape={shorten(image_shape)} means {rows * columns} pixels, but {name} has "
             f"{n_features} features."
         )
     check_layout((rows, columns), layout, name)

@@ -17,6 +17,7 @@ from skfashion._network.architecture import Architecture
 from skfashion._training.data import TrainingData
 from skfashion._utils.cache_directory import resolve_memory
 from skfashion._utils.label_checks import abbreviate, check_labels
+from skfashion._utils.messages import shorten
 from skfashion._utils.types import AnyArray, FloatArray
 
 # Weights below this share of the largest weight count as zero. Dividing by smaller ones overflows.
@@ -101,7 +102,7 @@ def check_memory(clf: Any) -> Path | None:
         return None
     if not isinstance(clf.random_state, Integral):
         raise ValueError(
-            f"memory={clf.memory!r} needs an integer random_state, by which a training is "
+            f"memory={shorten(clf.memory)} needs an integer random_state, by which a training is "
             f"found again, but random_state is {clf.random_state!r}."
         )
     return directory
