@@ -19,6 +19,11 @@ _TOO_LARGE, _TOO_SMALL = 4.0, 1 / 64
 # Rows of fewer features are probably not images, but measurements for example.
 _FEWEST_PIXELS = 64
 
+_EXTRA_COLUMN = (
+    "Is a column not a pixel, such as the label, or the row numbers that DataFrame.to_csv writes "
+    "without index=False? Then drop it."
+)
+
 # Pixels are scaled in parts that fit the processor's cache.
 _BYTES_AT_ONCE = 2**20
 
@@ -142,6 +147,8 @@ def find_mistake(
     if shape in ((rows, columns), (rows, columns, 1)):
         return f"It seems to be one image of {rows} x {columns} pixels: give {name}[np.newaxis]."
     if len(shape) == 2:
+        if shape[1] in (n_features + 1, n_features + 2):  # the label, the row numbers, or both
+            return _EXTRA_COLUMN
         transposed = shape[0] == n_features
         return f"It seems to be transposed: give {name}.T." if transposed else ""
     if shape[:2] == (rows, columns):
@@ -160,11 +167,7 @@ def warn_if_not_square(n_features: int) -> None:
         return
     extra = ""
     if (side - 1) ** 2 == n_features - 1:
-        extra = (
-            f" One feature less would give {side - 1} x {side - 1} pixels: is a column not a "
-            "pixel, such as the label, or the row numbers that DataFrame.to_csv writes without "
-            "index=False? Then drop it."
-        )
+        extra = f" One feature less would give {side - 1} x {side - 1} pixels. {_EXTRA_COLUMN}"
     warn(
         f"X has {n_features} features, not a square number: each row is taken for an image of "
         f"{side} x {side} pixels whose last {side**2 - n_features} are black.{extra} If images are "

@@ -1,5 +1,7 @@
 """Checks the data that users give to a FashionCNN, and prepares them for training."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +20,7 @@ from skfashion._training.data import TrainingData
 from skfashion._utils.cache_directory import resolve_memory
 from skfashion._utils.label_checks import abbreviate, check_labels
 from skfashion._utils.messages import shorten
-from skfashion._utils.types import AnyArray, FloatArray
+from skfashion._utils.types import AnyArray, FloatArray, ImageShape
 
 # Weights below this share of the largest weight count as zero. Dividing by smaller ones overflows.
 _NEGLIGIBLE = 1e-290
@@ -142,18 +144,25 @@ def check_images(clf: Any, X: Any, name: str = "X") -> AnyArray:
     """
     X, layout = images.flatten(X, name)
     images.check_several(X, name)
-    given = X.shape
-    try:
+    with _add_advice(clf, X, layout, name):
         X = validate_data(clf, X, dtype="numeric", reset=False)
         images.check_layout(clf.image_shape_, layout, name)
+    images.check_numbers(X, name)
+    return X
+
+
+@contextmanager
+def _add_advice(clf: Any, X: Any, layout: ImageShape | None, name: str) -> Iterator[None]:
+    """Add the probable mistake to errors about images of another shape than in training."""
+    try:
+        yield
     except ValueError as error:
-        shape = given if layout is None else (given[0], *layout)
+        shape = X.shape if layout is None else (len(X), *layout)
         advice = images.find_mistake(shape, clf.image_shape_, clf.n_features_in_, name)
         if not advice:
             raise
-        raise ValueError(f"{error} {advice}") from error
-    images.check_numbers(X, name)
-    return X
+        separator = "" if str(error).endswith("\n") else " "  # after scikit-learn's list of names
+        raise ValueError(f"{error}{separator}{advice}") from error
 
 
 def check_rows(
@@ -193,16 +202,19 @@ def check_rows(
     check_labels(y)
     X, layout = images.flatten(X)
     images.check_several(X)
-    X, y = validate_data(clf, X, y, dtype="numeric", reset=reset, ensure_min_samples=min_samples)
+    with nullcontext() if reset else _add_advice(clf, X, layout, "X"):
+        X, y = validate_data(
+            clf, X, y, dtype="numeric", reset=reset, ensure_min_samples=min_samples
+        )
+        if not reset and (clf.image_shape is not None or layout is not None):
+            shape = images.choose_image_shape(clf.image_shape, layout, X.shape[1])
+            images.check_layout(clf.image_shape_, shape)
     images.check_numbers(X)
     check_classification_targets(y)
     if reset:
         clf.image_shape_ = images.choose_image_shape(clf.image_shape, layout, X.shape[1])
         if clf.image_shape is None and layout is None:
             images.warn_if_not_square(X.shape[1])
-    elif clf.image_shape is not None or layout is not None:
-        shape = images.choose_image_shape(clf.image_shape, layout, X.shape[1])
-        images.check_layout(clf.image_shape_, shape)
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     clf.classes_ = np.unique(y) if classes is None else classes
     check_classes(clf.classes_)
