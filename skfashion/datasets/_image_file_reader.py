@@ -46,7 +46,8 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
 
         - "auto" takes the median of the four corners, or of the whole edge where the corners
           differ. A picture with transparent pixels gets a white background, or a black one if it
-          is nearly white itself, and its transparent edges are trimmed.
+          is nearly white itself, and its transparent edges are trimmed. If at most 2 % of its
+          pixels are transparent, as with rounded corners, they get the colour of the edge instead.
         - A colour is anything that ``PIL.ImageColor.getrgb`` reads, such as "#fdfdfd" or "navy", or
           red, green and blue in [0, 255].
         - None trims nothing. White or black, whichever is closer to the corners, becomes 0.
