@@ -84,3 +84,30 @@ def test_rows_that_are_no_square_warn_unless_their_shape_is_given(images, small)
         FashionCNN(**small).fit(np.zeros((120, 8, 9)), y).predict(np.zeros((2, 72)))
         FashionCNN(**small).fit(np.zeros((120, 63)), y)  # hardly images
         FashionCNN(**small).fit(X.reshape(120, -1), y)
+
+
+@pytest.mark.parametrize("label", [False, True])
+@pytest.mark.parametrize("names", [False, True])
+def test_a_frame_with_its_index_is_told_by_every_method_of_a_fitted_network(
+    images, small, label, names
+):
+    X, y = images
+    frame = pd.DataFrame(X.reshape(120, -1)).add_prefix("pixel")
+    written = frame.assign(label=y) if label else frame
+    again = pd.read_csv(io.StringIO(written.to_csv()))
+    train, again = (frame, again) if names else (frame.to_numpy(), again.to_numpy())
+    clf = FashionCNN(**{**small, "epochs": 1}).fit(train, y)
+    message = r"(?s)feature.*Is a column not a pixel, such as the label, or the row numbers"
+    with pytest.raises(ValueError, match=message):
+        clf.predict(again)
+    with pytest.raises(ValueError, match=message):
+        clf.partial_fit(again, y)
+    with pytest.raises(ValueError, match=message):
+        clf.fit(train, y, X_val=again, y_val=y)
+    with pytest.raises(ValueError, match=message):
+        clf.set_params(warm_start=True).fit(again, y)
+
+
+def test_training_that_goes_on_tells_the_likely_mistake(fitted, images):
+    with pytest.raises(ValueError, match=r"give np\.moveaxis\(X, -1, 0\)"):
+        fitted.partial_fit(np.moveaxis(images[0][:7], 0, -1), images[1][:8])

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skfashion._utils.arrays import allocate_aligned
+from skfashion._utils.messages import shorten
 from skfashion._utils.types import AnyArray, FloatName, ImageShape
 from skfashion._utils.warnings import warn
 
@@ -17,6 +18,11 @@ _TOO_LARGE, _TOO_SMALL = 4.0, 1 / 64
 
 # Rows of fewer features are probably not images, but measurements for example.
 _FEWEST_PIXELS = 64
+
+_EXTRA_COLUMN = (
+    "Is a column not a pixel, such as the label, or the row numbers that DataFrame.to_csv writes "
+    "without index=False? Then drop it."
+)
 
 # Pixels are scaled in parts that fit the processor's cache.
 _BYTES_AT_ONCE = 2**20
@@ -84,11 +90,11 @@ def choose_image_shape(
     if len(shape) != 2 or not all(
         isinstance(length, (int, np.integer)) and length >= 1 for length in shape
     ):
-        raise ValueError(f"image_shape={image_shape!r}: expected two positive integers.")
+        raise ValueError(f"image_shape={shorten(image_shape)}: expected two positive integers.")
     rows, columns = map(int, shape)
     if rows * columns != n_features:
         raise ValueError(
-            f"image_shape={image_shape!r} means {rows * columns} pixels, but {name} has "
+            f"image_shape={shorten(image_shape)} means {rows * columns} pixels, but {name} has "
             f"{n_features} features."
         )
     check_layout((rows, columns), layout, name)
@@ -141,6 +147,8 @@ def find_mistake(
     if shape in ((rows, columns), (rows, columns, 1)):
         return f"It seems to be one image of {rows} x {columns} pixels: give {name}[np.newaxis]."
     if len(shape) == 2:
+        if shape[1] in (n_features + 1, n_features + 2):  # the label, the row numbers, or both
+            return _EXTRA_COLUMN
         transposed = shape[0] == n_features
         return f"It seems to be transposed: give {name}.T." if transposed else ""
     if shape[:2] == (rows, columns):
@@ -159,11 +167,7 @@ def warn_if_not_square(n_features: int) -> None:
         return
     extra = ""
     if (side - 1) ** 2 == n_features - 1:
-        extra = (
-            f" One feature less would give {side - 1} x {side - 1} pixels: is a column not a "
-            "pixel, such as the label, or the row numbers that DataFrame.to_csv writes without "
-            "index=False? Then drop it."
-        )
+        extra = f" One feature less would give {side - 1} x {side - 1} pixels. {_EXTRA_COLUMN}"
     warn(
         f"X has {n_features} features, not a square number: each row is taken for an image of "
         f"{side} x {side} pixels whose last {side**2 - n_features} are black.{extra} If images are "

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from skfashion._utils.messages import shorten
 from skfashion._utils.types import AnyArray
 
 _MAX_LABEL_BYTES = 2**24  # a few labels of "<U999999" would take more
@@ -38,7 +39,7 @@ def parameter_to_json(name: str, value: Any) -> Any:
         case dict():
             return {"dict": parameter_to_json(name, [list(value), list(value.values())])}
     raise ModelFileError(
-        f"{name}={value!r} is not a plain, finite value: replace it by set_params."
+        f"{name}={shorten(value)} is not a plain, finite value: replace it by set_params."
     )
 
 
@@ -61,7 +62,7 @@ def labels_to_json(labels: AnyArray) -> dict[str, Any]:
     is_plain = dtype.kind != "O" or all(isinstance(label, str) for label in values)
     if not is_plain or _LABEL_DTYPE.fullmatch(dtype.str) is None:
         raise ModelFileError(
-            f"a model file cannot hold labels of dtype {dtype}, such as {values[0]!r}."
+            f"a model file cannot hold labels of dtype {dtype}, such as {shorten(values[0])}."
         )
     return {"dtype": dtype.str, "values": values}
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils import compute_class_weight
 
 from skfashion._utils.label_checks import abbreviate
+from skfashion._utils.messages import shorten
 from skfashion._utils.types import AnyArray, FloatArray
 
 
@@ -44,7 +45,7 @@ def encode_labels(y: AnyArray, classes: AnyArray, name: str) -> NDArray[np.int32
     positions = {label: position for position, label in enumerate(classes.tolist())}
     codes = [positions.get(label, -1) for label in y.tolist()]
     if -1 in codes:
-        unseen = sorted({repr(label) for label in y.tolist() if label not in positions})
+        unseen = sorted({shorten(label) for label in y.tolist() if label not in positions})
         raise ValueError(
             f"{name} holds labels that are not among the classes {abbreviate(classes.tolist())}: "
             f"{', '.join(unseen[:10])}."
@@ -97,14 +98,14 @@ def _class_weights_from_dict(class_weight: Mapping[Any, Any], labels: list[Any])
     # no weight, the label is probably misspelt.
     if absent and unnamed:
         raise ValueError(
-            f"class_weight names {', '.join(map(repr, absent[:10]))}, which is not among the "
+            f"class_weight names {', '.join(map(shorten, absent[:10]))}, which is not among the "
             f"classes {abbreviate(labels)}, and gives no weight to {abbreviate(unnamed)}. Is a "
             "label misspelt? Where some rows lack a class, name all classes."
         )
     for label, weight in class_weight.items():
         if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
             raise ValueError(
-                f"class_weight={class_weight!r}: expected a finite number of 0 or more for each "
-                f"class, but class {label!r} has {weight!r}."
+                f"class_weight={shorten(class_weight)}: expected a finite number of 0 or more "
+                f"for each class, but class {shorten(label)} has {shorten(weight)}."
             )
     return np.array([class_weight.get(label, 1) for label in labels], dtype=float)

@@ -31,6 +31,7 @@ from skfashion._network.architecture import Architecture
 from skfashion._utils import environment
 from skfashion._utils.cache_directory import locate_memory
 from skfashion._utils.files import expand_user, write_atomically
+from skfashion._utils.messages import shorten
 from skfashion._utils.types import AnyArray, ImageShape, StrPath
 
 # Fitted numbers: attribute, type, smallest and largest value.
@@ -71,7 +72,9 @@ def save(clf: Any, file: StrPath | BinaryIO, *, include_optimizer: bool) -> None
         write_atomically(expand_user(file), content)
         return
     if not hasattr(file, "write"):
-        raise TypeError(f"path={file!r}: expected a path, or a binary file object to write into.")
+        raise TypeError(
+            f"path={shorten(file)}: expected a path, or a binary file object to write into."
+        )
     _check_binary(file)
     file.write(content)
 
@@ -91,7 +94,11 @@ def load(cls: type[Any], file: StrPath | BinaryIO) -> Any:
 def _load_from_object(cls: type[Any], file: BinaryIO) -> Any:
     """Read a network from the rest of a file object. It need not be seekable."""
     if not hasattr(file, "read"):
-        raise TypeError(f"path={file!r}: expected a path, or a binary file object to read from.")
+        is_content = isinstance(file, bytes | bytearray | memoryview)
+        advice = " Put the bytes of a file into io.BytesIO." if is_content else ""
+        raise TypeError(
+            f"path={shorten(file)}: expected a path, or a binary file object to read from.{advice}"
+        )
     _check_binary(file)
     content = file.read()
     with _wrap_errors(f"{getattr(file, 'name', None) or file!r} cannot be loaded"):

@@ -1,5 +1,7 @@
 """Checks the data that users give to a FashionCNN, and prepares them for training."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +19,8 @@ from skfashion._network.architecture import Architecture
 from skfashion._training.data import TrainingData
 from skfashion._utils.cache_directory import resolve_memory
 from skfashion._utils.label_checks import abbreviate, check_labels
-from skfashion._utils.types import AnyArray, FloatArray
+from skfashion._utils.messages import shorten
+from skfashion._utils.types import AnyArray, FloatArray, ImageShape
 
 # Weights below this share of the largest weight count as zero. Dividing by smaller ones overflows.
 _NEGLIGIBLE = 1e-290
@@ -66,6 +69,7 @@ class Rows(NamedTuple):
             self.weights[which],
         )
 
+    @np.errstate(under="ignore")  # weights far below the largest become 0
     def with_weights(self, weights: FloatArray) -> "Rows":
         """Replace the weights, and drop the rows of zero weight.
 
@@ -100,7 +104,7 @@ def check_memory(clf: Any) -> Path | None:
         return None
     if not isinstance(clf.random_state, Integral):
         raise ValueError(
-            f"memory={clf.memory!r} needs an integer random_state, by which a training is "
+            f"memory={shorten(clf.memory)} needs an integer random_state, by which a training is "
             f"found again, but random_state is {clf.random_state!r}."
         )
     return directory
@@ -140,18 +144,25 @@ def check_images(clf: Any, X: Any, name: str = "X") -> AnyArray:
     """
     X, layout = images.flatten(X, name)
     images.check_several(X, name)
-    given = X.shape
-    try:
+    with _add_advice(clf, X, layout, name):
         X = validate_data(clf, X, dtype="numeric", reset=False)
         images.check_layout(clf.image_shape_, layout, name)
+    images.check_numbers(X, name)
+    return X
+
+
+@contextmanager
+def _add_advice(clf: Any, X: Any, layout: ImageShape | None, name: str) -> Iterator[None]:
+    """Add the probable mistake to errors about images of another shape than in training."""
+    try:
+        yield
     except ValueError as error:
-        shape = given if layout is None else (given[0], *layout)
+        shape = X.shape if layout is None else (len(X), *layout)
         advice = images.find_mistake(shape, clf.image_shape_, clf.n_features_in_, name)
         if not advice:
             raise
-        raise ValueError(f"{error} {advice}") from error
-    images.check_numbers(X, name)
-    return X
+        separator = "" if str(error).endswith("\n") else " "  # after scikit-learn's list of names
+        raise ValueError(f"{error}{separator}{advice}") from error
 
 
 def check_rows(
@@ -191,22 +202,26 @@ def check_rows(
     check_labels(y)
     X, layout = images.flatten(X)
     images.check_several(X)
-    X, y = validate_data(clf, X, y, dtype="numeric", reset=reset, ensure_min_samples=min_samples)
+    with nullcontext() if reset else _add_advice(clf, X, layout, "X"):
+        X, y = validate_data(
+            clf, X, y, dtype="numeric", reset=reset, ensure_min_samples=min_samples
+        )
+        if not reset and (clf.image_shape is not None or layout is not None):
+            shape = images.choose_image_shape(clf.image_shape, layout, X.shape[1])
+            images.check_layout(clf.image_shape_, shape)
     images.check_numbers(X)
     check_classification_targets(y)
     if reset:
         clf.image_shape_ = images.choose_image_shape(clf.image_shape, layout, X.shape[1])
         if clf.image_shape is None and layout is None:
             images.warn_if_not_square(X.shape[1])
-    elif clf.image_shape is not None or layout is not None:
-        shape = images.choose_image_shape(clf.image_shape, layout, X.shape[1])
-        images.check_layout(clf.image_shape_, shape)
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     clf.classes_ = np.unique(y) if classes is None else classes
     check_classes(clf.classes_)
     return Rows.from_arrays(X, encode_labels(y, clf.classes_, "y"), weights)
 
 
+@np.errstate(under="ignore")  # products of weights far below the largest become 0
 def prepare_data(
     clf: Any,
     architecture: Architecture,
@@ -280,8 +295,7 @@ def prepare_data(
             name=name,
         )
         images.warn_if_scale_differs(part.lowest, part.highest, clf._typical_max, name=name)
-        with np.errstate(under="ignore"):  # weights far below the mean become 0 in `dtype`
-            weights = (part.weights / part.weights.mean()).astype(architecture.dtype)
+        weights = (part.weights / part.weights.mean()).astype(architecture.dtype)
         return TrainingData(pixels, part.labels, weights, validation)
 
     return scale(rows, "X", validation and scale(validation, "X_val"))

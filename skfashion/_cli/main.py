@@ -10,9 +10,11 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NoReturn
 
 from skfashion import __version__
 from skfashion._cli import cache, compare, info, predict, reproduce, train
+from skfashion._cli.options import message_in_unicode
 
 _COMMANDS = {
     "compare": compare,
@@ -25,9 +27,14 @@ _COMMANDS = {
 _SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(message_in_unicode(message))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the argument parser with all subcommands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="skfashion",
         description="Convolutional networks for Fashion-MNIST beside classical classifiers.",
     )
@@ -72,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         return 1
     except (OSError, ValueError, RuntimeError, ImportError) as error:  # DatasetError is an OSError
-        print(f"skfashion: {error}", file=sys.stderr)
+        print(f"skfashion: {message_in_unicode(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

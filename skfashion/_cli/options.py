@@ -90,6 +90,11 @@ def name_in_unicode(name: str) -> str:
     return re.sub("[\udc80-\udcff]", lambda match: f"\\x{ord(match[0]) - 0xDC00:x}", name)
 
 
+def message_in_unicode(message: object) -> str:
+    """Do as `name_in_unicode` in a message, where names may be quoted, as in an OSError."""
+    return re.sub(r"\\udc([89a-f][0-9a-f])", r"\\x\1", name_in_unicode(str(message)))
+
+
 def prepare_folder(option: str, folder: Path) -> None:
     """Create the folder given by an option, before any long work.
 

@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, Literal
 
 from skfashion import FashionCNN
-from skfashion._cli.options import escape, name_in_unicode
+from skfashion._cli.options import escape, message_in_unicode, name_in_unicode
 from skfashion.datasets import DatasetError, ImageFileReader
 
 HELP = "classify photos with a model file from `train` or FashionCNN.save"
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             answer |= _predict(clf, reader, name)
         except (DatasetError, ValueError) as error:
             failed = True
-            answer["error"] = name_in_unicode(str(error))
+            answer["error"] = message_in_unicode(error)
         if arguments.json:
             print(json.dumps(answer), flush=True)
             continue
@@ -88,7 +88,7 @@ def _predict(clf: FashionCNN, reader: ImageFileReader, name: str) -> dict[str, A
     source: Any = _StandardInput() if name == "-" else name
     with warnings.catch_warnings(record=True, action="always") as recorded:
         [row] = reader.transform([source])
-    messages = [name_in_unicode(str(warning.message)) for warning in recorded]
+    messages = [message_in_unicode(warning.message) for warning in recorded]
     # The model may have another pixel_max, and fewer features than its padded images have pixels.
     X = [row[: clf.n_features_in_] * clf.pixel_max_ / 255]
     with warnings.catch_warnings():

@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     print(
         f"skfashion: standard output cannot be written ({output.error}). The model was written "
-        f"into {arguments.output}.",
+        f"into {escape(arguments.output)}.",
         file=sys.stderr,
     )
     return 1

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from skfashion._utils.messages import shorten
 from skfashion._utils.types import FloatArray, FloatName, ImageShape
 
 # States with larger weights are copied only if necessary. Those of version 1 take 9 MB.
@@ -121,8 +122,8 @@ class Architecture:
         counts = tuple(filters) if getattr(filters, "ndim", 1) else ()
         if not counts or not all(map(_is_count, counts)):
             raise ValueError(
-                f"filters={filters!r}: expected a non-empty sequence of positive integers, one for "
-                "each convolution."
+                f"filters={shorten(filters)}: expected a non-empty sequence of positive integers, "
+                "one for each convolution."
             )
         # Products of NumPy's small integers would overflow.
         kernel_size, strides, dense_units = int(kernel_size), int(strides), int(dense_units)
@@ -147,7 +148,7 @@ class Architecture:
         )
         if architecture.n_parameters > _MAX_PARAMETERS:
             raise ValueError(
-                f"filters={filters!r} and dense_units={dense_units!r} make a network of "
+                f"filters={shorten(filters)} and dense_units={dense_units!r} make a network of "
                 f"{architecture.n_parameters:,} parameters, more than {_MAX_PARAMETERS:,}."
             )
         return architecture
@@ -161,7 +162,7 @@ class Architecture:
             If any field differs. Only `dropout` may differ.
         """
         changes = [
-            f"{field.name} was {before!r} and is now {now!r}"
+            f"{field.name} was {shorten(before)} and is now {shorten(now)}"
             for field in fields(self)
             # Skip image_shape: it follows from the other fields, and naming those is more helpful.
             if field.name not in ("dropout", "image_shape")

@@ -140,14 +140,47 @@ if keras.config.backend() != "tensorflow":
     )
 
 
+# What Keras stores while a thread is in one of its scopes, or in the call of a layer. In a
+# StatelessScope variables keep their values, and a RematScope changes layers for good.
+_KERAS_SCOPES = (
+    "stateless_scope",
+    "symbolic_scope",
+    "autocast_scope",
+    "name_scope_stack",
+    "remat_scope_stack",
+    "in_tf_graph_scope",
+    "current_call_ctx",
+)
+
+
+@contextlib.contextmanager
+def _outside_keras_scopes() -> Iterator[None]:
+    """Leave the scopes of Keras that the caller may be in. Keras has no public way to do it."""
+    from keras.src.backend.common import global_state
+
+    before = {name: global_state.get_global_attribute(name) for name in _KERAS_SCOPES}
+    for name in before:
+        global_state.set_global_attribute(name, None)
+    try:
+        yield
+    finally:
+        for name, scope in before.items():
+            global_state.set_global_attribute(name, scope)
+
+
 @contextlib.contextmanager
 def computing_eagerly() -> Iterator[None]:
-    """Leave the graph, session, function or distribution strategy that the caller may be in.
+    """Leave the contexts of TensorFlow and Keras that the caller may be in.
 
+    These are a graph, a session, a function, a distribution strategy, and the scopes of Keras.
     Objects built in there could not be used outside. It also works if eager execution is switched
     off. `tf.init_scope` is not enough: it may stay in a graph, and it stops our own gradient tapes.
     """
-    with tf.Graph().as_default(), tf.__internal__.eager_context.eager_mode():
+    with (
+        _outside_keras_scopes(),
+        tf.Graph().as_default(),
+        tf.__internal__.eager_context.eager_mode(),
+    ):
         yield
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from skfashion._training.data import FitResult
+from skfashion._utils.messages import shorten
 
 __all__ = [
     "CallbackSupportMixin",
@@ -63,8 +64,8 @@ def check_keras_callbacks(callbacks: Any, *, with_memory: bool) -> None:
     for callback in callbacks or ():
         if not isinstance(callback, base):
             raise TypeError(
-                f"callbacks holds {callback!r}: expected instances of keras.callbacks.Callback. "
-                "scikit-learn's callbacks go into set_callbacks."
+                f"callbacks holds {shorten(callback)}: expected instances of "
+                "keras.callbacks.Callback. scikit-learn's callbacks go into set_callbacks."
             )
         for name, reason in _UNSUPPORTED.items():
             if isinstance(callback, getattr(of_keras, name)):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from skfashion._utils.files import expand_user, is_temporary
+from skfashion._utils.messages import shorten
 from skfashion._utils.types import StrPath
 
 _KEY = re.compile(r"[0-9a-f]{40}")
@@ -50,7 +51,7 @@ def locate_memory(memory: Any) -> str | None:
     if hasattr(memory, "cache") and not isinstance(memory, os.PathLike):  # as Pipeline checks
         if not hasattr(memory, "location"):
             raise ValueError(
-                f"memory={memory!r} has no location: expected the path of a directory, a "
+                f"memory={shorten(memory)} has no location: expected the path of a directory, a "
                 "joblib.Memory, or None."
             )
         place = memory.location
@@ -58,7 +59,7 @@ def locate_memory(memory: Any) -> str | None:
         return None
     path = os.fspath(place) if isinstance(place, os.PathLike) else place
     if not (isinstance(path, str) and path and "\0" not in path):
-        raise ValueError(f"memory={memory!r}: expected the path of a directory, or None.")
+        raise ValueError(f"memory={shorten(memory)}: expected the path of a directory, or None.")
     return path
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from skfashion._utils.messages import shorten
 from skfashion._utils.types import AnyArray
 
 # A message shows up to 20 labels. If there are more, it shows the first 10 and the last one.
@@ -15,9 +16,9 @@ def abbreviate(labels: Iterable[Any]) -> str:
     """Format labels as a list for a message. Long lists are abbreviated."""
     shown = [*labels]
     if len(shown) <= _MAX_SHOWN:
-        return repr(shown)
-    first = ", ".join(map(repr, shown[:_FIRST_SHOWN]))
-    return f"[{first}, ..., {shown[-1]!r}] ({len(shown):,} in all)"
+        return f"[{', '.join(map(shorten, shown))}]"
+    first = ", ".join(map(shorten, shown[:_FIRST_SHOWN]))
+    return f"[{first}, ..., {shorten(shown[-1])}] ({len(shown):,} in all)"
 
 
 def as_column(values: Any, name: str) -> AnyArray:

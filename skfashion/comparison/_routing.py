@@ -9,6 +9,7 @@ from sklearn.metrics import get_scorer
 from sklearn.utils import check_consistent_length
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
+from skfashion._utils.messages import shorten
 from skfashion._utils.types import AnyArray
 
 
@@ -57,7 +58,7 @@ def route(
         rejected some of the metadata.
     """
     if not (params is None or isinstance(params, Mapping)):
-        raise TypeError(f"params={params!r}: expected a dict of names to metadata, or None.")
+        raise TypeError(f"params={shorten(params)}: expected a dict of names to metadata, or None.")
     params = dict(params or {})
     if groups is not None:
         check_consistent_length(y, groups)

@@ -18,7 +18,8 @@ from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit
 from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d, indexable
 from sklearn.utils.multiclass import type_of_target
 
-from skfashion._utils.label_checks import check_labels
+from skfashion._utils.label_checks import abbreviate, check_labels
+from skfashion._utils.messages import shorten
 from skfashion._utils.types import AnyArray
 from skfashion.comparison._fit_and_score import is_sklearn_scorer
 
@@ -33,13 +34,15 @@ Splits: TypeAlias = (
 def check_timeout(timeout: Any) -> None:
     """Raise an error if `timeout` is neither None nor a positive number of seconds."""
     if timeout is not None and not (isinstance(timeout, Real) and 0 < float(timeout) < math.inf):
-        raise ValueError(f"timeout={timeout!r}: expected a positive number of seconds, or None.")
+        raise ValueError(
+            f"timeout={shorten(timeout)}: expected a positive number of seconds, or None."
+        )
 
 
 def check_n_jobs(n_jobs: Any) -> None:
     """Raise an error if `n_jobs` is neither None nor an int other than 0."""
     if n_jobs is not None and not (isinstance(n_jobs, Integral) and n_jobs):
-        raise ValueError(f"n_jobs={n_jobs!r}: expected an int other than 0, or None.")
+        raise ValueError(f"n_jobs={shorten(n_jobs)}: expected an int other than 0, or None.")
 
 
 def check_estimators(estimators: Any) -> dict[str, Any]:
@@ -56,7 +59,7 @@ def check_estimators(estimators: Any) -> dict[str, Any]:
         raise ValueError("estimators is empty: expected at least one classifier.")
     for name, estimator in pairs:
         if not isinstance(name, str):
-            raise TypeError(f"estimators has the name {name!r}: expected strings.")
+            raise TypeError(f"estimators has the name {shorten(name)}: expected strings.")
         _check_classifier(name, estimator)
     duplicates = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
     if duplicates:
@@ -73,7 +76,7 @@ def _check_classifier(name: str, estimator: Any) -> None:
             return
     except Exception as error:  # the tags of a user's class may raise anything
         reason = f" ({type(error).__name__}: {error})"
-    raise ValueError(f"estimators[{name!r}] is not a classifier: {estimator!r}{reason}.")
+    raise ValueError(f"estimators[{name!r}] is not a classifier: {shorten(estimator)}{reason}.")
 
 
 def check_rows(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[Any, AnyArray, Any, Any]:
@@ -101,8 +104,9 @@ def check_rows(X: Any, y: Any, X_test: Any, y_test: Any) -> tuple[Any, AnyArray,
         unknown = np.setdiff1d(y_test, y)
         if len(unknown):
             raise ValueError(
-                f"y_test has labels that do not occur in y, such as {unknown.tolist()[0]!r}: "
-                f"expected labels among {np.unique(y).tolist()}."
+                "y_test has labels that do not occur in y, such as "
+                f"{shorten(unknown.tolist()[0])}: expected labels among "
+                f"{abbreviate(np.unique(y).tolist())}."
             )
     return X, y, X_test, y_test
 
@@ -152,10 +156,10 @@ def check_scoring(
     elif isinstance(scoring, (list, tuple, set)):
         metrics = {name: name for name in scoring}
     if not metrics:
-        raise ValueError(f"scoring={scoring!r}: expected a metric, or several.")
+        raise ValueError(f"scoring={shorten(scoring)}: expected a metric, or several.")
     for name, metric in metrics.items():
         if not isinstance(name, str):
-            raise ValueError(f"scoring names a metric {name!r}: expected strings.")
+            raise ValueError(f"scoring names a metric {shorten(name)}: expected strings.")
         if name.startswith("test_") or (name == "accuracy" and metric != "accuracy"):
             raise ValueError(
                 f"scoring names a metric {name!r}, which is the name of another column of the "
@@ -165,7 +169,7 @@ def check_scoring(
             close = difflib.get_close_matches(str(metric), known, n=3)
             hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
             raise ValueError(
-                f"scoring has {metric!r}, which is not a metric of scikit-learn.{hint} "
+                f"scoring has {shorten(metric)}, which is not a metric of scikit-learn.{hint} "
                 "sklearn.metrics.get_scorer_names() lists them."
             )
         _refuse_metric_functions(metric)
@@ -242,7 +246,7 @@ def _try_scorer(name: str, metric: Metric, X: Any, y: AnyArray) -> None:
                 ) from error
             return  # the user's own function may need another kind of estimator
     if np.ndim(score) != 0 or np.asarray(score).dtype.kind not in "biuf":
-        kind = "a dict" if isinstance(score, dict) else f"{score!r}"[:100]
+        kind = "a dict" if isinstance(score, dict) else shorten(score)
         raise ValueError(
             f"scoring: the metric {name!r} returns {kind}: expected a number. Give several metrics "
             "as a dict of names to scorers."

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skfashion._utils.messages import shorten
 from skfashion._utils.types import AnyArray, ImageShape, StrPath, preserve_signature
 from skfashion._utils.warnings import warn
 
@@ -45,7 +46,8 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
 
         - "auto" takes the median of the four corners, or of the whole edge where the corners
           differ. A picture with transparent pixels gets a white background, or a black one if it
-          is nearly white itself, and its transparent edges are trimmed.
+          is nearly white itself, and its transparent edges are trimmed. If at most 2 % of its
+          pixels are transparent, as with rounded corners, they get the colour of the edge instead.
         - A colour is anything that ``PIL.ImageColor.getrgb`` reads, such as "#fdfdfd" or "navy", or
           red, green and blue in [0, 255].
         - None trims nothing. White or black, whichever is closer to the corners, becomes 0.
@@ -274,7 +276,7 @@ class ImageFileReader(TransformerMixin, BaseEstimator):
 def _check_shape(image_shape: Any) -> ImageShape:
     shape = tuple(image_shape)
     if len(shape) != 2 or not all(isinstance(n, (int, np.integer)) and n >= 1 for n in shape):
-        raise ValueError(f"image_shape={image_shape!r}: expected two positive integers.")
+        raise ValueError(f"image_shape={shorten(image_shape)}: expected two positive integers.")
     return int(shape[0]), int(shape[1])
 
 
@@ -288,8 +290,9 @@ def _parse_background(background: Any) -> Color | Literal["auto"] | None:
     if len(color) == 3 and all(isinstance(n, (int, np.integer)) and 0 <= n <= 255 for n in color):
         return tuple(map(int, color))
     raise ValueError(
-        f"background={background!r}: expected 'auto', None, a colour that PIL.ImageColor.getrgb "
-        "reads, without opacity, or red, green and blue as integers from 0 to 255."
+        f"background={shorten(background)}: expected 'auto', None, a colour that "
+        "PIL.ImageColor.getrgb reads, without opacity, or red, green and blue as integers from 0 "
+        "to 255."
     )
 
 

@@ -18,6 +18,9 @@ Box: TypeAlias = tuple[int, int, int, int]  # left, top, right, bottom
 Mask: TypeAlias = NDArray[np.bool_]
 
 _MAX_FRAME = 0.02  # width of a frame that is cropped, as a share of the shorter side
+# Photos with a smaller share of transparent pixels, such as rounded corners, are no cut-outs. Even
+# cut-outs that are trimmed to the object have more: 6,991 of the 7,000 bundled images would.
+_MIN_TRANSPARENT = 0.02
 _NEARLY_WHITE = 230  # cut-outs with a higher mean grey get a black background
 _MAX_CLIPPED = 0.1  # objects that lose a larger share of their contrast are cut out
 _GRID_CELLS = 28  # along the longer side; parts in neighbouring cells belong together
@@ -58,8 +61,30 @@ def preprocess_photo(image: Image.Image, options: Options) -> tuple[Bytes, str |
     ImageError
         If the picture shows nothing but background.
     """
-    if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
-        image = image.convert("RGB")  # from here on, RGBA means transparent
+    if image.mode == "RGBA":
+        image = _fill_gaps(image, options)
+    return _preprocess(image, options)
+
+
+def _fill_gaps(image: Image.Image, options: Options) -> Image.Image:
+    """Make a photo opaque if hardly any pixel is transparent. Cut-outs are returned unchanged."""
+    alpha = image.getchannel("A")
+    if alpha.getextrema() == (0, 0):
+        raise ImageError("is wholly transparent", "Save it again without transparency.")
+    limit = round(255 * (1 - options.tolerance))
+    if sum(alpha.histogram()[:limit]) > _MIN_TRANSPARENT * image.width * image.height:
+        return image
+    if isinstance(options.background, tuple):
+        return _flatten(image, options.background)
+    # Transparent pixels may have any colour. Fill them with the one at the opaque edge.
+    opaque = alpha.point([255 * (value >= limit) for value in range(256)])
+    edge = _edge_colors(image.crop(opaque.getbbox()))
+    red, green, blue, _ = np.rint(np.median(edge[edge[:, 3] >= limit], axis=0)).astype(int).tolist()
+    return _flatten(image, (red, green, blue))
+
+
+def _preprocess(image: Image.Image, options: Options) -> tuple[Bytes, str | None]:
+    """Convert a photo in RGB or a cut-out in RGBA, as `preprocess_photo` does."""
     if image.size == options.image_shape[::-1]:
         return _convert_to_grey(image, options), None
     if options.background is not None and image.mode == "RGB":
@@ -81,7 +106,7 @@ def preprocess_photo(image: Image.Image, options: Options) -> tuple[Bytes, str |
         clipped = np.maximum(0, -darkness if is_darker else darkness).sum()
         if clipped > _MAX_CLIPPED * np.abs(darkness).sum():
             # The object has both lighter and darker parts than the background.
-            return preprocess_photo(_cut_out(image, foreground), options)[0], warning
+            return _preprocess(_cut_out(image, foreground), options)[0], warning
     invert = is_darker if options.invert == "auto" else bool(options.invert)
     grey = (small.filter(_SHARPEN) if options.sharpen else small).convert("L")
     if invert:
@@ -131,7 +156,9 @@ def _edge_colors(image: Image.Image) -> AnyArray:
     right, bottom = image.width, image.height
     rows = (0, 0, right, 1), (0, bottom - 1, right, bottom)
     columns = (0, 0, 1, bottom), (right - 1, 0, right, bottom)
-    return np.vstack([np.asarray(image.crop(box)).reshape(-1, 3) for box in rows + columns])
+    return np.vstack(
+        [np.asarray(image.crop(box)).reshape(-1, len(image.mode)) for box in rows + columns]
+    )
 
 
 def _differs(colors: AnyArray, color: Any, tolerance: float) -> Any:

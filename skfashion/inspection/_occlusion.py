@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfashion._classifier import images as _images
 from skfashion._utils.label_checks import abbreviate
+from skfashion._utils.messages import shorten
 from skfashion._utils.types import AnyArray, FloatArray, ImageShape
 from skfashion.datasets import ImageFileReader
 
@@ -249,7 +250,7 @@ def _as_pixel(fill: float, dtype: np.dtype[Any]) -> Any:
     with np.errstate(over="ignore", invalid="ignore"):
         filling = np.asarray(fill).astype(dtype)
     if not np.isfinite(filling) or (dtype.kind in "biu" and filling != fill):
-        raise ValueError(f"fill={fill!r}: expected a value of the image's dtype {dtype}.")
+        raise ValueError(f"fill={shorten(fill)}: expected a value of the image's dtype {dtype}.")
     return filling
 
 
@@ -270,7 +271,7 @@ def class_index(label: Any, classes: AnyArray) -> int:
         return classes.tolist().index(label)
     except ValueError:
         raise ValueError(
-            f"label={label!r} is not a class of the estimator: expected one of "
+            f"label={shorten(label)} is not a class of the estimator: expected one of "
             f"{abbreviate(classes.tolist())}."
         ) from None
 

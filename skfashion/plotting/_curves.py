@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection._search import BaseSearchCV
 
+from skfashion._utils.messages import shorten
 from skfashion._utils.types import AnyArray, FloatArray
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def find_network(estimator: Any) -> "FashionCNN":
     if isinstance(estimator, FashionCNN):
         raise NotFittedError("This FashionCNN is not fitted yet: it has no history_.")
     raise TypeError(
-        f"HistoryDisplay draws the history_ of a fitted FashionCNN, but got {estimator!r}."
+        f"HistoryDisplay draws the history_ of a fitted FashionCNN, but got {shorten(estimator)}."
     )
 
 
@@ -69,7 +70,7 @@ def check_metrics(metrics: str | Iterable[str]) -> list[str]:
     metrics = [metrics] if isinstance(metrics, str) else list(metrics)
     if not metrics or (unknown := set(metrics) - {"loss", "accuracy"}):
         raise ValueError(
-            f"metrics={metrics if not metrics else sorted(unknown)!r}: expected 'loss', "
+            f"metrics={shorten(sorted(unknown) if metrics else metrics)}: expected 'loss', "
             "'accuracy' or both."
         )
     return metrics
