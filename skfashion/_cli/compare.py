@@ -53,6 +53,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.memory:
         prepare_folder("--memory", arguments.memory)
     X, y = load_data(arguments.data, "train")
+    smallest = int(np.unique_counts(y).counts.min())
+    if arguments.cv > smallest:
+        raise ValueError(
+            f"--cv {arguments.cv}: the smallest class has {smallest} images. Give at most as many "
+            "folds."
+        )
     X_test = y_test = None
     if arguments.test:
         if (test := load_data(arguments.data, "test")) is None:

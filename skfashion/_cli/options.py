@@ -41,7 +41,7 @@ def add_memory(command: argparse.ArgumentParser) -> None:
 
 def add_seed(command: argparse.ArgumentParser) -> None:
     """Add ``--seed``."""
-    command.add_argument("--seed", type=at_least(0), default=0, help="random seed; default: 0")
+    command.add_argument("--seed", type=_seed, default=0, help="random seed; default: 0")
 
 
 def _number(
@@ -63,6 +63,7 @@ def at_least(minimum: int) -> Callable[[str], int]:
     return _number(int, lambda n: n >= minimum, f"an integer of at least {minimum}")
 
 
+_seed = _number(int, lambda n: 0 <= n < 2**32, f"an integer from 0 to {2**32 - 1:,}")
 positive_seconds = _number(float, lambda n: 0 < n < math.inf, "a positive number of seconds")
 number_of_jobs = _number(int, bool, "an integer other than 0 (-1 uses all cores)")
 

@@ -60,8 +60,7 @@ IS_A_FILE = ": this is a file. Give the path of a folder."
         ("compare --data missing", "missing: does not exist"),
         ("compare --data .", ".: has none of the four files"),
         ("compare --test --data {csv}", "--test: {csv} has no test images."),
-        ("compare --cv 50 --data {csv}", "n_splits=50"),
-        ("train --seed 99999999999 --output new --data {csv}", "'random_state' parameter"),
+        ("compare --cv 50 --data {csv}", "--cv 50: the smallest class has"),
         ("predict missing photo", "missing"),
         ("predict photo photo", "photo cannot be loaded: it is not a model"),
         ("predict --background #12 {model} photo", "background='#12'"),
@@ -76,8 +75,7 @@ def test_what_cannot_be_done_is_told_in_one_line(
     assert main([word.format(csv=csv, model=model) for word in command.split()]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    *before, line = err.splitlines()
-    assert before == ["120 images, 50 stratified folds"] * ("--cv" in command)
+    [line] = err.splitlines()
     assert line.startswith("skfashion: ")
     assert message.format(csv=csv) in line
     assert (tmp_path / "photo").read_text() == "the user's own"
@@ -120,6 +118,7 @@ def test_a_failed_estimator_is_told_below_the_table_and_by_the_exit_code(csv, mo
         (["compare", "--cv", "1"], "'1' is not an integer of at least 2"),
         (["compare", "--n-jobs", "0"], "--n-jobs: '0' is not an integer other than 0"),
         (["compare", "--timeout", "-1"], "--timeout: '-1' is not a positive number of seconds"),
+        (["compare", "--seed", "4294967296"], "--seed: '4294967296' is not an integer from 0 to"),
         (["reproduce", "v3"], "invalid choice: 'v3'"),
         (["reproduce", "v1", "--epochs", "many"], "'many' is not an integer of at least 1"),
     ],
