@@ -1,5 +1,6 @@
 """Fit, time and score one estimator on one fold or on the test set."""
 
+import signal
 import threading
 import time
 import warnings
@@ -170,10 +171,17 @@ def run(task: Task, data: Data, fit: Callable[[Task, Data], Result]) -> Result:
     """Call `fit_and_score`, or a function like it, and return failures as results."""
     try:
         return fit(task, data)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # also SystemExit
+    except BaseException as error:
+        is_exit = isinstance(error, SystemExit) and _has_signal_handler()
+        if is_exit or isinstance(error, KeyboardInterrupt):
+            raise
         return make_failure(task, error)
+
+
+def _has_signal_handler() -> bool:
+    """Return whether a handler of the program may have raised SystemExit, and not the estimator."""
+    names = ("SIGTERM", "SIGHUP")
+    return any(callable(signal.getsignal(getattr(signal, n))) for n in names if hasattr(signal, n))
 
 
 def fit_and_score(task: Task, data: Data) -> Result:
