@@ -1,6 +1,7 @@
 """What fails in `compare` fails in the row of its estimator, and what is mistaken is refused."""
 
 import os
+import signal
 import threading
 import warnings
 
@@ -78,6 +79,21 @@ def test_whatever_a_fit_raises_is_an_error_of_the_row(error, how):
     found = compare({"odd": Failing(throw, error), "NB": GaussianNB()}, ROWS, LABELS, cv=2, **how)
     assert found.failures["odd"].startswith(type(error).__name__)
     assert found.failures.index.tolist() == ["odd"]
+
+
+@pytest.mark.parametrize("ignores_more_signals", [False, True])
+def test_a_handler_of_sigterm_ends_the_program_during_a_fit(ignores_more_signals):
+    def handle(number, frame):
+        if ignores_more_signals:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise SystemExit(4)
+
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        with pytest.raises(SystemExit, match="4"):
+            compare({"odd": Failing(signal.raise_signal, signal.SIGTERM)}, ROWS, LABELS, cv=2)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize(

@@ -172,16 +172,12 @@ def run(task: Task, data: Data, fit: Callable[[Task, Data], Result]) -> Result:
     try:
         return fit(task, data)
     except BaseException as error:
-        is_exit = isinstance(error, SystemExit) and _has_signal_handler()
-        if is_exit or isinstance(error, KeyboardInterrupt):
+        # A handler of SIGTERM may have raised SystemExit, not the estimator. Ours ignores further
+        # signals by then.
+        handled = signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+        if isinstance(error, KeyboardInterrupt) or (isinstance(error, SystemExit) and handled):
             raise
         return make_failure(task, error)
-
-
-def _has_signal_handler() -> bool:
-    """Return whether a handler of the program may have raised SystemExit, and not the estimator."""
-    names = ("SIGTERM", "SIGHUP")
-    return any(callable(signal.getsignal(getattr(signal, n))) for n in names if hasattr(signal, n))
 
 
 def fit_and_score(task: Task, data: Data) -> Result:
