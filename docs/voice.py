@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 FRONTED = re.compile(r"(What|Who|Whoever|Whose|Of|Where|Which|Whatever|Wherever)\b")
-# First words of summaries that are verbs in the imperative or, for properties, in the indicative.
+# First words of summaries that do not begin with a verb.
 NOUN_PHRASE = re.compile(r"(A|An|The|One|Two|Each|Whether|This|What|Where|Of|How|All|Some|No)\b")
 
 

@@ -37,7 +37,7 @@ def import_tensorflow():
     return tf
 
 
-def run_python(code, *, timeout=240, **environment):
+def run_python(code, *, timeout=120, **environment):
     """What a fresh process prints, which must succeed and say nothing on standard error."""
     here = str(Path(__file__).parent)
     path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))

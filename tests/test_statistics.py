@@ -186,4 +186,4 @@ def test_equally_good_classifiers_are_rarely_told_apart(monkeypatch, learners, n
     holds, *_, any_pair, adjusted, _ = rates
     assert holds >= 0.9
     assert adjusted <= 0.05
-    assert any_pair > 0.1  # looking for the best without an adjustment misleads
+    assert any_pair > 0.2  # looking for the best without an adjustment misleads

@@ -53,10 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.memory:
         prepare_folder("--memory", arguments.memory)
     X, y = load_data(arguments.data, "train")
-    smallest = int(np.unique_counts(y).counts.min())
-    if arguments.cv > smallest:
+    largest = int(np.unique_counts(y).counts.max())
+    if arguments.cv > largest:  # scikit-learn's rule, which names n_splits
         raise ValueError(
-            f"--cv {arguments.cv}: the smallest class has {smallest} images. Give at most as many "
+            f"--cv {arguments.cv}: no class has more than {largest} images. Give at most as many "
             "folds."
         )
     X_test = y_test = None

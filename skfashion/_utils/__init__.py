@@ -1,4 +1,4 @@
-"""Helpers for all packages: files, the cache directory, environment, label checks, warnings, types.
+"""Helpers for all packages: files, the cache directory, the environment, messages, arrays, types.
 
 Modules here must not import other packages of skfashion.
 """

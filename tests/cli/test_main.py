@@ -60,7 +60,7 @@ IS_A_FILE = ": this is a file. Give the path of a folder."
         ("compare --data missing", "missing: does not exist"),
         ("compare --data .", ".: has none of the four files"),
         ("compare --test --data {csv}", "--test: {csv} has no test images."),
-        ("compare --cv 50 --data {csv}", "--cv 50: the smallest class has"),
+        ("compare --cv 50 --data {csv}", "--cv 50: no class has more than"),
         ("predict missing photo", "missing"),
         ("predict photo photo", "photo cannot be loaded: it is not a model"),
         ("predict --background #12 {model} photo", "background='#12'"),
