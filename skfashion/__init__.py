@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_forks.register_fork_check()
+_forks.register_fork_handlers()
 
 _HOMES = {
     "FashionCNN": "skfashion._classifier",

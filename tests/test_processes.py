@@ -111,8 +111,74 @@ def fork_while_a_thread_predicts():
     return codes
 
 
+def fork_in_the_middle_of_predictions():
+    """Return in how many children a thread was multiplying when they were forked."""
+    network, stop, inside = make_network("v1", n=2), threading.Event(), threading.Event()
+    forward_pass = numpy_model._forward_pass
+
+    def slow_forward_pass(*arguments):
+        inside.set()
+        time.sleep(0.2)
+        inside.clear()
+        return forward_pass(*arguments)
+
+    numpy_model._forward_pass = slow_forward_pass
+
+    def predict():
+        while not stop.is_set():
+            numpy_model.compute_logits(*network)
+
+    threads = [threading.Thread(target=predict) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    codes = []
+    for _ in range(4):
+        inside.wait()
+        child = os.fork()
+        if not child:
+            os._exit(inside.is_set())
+        codes.append(os.waitpid(child, 0)[1])
+    stop.set()
+    for thread in threads:
+        thread.join()
+    return codes
+
+
+def fork_in_a_signal_handler():
+    """Fork while this very thread predicts. Return how the child ended."""
+    from skfashion._network import forks
+
+    forks._TIMEOUT = 0.5
+    network, codes = make_network("v1"), []
+
+    def fork(*_):
+        child = os.fork()
+        if not child:
+            signal.alarm(30)
+            numpy_model.compute_logits(*network)
+            os._exit(0)
+        codes.append(os.waitpid(child, 0)[1])
+
+    signal.signal(signal.SIGALRM, fork)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    while not codes:
+        numpy_model.compute_logits(*network)
+    numpy_model.compute_logits(*network)
+    return codes
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks")
-def test_a_child_that_is_forked_while_a_thread_predicts_can_predict():
-    quiet = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}  # of forks beside threads
-    codes = run_function(fork_while_a_thread_predicts, **FOUR_THREADS, **quiet)
-    assert codes == [0] * 20
+class TestForks:
+    # of forks beside threads
+    QUIET = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}
+
+    def test_a_child_that_is_forked_while_a_thread_predicts_can_predict(self):
+        codes = run_function(fork_while_a_thread_predicts, **FOUR_THREADS, **self.QUIET)
+        assert codes == [0] * 20
+
+    def test_a_fork_waits_until_no_thread_multiplies(self):
+        """BLAS holds a lock in every product, which nobody would release in the child."""
+        assert run_function(fork_in_the_middle_of_predictions, **self.QUIET) == [0] * 4
+
+    def test_a_fork_in_the_middle_of_a_prediction_of_the_same_thread_does_not_hang(self):
+        assert run_function(fork_in_a_signal_handler, **self.QUIET) == [0]

@@ -1,11 +1,13 @@
-"""Detects processes that were forked after TensorFlow started.
+"""Makes forked processes safe: they can predict, and they do not start TensorFlow if it would hang.
 
-TensorFlow cannot run there, because threads do not survive a fork. NumPy's BLAS may be locked there
-as well, if another thread was multiplying; that is not detected.
+Threads do not survive a fork. So TensorFlow cannot run in a process that was forked after it
+started. NumPy's BLAS takes a lock in every product. If a thread holds it when the process forks, it
+is never released in the child. So a fork waits until no thread predicts.
 """
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,15 +15,27 @@ from pathlib import Path
 _forked_from_tensorflow = False
 _is_importing = False  # see `importing_tensorflow`
 
+# How long a fork and a prediction wait for each other, in seconds. Only a fork in a signal handler
+# that interrupts a prediction of the same thread waits that long.
+_TIMEOUT = 5
 
-def register_fork_check() -> None:
-    """Check this process, and every process forked from it later."""
+_multiplying = threading.Condition()  # guards the next two
+_n_multiplying = 0
+_is_forking = False
+
+
+def register_fork_handlers() -> None:
+    """Check this process, and make every process forked from it later safe."""
     global _forked_from_tensorflow
     # TensorFlow always has several threads. If it was started but there is only one thread, this
     # process was forked.
     _forked_from_tensorflow = _has_one_thread() and _tensorflow_is_started(if_unknown=False)
     if hasattr(os, "register_at_fork"):  # Windows has no fork
-        os.register_at_fork(after_in_child=_check_parent)
+        os.register_at_fork(
+            before=_wait_for_products,
+            after_in_parent=_allow_products,
+            after_in_child=_start_in_child,
+        )
 
 
 def was_forked_from_tensorflow() -> bool:
@@ -57,6 +71,43 @@ def importing_tensorflow() -> Iterator[None]:
         yield
     finally:
         _is_importing = False  # from now on `sys.modules` says so, unless the import failed
+
+
+@contextmanager
+def multiplying() -> Iterator[None]:
+    """Multiply matrices within this context, so that no fork happens meanwhile."""
+    global _n_multiplying
+    with _multiplying:
+        if _is_forking:
+            _multiplying.wait_for(lambda: not _is_forking, _TIMEOUT)
+        _n_multiplying += 1
+    try:
+        yield
+    finally:
+        with _multiplying:
+            _n_multiplying = max(0, _n_multiplying - 1)  # 0 if a signal handler forked meanwhile
+            if _is_forking:
+                _multiplying.notify_all()
+
+
+def _wait_for_products() -> None:
+    global _is_forking
+    _multiplying.acquire()
+    _is_forking = True
+    _multiplying.wait_for(lambda: _n_multiplying == 0, _TIMEOUT)
+
+
+def _allow_products() -> None:
+    global _is_forking
+    _is_forking = False
+    _multiplying.notify_all()
+    _multiplying.release()
+
+
+def _start_in_child() -> None:
+    global _multiplying, _n_multiplying, _is_forking
+    _multiplying, _n_multiplying, _is_forking = threading.Condition(), 0, False
+    _check_parent()
 
 
 def _check_parent() -> None:

@@ -5,8 +5,8 @@ therefore bitwise equal alone and in any batch. One product over the batch would
 faster, but BLAS rounds a row differently at different positions.
 
 BLAS runs these products in one thread, because larger products are split into smaller ones. So
-processes that predict at the same time do not wait for each other's threads, the user's settings of
-BLAS stay unchanged, and a process may be forked while another thread predicts.
+processes that predict at the same time do not wait for each other's threads, and the user's
+settings of BLAS stay unchanged.
 """
 
 import functools
@@ -16,6 +16,7 @@ from math import prod
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from skfashion._network.forks import multiplying
 from skfashion._utils.types import AnyArray, FloatArray
 
 # Limit for the patches of a batch, in bytes: several times faster if they fit the CPU cache.
@@ -56,7 +57,8 @@ def compute_logits(
         chunk = images[start : start + rows]
         if chunk.dtype == np.uint8:
             chunk = chunk.astype(dtype) / dtype.type(pixel_max)
-        outputs[start : start + rows] = _forward_pass(chunk, weights, strides)
+        with multiplying():
+            outputs[start : start + rows] = _forward_pass(chunk, weights, strides)
     return outputs
 
 
