@@ -172,7 +172,7 @@ def test_memory_is_shared_by_the_workers(client, tmp_path):
     assert search(tmp_path) == [accuracy, [0, 0, 0]]
 
 
-@pytest.mark.parametrize("fault", ["killed", "out of memory"])
+@pytest.mark.parametrize("fault", ["killed", pytest.param("out of memory", marks=pytest.mark.slow)])
 def test_a_worker_that_is_lost_in_the_middle_changes_nothing(client, serial, tmp_path, fault):
     before = pids(client)
     with on_dask():

@@ -1,4 +1,7 @@
-"""What README, docs and docstrings show runs as printed."""
+"""What README, docs and docstrings show runs as printed.
+
+`make docs` runs the examples of README and the pages, which train for a minute.
+"""
 
 import doctest
 import re
@@ -27,6 +30,7 @@ MODULES_WITH_EXAMPLES = [
 ]
 
 
+@pytest.mark.site
 @pytest.mark.parametrize("block", PYTHON_BLOCKS, ids=range(len(PYTHON_BLOCKS)))
 def test_python_in_the_readme_runs(block):
     names = {}
@@ -85,6 +89,7 @@ def test_examples_in_docstrings_run(module):
     assert result.failed == 0
 
 
+@pytest.mark.site
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.stem)
 def test_examples_in_the_docs_run(page):
     result = doctest.testfile(str(page), module_relative=False)
