@@ -16,6 +16,7 @@ from skfashion._network import numpy_model
 from skfashion._network.architecture import Architecture
 
 VERSIONS = {"v1": ((8, 24, 48), 1), "v2": ((16, 48, 96), 2)}
+QUIET = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}  # of forks beside threads
 FOUR_THREADS = {"OPENBLAS_NUM_THREADS": "4", "OMP_NUM_THREADS": "4"}
 
 
@@ -169,16 +170,13 @@ def fork_in_a_signal_handler():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks")
 class TestForks:
-    # of forks beside threads
-    QUIET = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}
-
     def test_a_child_that_is_forked_while_a_thread_predicts_can_predict(self):
-        codes = run_function(fork_while_a_thread_predicts, **FOUR_THREADS, **self.QUIET)
+        codes = run_function(fork_while_a_thread_predicts, **FOUR_THREADS, **QUIET)
         assert codes == [0] * 20
 
     def test_a_fork_waits_until_no_thread_multiplies(self):
         """BLAS holds a lock in every product, which nobody would release in the child."""
-        assert run_function(fork_in_the_middle_of_predictions, **self.QUIET) == [0] * 4
+        assert run_function(fork_in_the_middle_of_predictions, **QUIET) == [0] * 4
 
     def test_a_fork_in_the_middle_of_a_prediction_of_the_same_thread_does_not_hang(self):
-        assert run_function(fork_in_a_signal_handler, **self.QUIET) == [0]
+        assert run_function(fork_in_a_signal_handler, **QUIET) == [0]
