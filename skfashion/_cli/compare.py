@@ -8,37 +8,11 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from skfashion._cli.options import (
-    EPOCHS,
-    add_data,
-    add_memory,
-    add_seed,
-    at_least,
-    escape,
-    load_data,
-    name_in_unicode,
-    number_of_jobs,
-    parse_path,
-    positive_seconds,
-    prepare_folder,
-)
+from skfashion._cli.options import load_data, prepare_folder
+from skfashion._cli.parser import EPOCHS
+from skfashion._cli.text import escape, name_in_unicode
 from skfashion._utils.environment import describe
 from skfashion.datasets import CLASS_NAMES
-
-HELP = "cross-validate both networks and the classical baselines; print a table"
-
-
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add the options of this command."""
-    add_data(command, default="mini")
-    add = command.add_argument
-    add("--cv", type=at_least(2), default=3, help="number of folds; default: 3")
-    add("--n-jobs", type=number_of_jobs, help="number of parallel fits; default: 1")
-    add("--test", action="store_true", help="also fit on all images and score the test images")
-    add("--timeout", type=positive_seconds, help="limit for one fit in seconds; default: none")
-    add_memory(command)
-    add("--output", type=parse_path, metavar="DIR", help="write tables and a report to this folder")
-    add_seed(command)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,10 +8,9 @@ from operator import itemgetter
 from typing import Any, Literal
 
 from skfashion import FashionCNN
-from skfashion._cli.options import escape, message_in_unicode, name_in_unicode
+from skfashion._cli.text import clean_message, escape, name_in_unicode
 from skfashion.datasets import DatasetError, ImageFileReader
 
-HELP = "classify photos with a model file from `train` or FashionCNN.save"
 _INVERT: dict[str, bool | Literal["auto"]] = {"auto": "auto", "yes": True, "no": False}
 
 
@@ -24,26 +23,6 @@ class _StandardInput:
         if sys.stdin is None:
             raise OSError("it is closed")
         return sys.stdin.buffer.read(size)
-
-
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add the options of this command."""
-    add = command.add_argument
-    add("model", metavar="MODEL", help="a model file from `train` or FashionCNN.save")
-    add("images", metavar="IMAGE", nargs="+", help="an image file; - reads standard input")
-    add("--json", action="store_true", help="print a JSON object per image")
-    add(
-        "--background",
-        default="auto",
-        metavar="COLOR",
-        help="such as white or #fdfdfd; default: auto (the corners)",
-    )
-    add(
-        "--invert",
-        choices=_INVERT,
-        default="auto",
-        help="invert images; default: auto (if the object is darker)",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
             answer |= _predict(clf, reader, name)
         except (DatasetError, ValueError) as error:
             failed = True
-            answer["error"] = message_in_unicode(error)
+            answer["error"] = clean_message(error)
         if arguments.json:
             print(json.dumps(answer), flush=True)
             continue
@@ -88,7 +67,7 @@ def _predict(clf: FashionCNN, reader: ImageFileReader, name: str) -> dict[str, A
     source: Any = _StandardInput() if name == "-" else name
     with warnings.catch_warnings(record=True, action="always") as recorded:
         [row] = reader.transform([source])
-    messages = [message_in_unicode(warning.message) for warning in recorded]
+    messages = [clean_message(warning.message) for warning in recorded]
     # The model may have another pixel_max, and fewer features than its padded images have pixels.
     X = [row[: clf.n_features_in_] * clf.pixel_max_ / 255]
     with warnings.catch_warnings():

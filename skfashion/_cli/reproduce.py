@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from skfashion import FashionCNN
-from skfashion._cli.options import add_data, add_seed, at_least, load_data
+from skfashion._cli.options import load_data
 from skfashion._utils.types import AnyArray
-
-HELP = "train like the original, and print the accuracies beside the published ones"
 
 
 class EpochMetrics(NamedTuple):
@@ -45,16 +43,6 @@ PUBLISHED = {
         20: EpochMetrics(0.4430, 0.8345, 0.3597, 0.8672),
     },
 }
-
-
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add the options of this command."""
-    command.add_argument("version", choices=sorted(PUBLISHED), help="the network to train")
-    command.add_argument(
-        "--epochs", type=at_least(1), default=20, help="number of epochs; default: 20"
-    )
-    add_data(command, default="full")
-    add_seed(command)
 
 
 def run(arguments: argparse.Namespace) -> int:

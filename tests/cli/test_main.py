@@ -6,6 +6,7 @@ import sys
 
 import pandas as pd
 import pytest
+from helpers import run_python
 from numpy.testing import assert_allclose
 from sklearn.dummy import DummyClassifier
 from sklearn.svm import LinearSVC
@@ -13,6 +14,7 @@ from sklearn.svm import LinearSVC
 import skfashion
 from skfashion import FashionCNN, __version__, compare, make_baselines
 from skfashion._cli.main import main
+from skfashion._cli.parser import build_parser
 from skfashion.datasets import load_fashion_mini
 
 
@@ -61,7 +63,7 @@ IS_A_FILE = ": this is a file. Give the path of a folder."
         ("compare --data .", ".: has none of the four files"),
         ("compare --test --data {csv}", "--test: {csv} has no test images."),
         ("compare --cv 50 --data {csv}", "--cv 50: no class has more than"),
-        ("predict missing photo", "missing"),
+        ("predict missing photo", "No such file or directory: 'missing'"),
         ("predict photo photo", "photo cannot be loaded: it is not a model"),
         ("predict --background #12 {model} photo", "background='#12'"),
         ("cache missing", "missing is not a directory"),
@@ -78,6 +80,7 @@ def test_what_cannot_be_done_is_told_in_one_line(
     [line] = err.splitlines()
     assert line.startswith("skfashion: ")
     assert message.format(csv=csv) in line
+    assert "Errno" not in line
     assert (tmp_path / "photo").read_text() == "the user's own"
 
 
@@ -114,12 +117,18 @@ def test_a_failed_estimator_is_told_below_the_table_and_by_the_exit_code(csv, mo
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "required"),
         (["compare", "--cv", "1"], "'1' is not an integer of at least 2"),
         (["compare", "--n-jobs", "0"], "--n-jobs: '0' is not an integer other than 0"),
         (["compare", "--timeout", "-1"], "--timeout: '-1' is not a positive number of seconds"),
         (["compare", "--seed", "4294967296"], "--seed: '4294967296' is not an integer from 0 to"),
         (["reproduce", "v3"], "invalid choice: 'v3'"),
+        (["comapre"], "). Did you mean compare?"),
+        (["predict", "--invert", "yess", "model", "photo"], "). Did you mean yes?"),
+        (
+            ["compare", "--sede=1"],
+            "skfashion compare: error: unrecognized arguments: --sede=1. Did",
+        ),
+        (["--versoin"], "unrecognized arguments: --versoin. Did you mean --version?"),
         (["reproduce", "v1", "--epochs", "many"], "'many' is not an integer of at least 1"),
     ],
 )
@@ -134,6 +143,31 @@ def test_the_module_runs_as_a_command():
     command = [sys.executable, "-m", "skfashion", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == __version__
+
+
+def test_without_arguments_the_command_shows_its_help_and_examples(capsys):
+    assert main([]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    examples = re.findall(r"^  skfashion (.*)$", out, re.MULTILINE)
+    assert len(examples) == 3
+    for example in examples:
+        build_parser().parse_args(example.split("  ")[0].split())
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["train", "--help"], ["trian"]])
+def test_help_and_mistakes_load_nothing_heavy(arguments):
+    out = run_python(f"""
+        import sys
+        from contextlib import redirect_stderr, redirect_stdout, suppress
+        from io import StringIO
+        from skfashion._cli.main import main
+        with suppress(SystemExit), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            main({arguments})
+        heavy = {{"numpy", "sklearn", "pandas", "matplotlib", "PIL", "tensorflow", "rich"}}
+        print(sorted(heavy & set(sys.modules)))
+    """)
+    assert out.strip() == "[]"
 
 
 class TestCache:
