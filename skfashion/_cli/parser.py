@@ -28,6 +28,18 @@ Add --help to a command to see its options.
 """
 # The original shows no noticeable improvement of version 1 after the fifth epoch.
 EPOCHS = {"v1": 5, "v2": 20}
+# Those of `make_baselines`, which would import scikit-learn.
+BASELINES = (
+    "dummy",
+    "naive Bayes",
+    "logistic regression",
+    "linear SVC",
+    "kNN",
+    "RBF SVC",
+    "random forest",
+    "histogram gradient boosting",
+    "MLP",
+)
 
 _Number = TypeVar("_Number", int, float)
 
@@ -38,7 +50,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         wrong = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)$", message)
         if wrong is not None:
-            message += suggest(wrong[1], re.findall(r"[^\s,']+", wrong[2]))
+            message += suggest(wrong[1], [choice.strip("'") for choice in wrong[2].split(", ")])
         super().error(clean_message(message))
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
@@ -88,19 +100,59 @@ def _run(name: str, arguments: argparse.Namespace) -> int:
 def _compare(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     _add_data(command, default="mini")
-    add("--cv", type=_at_least(2), default=3, help="number of folds; default: 3")
-    add("--n-jobs", type=_number_of_jobs, help="number of parallel fits; default: 1")
+    add(
+        "--networks",
+        nargs="+",
+        choices=(*EPOCHS, "none"),
+        metavar="NAME",
+        help="v1, v2 or none; default: both",
+    )
+    add(
+        "--baselines",
+        nargs="+",
+        choices=(*BASELINES, "none"),
+        metavar="NAME",
+        help=f"any of {', '.join(map(repr, BASELINES))}, or none; default: all",
+    )
+    add(
+        "--epochs",
+        type=_at_least(1),
+        metavar="N",
+        help="epochs of each network; default: 5 for v1, 20 for v2",
+    )
+    add(
+        "--scoring",
+        nargs="+",
+        default=["accuracy"],
+        metavar="METRIC",
+        help="metrics of scikit-learn, such as f1_macro; the first orders the table; "
+        "default: accuracy",
+    )
+    add("--folds", "--cv", type=_at_least(2), default=3, metavar="N", help="at least 2; default: 3")
+    add(
+        "--n-jobs",
+        type=_number_of_jobs,
+        metavar="N",
+        help="number of parallel fits, or -1 for one on each core; default: 1",
+    )
     add("--test", action="store_true", help="also fit on all images and score the test images")
-    add("--timeout", type=_positive_seconds, help="limit for one fit in seconds; default: none")
+    add(
+        "--timeout",
+        type=_positive_seconds,
+        metavar="SECONDS",
+        help="limit for one fit; default: none",
+    )
     _add_memory(command)
     add("--output", type=_path, metavar="DIR", help="write tables and a report to this folder")
+    add("--json", action="store_true", help="print the tables as JSON")
+    add("--quiet", action="store_true", help="show no progress")
     _add_seed(command)
 
 
 def _reproduce(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("version", choices=EPOCHS, help="the network to train")
-    add("--epochs", type=_at_least(1), default=20, help="number of epochs; default: 20")
+    add("--epochs", type=_at_least(1), default=20, metavar="N", help="default: 20")
     _add_data(command, default="full")
     _add_seed(command)
 
@@ -110,7 +162,12 @@ def _train(command: argparse.ArgumentParser) -> None:
     _add_data(command, default="full")
     add("--output", type=_path, required=True, metavar="MODEL", help="the file to write")
     add("--network", choices=EPOCHS, default="v1", help="network to train; default: v1")
-    add("--epochs", type=_at_least(1), help="number of epochs; default: 5 for v1, 20 for v2")
+    add(
+        "--epochs",
+        type=_at_least(1),
+        metavar="N",
+        help="number of epochs; default: 5 for v1, 20 for v2",
+    )
     _add_memory(command)
     _add_seed(command)
 
@@ -169,7 +226,9 @@ def _add_memory(command: argparse.ArgumentParser) -> None:
 
 
 def _add_seed(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--seed", type=_seed, default=0, help="random seed; default: 0")
+    command.add_argument(
+        "--seed", type=_seed, default=0, metavar="N", help="random seed; default: 0"
+    )
 
 
 def _number(

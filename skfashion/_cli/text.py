@@ -30,5 +30,6 @@ def clean_message(message: object) -> str:
 
 def suggest(value: str, choices: Iterable[str]) -> str:
     """Return a question such as ``". Did you mean train?"``, or nothing if no choice is similar."""
-    close = difflib.get_close_matches(value, choices, n=1)
-    return f". Did you mean {close[0]}?" if close else ""
+    by_lower_case = {choice.lower(): choice for choice in choices}
+    close = difflib.get_close_matches(value.lower(), by_lower_case, n=1)
+    return f". Did you mean {by_lower_case[close[0]]}?" if close else ""

@@ -12,6 +12,7 @@ import numpy as np
 from skfashion import FashionCNN
 from skfashion._cli.options import load_data, prepare_folder
 from skfashion._cli.parser import EPOCHS
+from skfashion._cli.terminal import show_progress
 from skfashion._cli.text import clean_message, escape
 from skfashion._utils.files import make_folder
 from skfashion.datasets import CLASS_NAMES
@@ -76,7 +77,8 @@ def _train(arguments: argparse.Namespace) -> None:
         random_state=arguments.seed,
     )
     # Train on class names, so that predictions are readable without a list of classes.
-    clf.fit(X, names[y]).set_params(memory=None, verbose=0)
+    with show_progress():
+        clf.fit(X, names[y]).set_params(memory=None, verbose=0)
     clf.save(arguments.output)  # save first: the next steps may fail
     if test := load_data(arguments.data, "test"):
         X, y = test

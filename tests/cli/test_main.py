@@ -1,5 +1,6 @@
 """The shell: what users type, and what they see."""
 
+import json
 import re
 import subprocess
 import sys
@@ -11,10 +12,10 @@ from numpy.testing import assert_allclose
 from sklearn.dummy import DummyClassifier
 from sklearn.svm import LinearSVC
 
-import skfashion
 from skfashion import FashionCNN, __version__, compare, make_baselines
+from skfashion._cli import compare as _compare
 from skfashion._cli.main import main
-from skfashion._cli.parser import build_parser
+from skfashion._cli.parser import BASELINES, build_parser
 from skfashion.datasets import load_fashion_mini
 
 
@@ -46,6 +47,46 @@ def test_compare_prints_a_row_for_all_and_writes_a_report(tmp_path, capsys):
         assert told in page
 
 
+class TestComparesWhatIsAskedFor:
+    def test_networks_baselines_epochs_folds_and_metrics_as_json(self, csv, tmp_path, capsys):
+        command = ["compare", "--data", csv, "--json", "--networks", "v2", "--epochs", "2"]
+        command += ["--baselines", "naive Bayes", "dummy", "--folds", "2"]
+        command += ["--scoring", "f1_macro", "accuracy", "--output", str(tmp_path)]
+        assert main(command) == 0
+        out, err = capsys.readouterr()
+        found = json.loads(out)
+        assert {row["estimator"] for row in found["table"]} == {
+            "FashionCNN v2",
+            "naive Bayes",
+            "dummy",
+        }
+        assert [row["f1_macro_mean"] for row in found["table"]] == sorted(
+            (row["f1_macro_mean"] for row in found["table"]), reverse=True
+        )
+        assert found["table"][0]["f1_macro_p_value"] is None
+        assert {score["metric"] for score in found["scores"]} == {"f1_macro", "accuracy"}
+        assert {score["fold"] for score in found["scores"]} == {0, 1}
+        assert found["interrupted"] is False
+        assert found["facts"]["folds"] == "2, stratified"
+        assert len(err.splitlines()) == 1 + 2 * 3
+        assert (tmp_path / "report.html").exists()
+
+    def test_nothing_but_the_table_if_quiet(self, csv, capsys):
+        command = ["compare", "--data", csv, "--networks", "none", "--baselines", "dummy"]
+        assert main([*command, "--quiet"]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert "\ndummy " in out
+        assert "FashionCNN" not in out
+
+    def test_a_misspelled_metric_gets_a_suggestion(self, csv, capsys):
+        assert main(["compare", "--data", csv, "--scoring", "acuracy"]) == 1
+        assert "Did you mean 'accuracy'" in capsys.readouterr().err
+
+    def test_baselines_are_those_of_the_library(self):
+        assert list(BASELINES) == list(make_baselines())
+
+
 # What is wrong with options and files is told before any work: no command gets as far as to the
 # data, which are missing, but where they are what is wrong.
 IS_A_FILE = ": this is a file. Give the path of a folder."
@@ -61,8 +102,9 @@ IS_A_FILE = ": this is a file. Give the path of a folder."
         ("train --data missing --output photo/new", "--output photo/new: cannot write to the fold"),
         ("compare --data missing", "missing: does not exist"),
         ("compare --data .", ".: has none of the four files"),
+        ("compare --networks none --baselines none", "there is nothing to compare"),
         ("compare --test --data {csv}", "--test: {csv} has no test images."),
-        ("compare --cv 50 --data {csv}", "--cv 50: no class has more than"),
+        ("compare --cv 50 --data {csv}", "--folds 50: no class has more than"),
         ("predict missing photo", "No such file or directory: 'missing'"),
         ("predict photo photo", "photo cannot be loaded: it is not a model"),
         ("predict --background #12 {model} photo", "background='#12'"),
@@ -107,7 +149,7 @@ def test_reproduction_marks_epochs_that_the_seed_left_out(csv, capsys):
 
 def test_a_failed_estimator_is_told_below_the_table_and_by_the_exit_code(csv, monkeypatch, capsys):
     few = {"broken": LinearSVC(C=-1), "dummy": DummyClassifier()}
-    monkeypatch.setattr(skfashion, "make_baselines", lambda random_state: few)
+    monkeypatch.setattr(_compare, "make_baselines", lambda random_state: few)
     assert main(["compare", "--cv", "2", "--data", csv]) == 1
     out, _ = capsys.readouterr()
     assert "\nbroken: InvalidParameterError: The 'C' parameter" in out
@@ -123,6 +165,8 @@ def test_a_failed_estimator_is_told_below_the_table_and_by_the_exit_code(csv, mo
         (["compare", "--seed", "4294967296"], "--seed: '4294967296' is not an integer from 0 to"),
         (["reproduce", "v3"], "invalid choice: 'v3'"),
         (["comapre"], "). Did you mean compare?"),
+        (["compare", "--baselines", "knn"], "). Did you mean kNN?"),
+        (["compare", "--baselines", "randomforest"], "). Did you mean random forest?"),
         (["predict", "--invert", "yess", "model", "photo"], "). Did you mean yes?"),
         (
             ["compare", "--sede=1"],
