@@ -175,7 +175,12 @@ def _train(command: argparse.ArgumentParser) -> None:
 def _predict(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("model", metavar="MODEL", help="a model file from `train` or FashionCNN.save")
-    add("images", metavar="IMAGE", nargs="+", help="an image file; - reads standard input")
+    add(
+        "images",
+        metavar="IMAGE",
+        nargs="+",
+        help="an image file, a folder or a pattern such as '*.png'; - reads standard input",
+    )
     add("--json", action="store_true", help="print a JSON object per image")
     add(
         "--background",
