@@ -1,6 +1,7 @@
 """The shell: what users type, and what they see."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -197,6 +198,32 @@ def test_without_arguments_the_command_shows_its_help_and_examples(capsys):
     assert len(examples) == 3
     for example in examples:
         build_parser().parse_args(example.split("  ")[0].split())
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("re", {"reproduce"}),
+        ("compare --sc", {"--scoring"}),
+        ("compare --sede 1 --networks v", {"v1", "v2"}),
+        ("compare --baselines kNN RBF", {r"RBF\ SVC"}),
+        ("predict mod", {"model"}),
+    ],
+)
+def test_the_shell_completes_commands_options_choices_and_files(typed, completed, tmp_path):
+    pytest.importorskip("argcomplete")
+    (tmp_path / "model").touch()
+    line, answer = f"skfashion {typed}", tmp_path / "answer"
+    environment = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(answer),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+    }
+    command = [sys.executable, "-m", "skfashion"]
+    subprocess.run(command, env={**os.environ, **environment}, cwd=tmp_path, check=True)
+    assert {word.strip() for word in answer.read_text().splitlines()} == completed
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["train", "--help"], ["trian"]])
