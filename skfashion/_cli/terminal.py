@@ -26,25 +26,9 @@ def show_progress() -> Iterator[None]:
         with listen(_Lines()):
             yield
         return
-    from rich import progress
-    from rich.console import Console
+    from skfashion._cli.progress_bar import make_progress_bar
 
-    columns = (
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(),
-        progress.TimeElapsedColumn(),
-        progress.TextColumn("elapsed,"),
-        progress.TimeRemainingColumn(),
-        progress.TextColumn("left"),
-    )
-    bar = progress.Progress(
-        *columns,
-        console=Console(stderr=True),
-        refresh_per_second=2,  # more would take time from the fits that are measured
-        speed_estimate_period=3600,
-        transient=True,
-        redirect_stdout=sys.stdout.isatty(),  # a file or a pipe gets its lines itself
-    )
+    bar = make_progress_bar()
     with bar, listen(_Bar(bar)):
         yield
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -13,8 +14,8 @@ from skfashion._utils.steps import listen, report_step
 pty = pytest.importorskip("pty", reason="Windows has none")
 
 
-def run_in_terminal(arguments, width):
-    """What the command shows on a terminal, without colours, as lines that were ever seen."""
+def run_in_terminal(arguments, width, *, interrupt_at=None):
+    """Return the status, and all lines that a terminal showed at any time, without colours."""
     here, there = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": str(width)}
     command = [sys.executable, "-m", "skfashion", *arguments]
@@ -31,14 +32,19 @@ def run_in_terminal(arguments, width):
             if not part:
                 break
             shown += part
+            if interrupt_at is not None and interrupt_at in shown:
+                process.send_signal(signal.SIGINT)
+                interrupt_at = None
     os.close(here)
-    assert process.returncode == 0, shown
-    return re.split(r"[\r\n]+", re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown.decode()))
+    return process.returncode, re.split(
+        r"[\r\n]+", re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown.decode())
+    )
 
 
 def test_on_a_terminal_shows_a_bar_of_fits_and_epochs_and_a_table_that_fits(csv):
     arguments = ["compare", "--data", csv, "--networks", "v2", "--epochs", "2", "--folds", "2"]
-    lines = run_in_terminal([*arguments, "--baselines", "dummy", "kNN"], width=80)
+    status, lines = run_in_terminal([*arguments, "--baselines", "dummy", "kNN"], width=80)
+    assert status == 0
     bars = [line for line in lines if " elapsed, " in line]
     assert any(bar.startswith("0/6 fits ") for bar in bars)
     assert any(bar.startswith("6/6 fits ") for bar in bars)
@@ -51,9 +57,19 @@ def test_on_a_terminal_shows_a_bar_of_fits_and_epochs_and_a_table_that_fits(csv)
 def test_on_a_terminal_training_shows_its_epochs_below_a_line_for_each(csv, tmp_path):
     output = str(tmp_path / "model")
     arguments = ["train", "--data", csv, "--network", "v2", "--epochs", "2", "--output", output]
-    lines = run_in_terminal(arguments, width=120)
+    status, lines = run_in_terminal(arguments, width=120)
+    assert status == 0
     assert any(line.startswith("2/2 epochs ") for line in lines)
     assert len([line for line in lines if line.startswith(("epoch 1/2 - ", "epoch 2/2 - "))]) == 2
+
+
+def test_ctrl_c_shows_the_rows_that_are_finished():
+    arguments = ["compare", "--networks", "none", "--baselines", "dummy", "kNN"]
+    status, lines = run_in_terminal(arguments, width=80, interrupt_at=b"[3/6] dummy")
+    assert status == 130
+    assert any(re.match(r"dummy +0\.100 \[", line) for line in lines)
+    assert "kNN: interrupted before all fits were finished" in lines
+    assert not any("Traceback" in line for line in lines)
 
 
 def test_elsewhere_a_long_fit_prints_its_epochs_at_times(monkeypatch, capsys):
