@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from skfashion import FashionCNN
 from skfashion._cli.options import load_data
+from skfashion._cli.terminal import show_progress
+from skfashion._utils.steps import listen, report_step
 from skfashion._utils.types import AnyArray
 
 
@@ -52,17 +54,19 @@ def run(arguments: argparse.Namespace) -> int:
     print("         accuracy               validation accuracy")
     print("epoch    measured   published   measured   published", flush=True)
     published = PUBLISHED[arguments.version]
-    for clf in train_epochs(
-        arguments.version, X, y, epochs=arguments.epochs, random_state=arguments.seed
-    ):
-        ours, theirs = latest(clf), published.get(clf.n_iter_)
-        row = [f"{clf.n_iter_:5d}"]
-        for name in ("accuracy", "val_accuracy"):
-            row += [
-                f"{getattr(ours, name):11.4f}",
-                f"{getattr(theirs, name):12.4f}" if theirs else f"{'-':>12}",
-            ]
-        print("".join(row), flush=True)
+    with show_progress():
+        for clf in train_epochs(
+            arguments.version, X, y, epochs=arguments.epochs, random_state=arguments.seed
+        ):
+            report_step("epochs", clf.n_iter_, arguments.epochs)
+            ours, theirs = latest(clf), published.get(clf.n_iter_)
+            row = [f"{clf.n_iter_:5d}"]
+            for name in ("accuracy", "val_accuracy"):
+                row += [
+                    f"{getattr(ours, name):11.4f}",
+                    f"{getattr(theirs, name):12.4f}" if theirs else f"{'-':>12}",
+                ]
+            print("".join(row), flush=True)
     test = load_data(arguments.data, "test")
     if test:
         print(f"test accuracy on {len(test[0])} images: {clf.score(*test):.4f}")
@@ -91,7 +95,9 @@ def train_epochs(
     make = {"v1": FashionCNN.v1, "v2": FashionCNN.v2}[version]
     clf = make(epochs=1, warm_start=True, random_state=random_state)
     for _ in range(epochs):
-        yield clf.fit(X[:n_training], y[:n_training], X_val=X[n_training:], y_val=y[n_training:])
+        with listen(None):  # here an epoch is a whole fit, but not for who waits for all epochs
+            clf.fit(X[:n_training], y[:n_training], X_val=X[n_training:], y_val=y[n_training:])
+        yield clf
 
 
 def latest(clf: FashionCNN) -> EpochMetrics:

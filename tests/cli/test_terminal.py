@@ -63,6 +63,13 @@ def test_on_a_terminal_training_shows_its_epochs_below_a_line_for_each(csv, tmp_
     assert len([line for line in lines if line.startswith(("epoch 1/2 - ", "epoch 2/2 - "))]) == 2
 
 
+def test_on_a_terminal_a_reproduction_shows_how_far_all_epochs_are(csv):
+    status, lines = run_in_terminal(["reproduce", "v2", "--epochs", "3", "--data", csv], width=80)
+    assert status == 0
+    assert any(line.startswith("3/3 epochs ") for line in lines)
+    assert not any(line.startswith(("1/1 epochs ", "2/2 epochs ")) for line in lines)
+
+
 def test_ctrl_c_shows_the_rows_that_are_finished():
     arguments = ["compare", "--networks", "none", "--baselines", "dummy", "kNN"]
     status, lines = run_in_terminal(arguments, width=80, interrupt_at=b"[3/6] dummy")
