@@ -165,7 +165,7 @@ def test_a_failed_estimator_is_told_below_the_table_and_by_the_exit_code(csv, mo
         (["compare", "--timeout", "-1"], "--timeout: '-1' is not a positive number of seconds"),
         (["compare", "--seed", "4294967296"], "--seed: '4294967296' is not an integer from 0 to"),
         (["reproduce", "v3"], "invalid choice: 'v3'"),
-        (["comapre"], "). Did you mean compare?"),
+        (["coompare"], "). Did you mean compare?"),
         (["compare", "--baselines", "knn"], "). Did you mean kNN?"),
         (["compare", "--baselines", "randomforest"], "). Did you mean random forest?"),
         (["predict", "--invert", "yess", "model", "photo"], "). Did you mean yes?"),
@@ -226,7 +226,7 @@ def test_the_shell_completes_commands_options_choices_and_files(typed, completed
     assert {word.strip() for word in answer.read_text().splitlines()} == completed
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["train", "--help"], ["trian"]])
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["train", "--help"], ["trein"]])
 def test_help_and_mistakes_load_nothing_heavy(arguments):
     out = run_python(f"""
         import sys
