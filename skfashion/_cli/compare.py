@@ -1,106 +1,114 @@
 """The command ``skfashion compare``."""
 
 import argparse
+import json
 import shlex
 import sys
 import warnings
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
-from skfashion._cli.options import (
-    EPOCHS,
-    add_data,
-    add_memory,
-    add_seed,
-    at_least,
-    escape,
-    load_data,
-    name_in_unicode,
-    number_of_jobs,
-    parse_path,
-    positive_seconds,
-    prepare_folder,
-)
+from skfashion import FashionCNN, compare, make_baselines
+from skfashion._cli import report
+from skfashion._cli.options import load_data, prepare_folder
+from skfashion._cli.parser import EPOCHS
+from skfashion._cli.terminal import print_comparison, show_progress
+from skfashion._cli.text import escape, name_in_unicode
 from skfashion._utils.environment import describe
+from skfashion.comparison import Comparison
 from skfashion.datasets import CLASS_NAMES
-
-HELP = "cross-validate both networks and the classical baselines; print a table"
-
-
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add the options of this command."""
-    add_data(command, default="mini")
-    add = command.add_argument
-    add("--cv", type=at_least(2), default=3, help="number of folds; default: 3")
-    add("--n-jobs", type=number_of_jobs, help="number of parallel fits; default: 1")
-    add("--test", action="store_true", help="also fit on all images and score the test images")
-    add("--timeout", type=positive_seconds, help="limit for one fit in seconds; default: none")
-    add_memory(command)
-    add("--output", type=parse_path, metavar="DIR", help="write tables and a report to this folder")
-    add_seed(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table. Return 1 if an estimator failed, 130 after Ctrl-C."""
-    # Import pandas only here: the other commands do not need it.
-    from skfashion import FashionCNN, compare, make_baselines
-    from skfashion._cli import report
-
     if arguments.output:
         report.check_libraries()
         prepare_folder("--output", arguments.output)
     if arguments.memory:
         prepare_folder("--memory", arguments.memory)
+    estimators = _make_estimators(arguments)
     X, y = load_data(arguments.data, "train")
     largest = int(np.unique_counts(y).counts.max())
-    if arguments.cv > largest:  # scikit-learn's rule, which names n_splits
+    if arguments.folds > largest:  # scikit-learn's rule, which names n_splits
         raise ValueError(
-            f"--cv {arguments.cv}: no class has more than {largest} images. Give at most as many "
-            "folds."
+            f"--folds {arguments.folds}: no class has more than {largest} images. Give at most as "
+            "many folds."
         )
     X_test = y_test = None
     if arguments.test:
         if (test := load_data(arguments.data, "test")) is None:
             raise ValueError(f"--test: {arguments.data} has no test images.")
         X_test, y_test = test
-    seed = arguments.seed
-    estimators = {
-        "FashionCNN v1": FashionCNN.v1(epochs=EPOCHS["v1"], random_state=seed),
-        "FashionCNN v2": FashionCNN.v2(epochs=EPOCHS["v2"], random_state=seed),
-        **make_baselines(random_state=seed),
-    }
-    print(f"{len(X)} images, {arguments.cv} stratified folds", file=sys.stderr)
-    with warnings.catch_warnings():
+    if not arguments.quiet:
+        print(f"{len(X)} images, {arguments.folds} stratified folds", file=sys.stderr)
+    with warnings.catch_warnings(), nullcontext() if arguments.quiet else show_progress():
         warnings.filterwarnings("ignore", "compare was interrupted")  # the exit status shows it
         comparison = compare(
             estimators,
             X,
             y,
-            cv=arguments.cv,
+            cv=arguments.folds,
+            scoring=arguments.scoring,
             n_jobs=arguments.n_jobs,
             X_test=X_test,
             y_test=y_test,
             timeout=arguments.timeout,
             # The networks have no memory of their own: resumed fits would seem too fast.
             memory=arguments.memory,
-            verbose=1,
+            verbose=0 if arguments.quiet else 1,
         )
-    print(comparison, flush=True)  # before the report, which may fail
+    facts = _collect_facts(arguments, len(X))
+    if arguments.json:
+        print(_to_json(comparison, facts), flush=True)
+    else:
+        print_comparison(comparison)  # before the report, which may fail
     if arguments.output:
         page = report.write(
             comparison,
             X,
             y,
             arguments.output,
-            title="Fashion-MNIST: two networks beside classical baselines",
+            title="Fashion-MNIST: networks beside classical baselines",
             display_labels=[CLASS_NAMES[label] for label in np.unique(y)],
-            facts=_collect_facts(arguments, len(X)),
+            facts=facts,
         )
-        print(f"Report: {escape(page)}")
+        if not arguments.json:
+            print(f"Report: {escape(page)}")
     if comparison.interrupted:
         return 130
     return 1 if len(comparison.failures) else 0
+
+
+def _make_estimators(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Make the networks and baselines that were asked for, or all."""
+    estimators: dict[str, Any] = {}
+    for version, epochs in EPOCHS.items():
+        if arguments.networks is None or version in arguments.networks:
+            configure = getattr(FashionCNN, version)
+            estimators[f"FashionCNN {version}"] = configure(
+                epochs=arguments.epochs or epochs, random_state=arguments.seed
+            )
+    estimators |= {
+        name: baseline
+        for name, baseline in make_baselines(random_state=arguments.seed).items()
+        if arguments.baselines is None or name in arguments.baselines
+    }
+    if not estimators:
+        raise ValueError("--networks none --baselines none: there is nothing to compare.")
+    return estimators
+
+
+def _to_json(comparison: Comparison, facts: dict[str, str]) -> str:
+    """Return the tables as a JSON object. What is missing is null."""
+    tables = {"table": comparison.table.reset_index(), "scores": comparison.scores}
+    records = {
+        name: json.loads(table.to_json(orient="records", double_precision=15))
+        for name, table in tables.items()
+    }
+    return json.dumps({**records, "interrupted": comparison.interrupted, "facts": facts}, indent=1)
 
 
 def _collect_facts(arguments: argparse.Namespace, n_images: int) -> dict[str, str]:
@@ -108,7 +116,7 @@ def _collect_facts(arguments: argparse.Namespace, n_images: int) -> dict[str, st
     return {
         "command": name_in_unicode(shlex.join(["skfashion", *arguments.argv])),
         "data": name_in_unicode(f"{arguments.data}: {n_images} images"),
-        "folds": f"{arguments.cv}, stratified",
+        "folds": f"{arguments.folds}, stratified",
         "seed": str(arguments.seed),
         "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         **describe(),

@@ -3,48 +3,17 @@
 It parses arguments, runs a subcommand and turns errors into exit codes.
 """
 
-import argparse
 import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn
 
-from skfashion import __version__
-from skfashion._cli import cache, compare, info, predict, reproduce, train
-from skfashion._cli.options import message_in_unicode
+from skfashion._cli.parser import build_parser
+from skfashion._cli.text import clean_message
 
-_COMMANDS = {
-    "compare": compare,
-    "reproduce": reproduce,
-    "train": train,
-    "predict": predict,
-    "cache": cache,
-    "info": info,
-}
 _SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        super().error(message_in_unicode(message))
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Build the argument parser with all subcommands."""
-    parser = _Parser(
-        prog="skfashion",
-        description="Convolutional networks for Fashion-MNIST beside classical classifiers.",
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="command")
-    for name, module in _COMMANDS.items():
-        command = commands.add_parser(name, help=module.HELP)
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,23 +37,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if sys.stdout is None:  # it is closed; the next opened file would become standard output
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
-    arguments = build_parser().parse_args(argv)
-    arguments.argv = sys.argv[1:] if argv is None else argv
     try:
         with _clean_exit():
-            status = arguments.run(arguments)
+            status = _run(sys.argv[1:] if argv is None else argv)
             if status == 0:
                 sys.stdout.flush()  # errors are handled below
             return status
     except BrokenPipeError:  # the reader of our output, such as `head`, has ended
         return 1
     except (OSError, ValueError, RuntimeError, ImportError) as error:  # DatasetError is an OSError
-        print(f"skfashion: {message_in_unicode(error)}", file=sys.stderr)
+        print(f"skfashion: {clean_message(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     finally:
         _discard_failed_output()
+
+
+def _run(argv: Sequence[str]) -> int:
+    parser = build_parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks what may come next
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    arguments = parser.parse_args(argv)
+    if "run" not in arguments:
+        parser.print_help()
+        return 0
+    arguments.argv = argv
+    status: int = arguments.run(arguments)
+    return status
 
 
 @contextmanager

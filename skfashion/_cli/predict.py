@@ -1,17 +1,23 @@
 """The command ``skfashion predict``, which does not load TensorFlow."""
 
 import argparse
+import glob
 import json
+import os
 import sys
 import warnings
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Literal
 
-from skfashion import FashionCNN
-from skfashion._cli.options import escape, message_in_unicode, name_in_unicode
-from skfashion.datasets import DatasetError, ImageFileReader
+from PIL import Image
 
-HELP = "classify photos with a model file from `train` or FashionCNN.save"
+from skfashion import FashionCNN
+from skfashion._cli.text import clean_message, escape, name_in_unicode
+from skfashion._utils.files import expand_user
+from skfashion.datasets import DatasetError, ImageFileReader
+from skfashion.datasets._image_files import FORMATS
+
 _INVERT: dict[str, bool | Literal["auto"]] = {"auto": "auto", "yes": True, "no": False}
 
 
@@ -24,26 +30,6 @@ class _StandardInput:
         if sys.stdin is None:
             raise OSError("it is closed")
         return sys.stdin.buffer.read(size)
-
-
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add the options of this command."""
-    add = command.add_argument
-    add("model", metavar="MODEL", help="a model file from `train` or FashionCNN.save")
-    add("images", metavar="IMAGE", nargs="+", help="an image file; - reads standard input")
-    add("--json", action="store_true", help="print a JSON object per image")
-    add(
-        "--background",
-        default="auto",
-        metavar="COLOR",
-        help="such as white or #fdfdfd; default: auto (the corners)",
-    )
-    add(
-        "--invert",
-        choices=_INVERT,
-        default="auto",
-        help="invert images; default: auto (if the object is darker)",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,13 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
         invert=_INVERT[arguments.invert],
     ).fit(arguments.images)
     failed = False
-    for name in arguments.images:
+    for name in _find_images(arguments.images):
         answer: dict[str, Any] = {"image": name_in_unicode(name)}
         try:
             answer |= _predict(clf, reader, name)
         except (DatasetError, ValueError) as error:
             failed = True
-            answer["error"] = message_in_unicode(error)
+            answer["error"] = clean_message(error)
         if arguments.json:
             print(json.dumps(answer), flush=True)
             continue
@@ -83,12 +69,32 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _find_images(names: Sequence[str]) -> Iterator[str]:
+    """Replace folders and patterns by the images in them. What has none stays, for the error."""
+    for name in names:
+        path = expand_user(name)
+        found: list[str] = []
+        # `Path.is_dir` and `Path.exists` raise errors, such as for a name that is too long.
+        if os.path.isdir(path):  # noqa: PTH112
+            suffixes = {
+                suffix for suffix, kind in Image.registered_extensions().items() if kind in FORMATS
+            }
+            files = (file for file in path.rglob("*") if file.suffix.lower() in suffixes)
+            found = sorted(map(str, files))
+        elif not os.path.exists(path):  # noqa: PTH110
+            # The shells of Windows leave patterns to the command.
+            found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
+        yield from found or [name]
+
+
 def _predict(clf: FashionCNN, reader: ImageFileReader, name: str) -> dict[str, Any]:
     """Return label, probability and runner-up of an image, and the warning of the reader if any."""
+    if os.path.isdir(expand_user(name)):  # noqa: PTH112 - of others there are the images
+        raise ValueError(f"{name}: the folder has no picture of the formats {', '.join(FORMATS)}.")
     source: Any = _StandardInput() if name == "-" else name
     with warnings.catch_warnings(record=True, action="always") as recorded:
         [row] = reader.transform([source])
-    messages = [message_in_unicode(warning.message) for warning in recorded]
+    messages = [clean_message(warning.message) for warning in recorded]
     # The model may have another pixel_max, and fewer features than its padded images have pixels.
     X = [row[: clf.n_features_in_] * clf.pixel_max_ / 255]
     with warnings.catch_warnings():

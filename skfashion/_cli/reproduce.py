@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from skfashion import FashionCNN
-from skfashion._cli.options import add_data, add_seed, at_least, load_data
+from skfashion._cli.options import load_data
+from skfashion._cli.terminal import show_progress
+from skfashion._utils.steps import listen, report_step
 from skfashion._utils.types import AnyArray
-
-HELP = "train like the original, and print the accuracies beside the published ones"
 
 
 class EpochMetrics(NamedTuple):
@@ -47,16 +47,6 @@ PUBLISHED = {
 }
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add the options of this command."""
-    command.add_argument("version", choices=sorted(PUBLISHED), help="the network to train")
-    command.add_argument(
-        "--epochs", type=at_least(1), default=20, help="number of epochs; default: 20"
-    )
-    add_data(command, default="full")
-    add_seed(command)
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Train and print a line for each epoch."""
     X, y = load_data(arguments.data, "train")
@@ -64,17 +54,19 @@ def run(arguments: argparse.Namespace) -> int:
     print("         accuracy               validation accuracy")
     print("epoch    measured   published   measured   published", flush=True)
     published = PUBLISHED[arguments.version]
-    for clf in train_epochs(
-        arguments.version, X, y, epochs=arguments.epochs, random_state=arguments.seed
-    ):
-        ours, theirs = latest(clf), published.get(clf.n_iter_)
-        row = [f"{clf.n_iter_:5d}"]
-        for name in ("accuracy", "val_accuracy"):
-            row += [
-                f"{getattr(ours, name):11.4f}",
-                f"{getattr(theirs, name):12.4f}" if theirs else f"{'-':>12}",
-            ]
-        print("".join(row), flush=True)
+    with show_progress():
+        for clf in train_epochs(
+            arguments.version, X, y, epochs=arguments.epochs, random_state=arguments.seed
+        ):
+            report_step("epochs", clf.n_iter_, arguments.epochs)
+            ours, theirs = latest(clf), published.get(clf.n_iter_)
+            row = [f"{clf.n_iter_:5d}"]
+            for name in ("accuracy", "val_accuracy"):
+                row += [
+                    f"{getattr(ours, name):11.4f}",
+                    f"{getattr(theirs, name):12.4f}" if theirs else f"{'-':>12}",
+                ]
+            print("".join(row), flush=True)
     test = load_data(arguments.data, "test")
     if test:
         print(f"test accuracy on {len(test[0])} images: {clf.score(*test):.4f}")
@@ -103,7 +95,9 @@ def train_epochs(
     make = {"v1": FashionCNN.v1, "v2": FashionCNN.v2}[version]
     clf = make(epochs=1, warm_start=True, random_state=random_state)
     for _ in range(epochs):
-        yield clf.fit(X[:n_training], y[:n_training], X_val=X[n_training:], y_val=y[n_training:])
+        with listen(None):  # here an epoch is a whole fit, but not for who waits for all epochs
+            clf.fit(X[:n_training], y[:n_training], X_val=X[n_training:], y_val=y[n_training:])
+        yield clf
 
 
 def latest(clf: FashionCNN) -> EpochMetrics:

@@ -10,32 +10,12 @@ from typing import Any
 import numpy as np
 
 from skfashion import FashionCNN
-from skfashion._cli.options import (
-    EPOCHS,
-    add_data,
-    add_memory,
-    add_seed,
-    at_least,
-    escape,
-    load_data,
-    parse_path,
-    prepare_folder,
-)
+from skfashion._cli.options import load_data, prepare_folder
+from skfashion._cli.parser import EPOCHS
+from skfashion._cli.terminal import show_progress
+from skfashion._cli.text import clean_message, escape
 from skfashion._utils.files import make_folder
 from skfashion.datasets import CLASS_NAMES
-
-HELP = "train one of the two networks and save it to a file for `predict`"
-
-
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    """Add the options of this command."""
-    add = command.add_argument
-    add_data(command, default="full")
-    add("--output", type=parse_path, required=True, metavar="MODEL", help="the file to write")
-    add("--network", choices=sorted(EPOCHS), default="v1", help="network to train; default: v1")
-    add("--epochs", type=at_least(1), help="number of epochs; default: 5 for v1, 20 for v2")
-    add_memory(command)
-    add_seed(command)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,8 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     if output.error is None:
         return 0
     print(
-        f"skfashion: standard output cannot be written ({output.error}). The model was written "
-        f"into {escape(arguments.output)}.",
+        f"skfashion: standard output cannot be written ({clean_message(output.error)}). The model "
+        f"was written into {escape(arguments.output)}.",
         file=sys.stderr,
     )
     return 1
@@ -97,7 +77,8 @@ def _train(arguments: argparse.Namespace) -> None:
         random_state=arguments.seed,
     )
     # Train on class names, so that predictions are readable without a list of classes.
-    clf.fit(X, names[y]).set_params(memory=None, verbose=0)
+    with show_progress():
+        clf.fit(X, names[y]).set_params(memory=None, verbose=0)
     clf.save(arguments.output)  # save first: the next steps may fail
     if test := load_data(arguments.data, "test"):
         X, y = test

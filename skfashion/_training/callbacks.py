@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from skfashion._training.data import FitResult
 from skfashion._utils.messages import shorten
+from skfashion._utils.steps import report_step
 
 __all__ = [
     "CallbackSupportMixin",
@@ -197,6 +198,7 @@ class Reporter:
         stop = self._callbacks is not None and self._callbacks.end_epoch(result)
         if not stored:
             self._seconds.append(time.perf_counter() - self._start_time)
+        report_step("epochs", epoch, last)
         if self._verbose:
             parts = [f"{name}: {value:.4f}" for name, value in measured.items()]
             parts.append("from memory" if stored else self._time_left(last - epoch))

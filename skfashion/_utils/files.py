@@ -1,5 +1,7 @@
 """Atomic file writing: after an error, signal or power cut a file is complete or unchanged."""
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
@@ -7,8 +9,10 @@ import re
 import tempfile
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from skfashion._utils.types import StrPath
+if TYPE_CHECKING:  # the module imports NumPy, which the command's help does not need
+    from skfashion._utils.types import StrPath
 
 # Temporary files of killed processes are removed after this time.
 _STALE_SECONDS = 3600

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.model_selection import check_cv
 
 from skfashion._utils.cache_directory import resolve_memory
+from skfashion._utils.steps import report_step
 from skfashion._utils.types import StrPath
 from skfashion._utils.warnings import warn
 from skfashion.comparison import _validation
@@ -182,9 +183,11 @@ def compare(
     fit = fit_and_score if directory is None else ResultCache(directory, tasks, data)
     results: list[Result] = []
     interrupted = False
+    report_step("fits", 0, len(tasks))
     try:
         for result in run_tasks(tasks, data, fit, n_jobs=n_jobs, timeout=timeout):
             results.append(result)
+            report_step("fits", len(results), len(tasks))
             if verbose:
                 print(f"[{len(results)}/{len(tasks)}] {result}", file=sys.stderr, flush=True)
     except KeyboardInterrupt:

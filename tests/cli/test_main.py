@@ -1,18 +1,22 @@
 """The shell: what users type, and what they see."""
 
+import json
+import os
 import re
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
+from helpers import run_python
 from numpy.testing import assert_allclose
 from sklearn.dummy import DummyClassifier
 from sklearn.svm import LinearSVC
 
-import skfashion
 from skfashion import FashionCNN, __version__, compare, make_baselines
+from skfashion._cli import compare as _compare
 from skfashion._cli.main import main
+from skfashion._cli.parser import BASELINES, build_parser
 from skfashion.datasets import load_fashion_mini
 
 
@@ -44,6 +48,46 @@ def test_compare_prints_a_row_for_all_and_writes_a_report(tmp_path, capsys):
         assert told in page
 
 
+class TestComparesWhatIsAskedFor:
+    def test_networks_baselines_epochs_folds_and_metrics_as_json(self, csv, tmp_path, capsys):
+        command = ["compare", "--data", csv, "--json", "--networks", "v2", "--epochs", "2"]
+        command += ["--baselines", "naive Bayes", "dummy", "--folds", "2"]
+        command += ["--scoring", "f1_macro", "accuracy", "--output", str(tmp_path)]
+        assert main(command) == 0
+        out, err = capsys.readouterr()
+        found = json.loads(out)
+        assert {row["estimator"] for row in found["table"]} == {
+            "FashionCNN v2",
+            "naive Bayes",
+            "dummy",
+        }
+        assert [row["f1_macro_mean"] for row in found["table"]] == sorted(
+            (row["f1_macro_mean"] for row in found["table"]), reverse=True
+        )
+        assert found["table"][0]["f1_macro_p_value"] is None
+        assert {score["metric"] for score in found["scores"]} == {"f1_macro", "accuracy"}
+        assert {score["fold"] for score in found["scores"]} == {0, 1}
+        assert found["interrupted"] is False
+        assert found["facts"]["folds"] == "2, stratified"
+        assert len(err.splitlines()) == 1 + 2 * 3
+        assert (tmp_path / "report.html").exists()
+
+    def test_nothing_but_the_table_if_quiet(self, csv, capsys):
+        command = ["compare", "--data", csv, "--networks", "none", "--baselines", "dummy"]
+        assert main([*command, "--quiet"]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        assert "\ndummy " in out
+        assert "FashionCNN" not in out
+
+    def test_a_misspelled_metric_gets_a_suggestion(self, csv, capsys):
+        assert main(["compare", "--data", csv, "--scoring", "acuracy"]) == 1
+        assert "Did you mean 'accuracy'" in capsys.readouterr().err
+
+    def test_baselines_are_those_of_the_library(self):
+        assert list(BASELINES) == list(make_baselines())
+
+
 # What is wrong with options and files is told before any work: no command gets as far as to the
 # data, which are missing, but where they are what is wrong.
 IS_A_FILE = ": this is a file. Give the path of a folder."
@@ -59,9 +103,10 @@ IS_A_FILE = ": this is a file. Give the path of a folder."
         ("train --data missing --output photo/new", "--output photo/new: cannot write to the fold"),
         ("compare --data missing", "missing: does not exist"),
         ("compare --data .", ".: has none of the four files"),
+        ("compare --networks none --baselines none", "there is nothing to compare"),
         ("compare --test --data {csv}", "--test: {csv} has no test images."),
-        ("compare --cv 50 --data {csv}", "--cv 50: no class has more than"),
-        ("predict missing photo", "missing"),
+        ("compare --cv 50 --data {csv}", "--folds 50: no class has more than"),
+        ("predict missing photo", "No such file or directory: 'missing'"),
         ("predict photo photo", "photo cannot be loaded: it is not a model"),
         ("predict --background #12 {model} photo", "background='#12'"),
         ("cache missing", "missing is not a directory"),
@@ -78,6 +123,7 @@ def test_what_cannot_be_done_is_told_in_one_line(
     [line] = err.splitlines()
     assert line.startswith("skfashion: ")
     assert message.format(csv=csv) in line
+    assert "Errno" not in line
     assert (tmp_path / "photo").read_text() == "the user's own"
 
 
@@ -104,7 +150,7 @@ def test_reproduction_marks_epochs_that_the_seed_left_out(csv, capsys):
 
 def test_a_failed_estimator_is_told_below_the_table_and_by_the_exit_code(csv, monkeypatch, capsys):
     few = {"broken": LinearSVC(C=-1), "dummy": DummyClassifier()}
-    monkeypatch.setattr(skfashion, "make_baselines", lambda random_state: few)
+    monkeypatch.setattr(_compare, "make_baselines", lambda random_state: few)
     assert main(["compare", "--cv", "2", "--data", csv]) == 1
     out, _ = capsys.readouterr()
     assert "\nbroken: InvalidParameterError: The 'C' parameter" in out
@@ -114,12 +160,20 @@ def test_a_failed_estimator_is_told_below_the_table_and_by_the_exit_code(csv, mo
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "required"),
         (["compare", "--cv", "1"], "'1' is not an integer of at least 2"),
         (["compare", "--n-jobs", "0"], "--n-jobs: '0' is not an integer other than 0"),
         (["compare", "--timeout", "-1"], "--timeout: '-1' is not a positive number of seconds"),
         (["compare", "--seed", "4294967296"], "--seed: '4294967296' is not an integer from 0 to"),
         (["reproduce", "v3"], "invalid choice: 'v3'"),
+        (["coompare"], "). Did you mean compare?"),
+        (["compare", "--baselines", "knn"], "). Did you mean kNN?"),
+        (["compare", "--baselines", "randomforest"], "). Did you mean random forest?"),
+        (["predict", "--invert", "yess", "model", "photo"], "). Did you mean yes?"),
+        (
+            ["compare", "--sede=1"],
+            "skfashion compare: error: unrecognized arguments: --sede=1. Did",
+        ),
+        (["--versoin"], "unrecognized arguments: --versoin. Did you mean --version?"),
         (["reproduce", "v1", "--epochs", "many"], "'many' is not an integer of at least 1"),
     ],
 )
@@ -134,6 +188,57 @@ def test_the_module_runs_as_a_command():
     command = [sys.executable, "-m", "skfashion", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == __version__
+
+
+def test_without_arguments_the_command_shows_its_help_and_examples(capsys):
+    assert main([]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    examples = re.findall(r"^  skfashion (.*)$", out, re.MULTILINE)
+    assert len(examples) == 3
+    for example in examples:
+        build_parser().parse_args(example.split("  ")[0].split())
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("re", {"reproduce"}),
+        ("compare --sc", {"--scoring"}),
+        ("compare --sede 1 --networks v", {"v1", "v2"}),
+        ("compare --baselines kNN RBF", {r"RBF\ SVC"}),
+        ("predict mod", {"model"}),
+    ],
+)
+def test_the_shell_completes_commands_options_choices_and_files(typed, completed, tmp_path):
+    pytest.importorskip("argcomplete")
+    (tmp_path / "model").touch()
+    line, answer = f"skfashion {typed}", tmp_path / "answer"
+    environment = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(answer),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+    }
+    command = [sys.executable, "-m", "skfashion"]
+    subprocess.run(command, env={**os.environ, **environment}, cwd=tmp_path, check=True)
+    assert {word.strip() for word in answer.read_text().splitlines()} == completed
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["train", "--help"], ["trein"]])
+def test_help_and_mistakes_load_nothing_heavy(arguments):
+    out = run_python(f"""
+        import sys
+        from contextlib import redirect_stderr, redirect_stdout, suppress
+        from io import StringIO
+        from skfashion._cli.main import main
+        with suppress(SystemExit), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            main({arguments})
+        heavy = {{"numpy", "sklearn", "pandas", "matplotlib", "PIL", "tensorflow", "rich"}}
+        print(sorted(heavy & set(sys.modules)))
+    """)
+    assert out.strip() == "[]"
 
 
 class TestCache:

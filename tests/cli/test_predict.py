@@ -88,6 +88,26 @@ class TestPredict:
         assert len(out.splitlines()) == (4 if flags else 2)
         assert len(err.splitlines()) == (0 if flags else 2)
 
+    def test_finds_the_images_of_folders_and_patterns(self, model, photos, tmp_path, capsys):
+        deep = tmp_path / "photos" / "deep"
+        deep.mkdir(parents=True)
+        places = [deep / "b.PNG", deep.parent / "c.png", deep.parent / "a"]
+        for photo, place in zip(photos, places, strict=True):
+            Path(photo).rename(place)
+        (deep / "notes.txt").write_text("no picture")
+        names = [str(place) for place in places[:2]]
+        for given in (str(deep.parent), str(deep.parent / "**" / "*.[pP][nN]*")):
+            assert main(["predict", "--json", model, given]) == 0
+            lines = capsys.readouterr().out.splitlines()
+            assert sorted(json.loads(line)["image"] for line in lines) == sorted(names)
+        (tmp_path / "empty").mkdir()
+        for given in (str(tmp_path / "empty"), str(tmp_path / "*.gif"), "long" * 100):
+            assert main(["predict", model, given, names[0]]) == 1
+            out, err = capsys.readouterr()
+            assert out.startswith(f"{names[0]}: ")
+            assert given in err
+            assert ("has no picture" in err) == given.endswith("empty")
+
     def test_reads_standard_input_and_says_what_it_lacks(self, model, photos, monkeypatch, capsys):
         with Path(photos[0]).open(encoding="latin-1") as photo:
             monkeypatch.setattr(sys, "stdin", photo)
