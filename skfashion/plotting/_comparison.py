@@ -203,6 +203,7 @@ class ComparisonDisplay:
         ax.set_ylim(len(rows) - 0.5, -0.5)
         margin = 0.03 * (highest - lowest) or 0.01
         ax.set_xlim(lowest - margin, highest + margin)
+        ax.locator_params(axis="x", nbins=5)
         label = f"{self.metric}: mean over folds, 95 % interval"
         if self.significant is not None and np.any(self.significant):
             label += "\n* differs significantly from the best"
