@@ -175,7 +175,8 @@ class ComparisonDisplay:
             If the kind is unknown.
         """
         check_choice("kind", kind, ["scores", "fit_time"])
-        height = 1 + 0.32 * len(self.names) if kind == "scores" else 4
+        n_names = len(self.names)
+        height = 1.4 + 0.3 * n_names if kind == "scores" else fit_time_height(n_names)
         self.ax_, self.figure_ = ax, _ = make_axes(ax, (5.6, height))
         if kind == "scores":
             self._draw_scores(ax)
@@ -223,6 +224,7 @@ class ComparisonDisplay:
 
     def _draw_fit_time(self, ax: Axes) -> None:
         from matplotlib.markers import CARETDOWN
+        from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
         lowest = self._lowest_shown()
         means = self.scores[:, 0]
@@ -233,7 +235,11 @@ class ComparisonDisplay:
         heights = np.where(below, lowest - margin, means)
         front = [point for point in pareto_front(seconds, means) if not below[point]]
         ax.set_xscale("log")
+        if (ratio := seconds.max() / seconds.min()) < 100:  # else powers of ten are enough
+            locator = MaxNLocator(5) if ratio < 3 else LogLocator(subs=(1, 2, 5))
+            ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
         corners = np.repeat(np.column_stack([seconds[front], means[front]]), 2, axis=0)
         steps = np.column_stack([corners[1:, 0], corners[:-1, 1]])
         ax.plot(*steps.T, color="0.6", linewidth=1, zorder=0)
@@ -272,6 +278,11 @@ class ComparisonDisplay:
             handletextpad=0.2,
             frameon=False,
         )
+
+
+def fit_time_height(n_names: int) -> float:
+    """Return the height in inches that a plot against fit time needs for its labels."""
+    return 4 + 0.3 * max(0, n_names - 12)
 
 
 def pareto_front(costs: FloatArray, scores: FloatArray) -> NDArray[np.intp]:

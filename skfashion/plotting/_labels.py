@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -19,7 +20,7 @@ _Segment: TypeAlias = tuple[AnyArray, AnyArray]
 _FONT_SIZE = 8  # points
 _RADIUS = 5  # points around a point that labels leave free
 _PADDING = 1.5  # points around a label
-_DISTANCES = (7, 14, 22, 32, 44, 58, 74)  # points between a point and its label
+_DISTANCES = (7, 14, 22, 32, 44, 58, 74, 92)  # points between a point and its label
 # Right and left first, then above and below, then in between.
 _ANGLES = (0, 180, 90, 270, 45, 135, 225, 315, 22, 158, 202, 338, 67, 113, 247, 293)
 
@@ -58,19 +59,23 @@ def write_labels(
     scale = figure.dpi / 72  # pixels in a point
     points = ax.transData.transform(np.column_stack([x, y]))
     disks = [Bbox([point - _RADIUS * scale, point + _RADIUS * scale]) for point in points]
-    lines = list(itertools.pairwise(ax.transData.transform(line)))
+    vertices = ax.transData.transform(line)
+    on_line = [_sample(start, end) for start, end in itertools.pairwise(vertices)]
+    on_lines = np.concatenate([vertices, *on_line])
     placed: list[_Place] = []
     for number, (label, point) in enumerate(zip(labels, points, strict=True)):
         others = disks[:number] + disks[number + 1 :]
         size = _measure(ax, label)
-        fewest = None
+        fewest = math.inf
         for place in _list_places(point, size, scale):
-            n_overlaps = _count_overlaps(place, ax.bbox, others, lines, placed)
-            if fewest is None or n_overlaps < fewest:
+            n_overlaps = _count_overlaps(place, ax.bbox, others, on_lines, placed)
+            if n_overlaps < fewest:
                 fewest, best = n_overlaps, place
             if not n_overlaps:
                 break
         placed.append(best)
+        if not best.near:
+            on_lines = np.concatenate([on_lines, _sample(*best.leader)])
         offset = (best.leader[1] - best.leader[0]) / scale
         leader_style: dict[str, Any] = {"arrowstyle": "-", "color": "0.5", "linewidth": 0.7}
         leader_style |= {"relpos": best.alignment, "shrinkA": 0, "shrinkB": 3}
@@ -111,29 +116,32 @@ def _list_places(point: AnyArray, size: AnyArray, scale: float) -> Iterator[_Pla
         yield _Place(box, (point, end), near, alignment)
 
 
+def _sample(start: AnyArray, end: AnyArray) -> AnyArray:
+    """Return points on a segment, two pixels apart."""
+    n_points = 2 + int(np.hypot(*(end - start)) / 2)
+    return np.linspace(start, end, n_points)
+
+
 def _count_overlaps(
     place: _Place,
     frame: Bbox,
     points: Sequence[Bbox],
-    lines: Sequence[_Segment],
+    on_lines: AnyArray,
     placed: Sequence[_Place],
 ) -> int:
     """Count what a label and its leader line cover or cross."""
     from matplotlib.path import Path
 
-    def touches(segment: _Segment, box: Bbox) -> bool:
-        return Path(segment).intersects_bbox(box)
-
-    box = place.box
-    boxes = [other.box for other in placed]
-    leaders = [other.leader for other in placed if not other.near]
+    box, boxes = place.box, [other.box for other in placed]
     outside = box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1
     # A label without a leader line must not be next to another point.
     margin = 1.5 if place.near else 1.0
     count = outside + box.count_overlaps(boxes)
     count += box.count_overlaps([point.expanded(margin, margin) for point in points])
-    count += sum(touches(segment, box) for segment in [*lines, *leaders])
+    count += box.count_contains(on_lines) > 0
     if not place.near:
-        count += sum(touches(place.leader, other) for other in [*boxes, *points])
-        count += sum(Path(place.leader).intersects_path(Path(other)) for other in leaders)
+        on_leader = _sample(*place.leader)
+        count += sum(other.count_contains(on_leader) > 0 for other in [*boxes, *points])
+        leaders = [Path(other.leader) for other in placed if not other.near]
+        count += sum(Path(place.leader).intersects_path(leader) for leader in leaders)
     return count

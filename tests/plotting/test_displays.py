@@ -117,15 +117,15 @@ class TestComparisonDisplay:
         display = ComparisonDisplay.from_comparison(comparison, kind=kind, ax=part.subplots())
         assert display.figure_ is figure
 
-    @pytest.mark.parametrize("seed", range(3))
-    def test_labels_cover_nothing_and_mean_one_point(self, seed):
+    @pytest.mark.parametrize(("n", "seed"), [(11, 0), (11, 1), (11, 2), (25, 0)])
+    def test_labels_cover_nothing_and_mean_one_point(self, n, seed):
         rng = np.random.default_rng(seed)
-        scores = 0.8 + 0.05 * np.sort(rng.random(11))[::-1]
+        scores = 0.8 + 0.05 * np.sort(rng.random(n))[::-1]
         display = ComparisonDisplay(
-            names=[f"estimator {number}" for number in range(11)],
+            names=[f"estimator {number}" for number in range(n)],
             scores=np.column_stack([scores, scores - 0.01, scores + 0.01]),
-            fit_seconds=10 ** (3 * rng.random(11)),
-            networks=np.arange(11) < 2,
+            fit_seconds=10 ** (3 * rng.random(n)),
+            networks=np.arange(n) < 2,
             metric="accuracy",
         ).plot(kind="fit_time")
         display.figure_.draw_without_rendering()
@@ -138,12 +138,28 @@ class TestComparisonDisplay:
             assert not box.count_overlaps(boxes[:number])
             assert not front.intersects_bbox(box)
             assert not box.count_contains(points)
-            assert box.count_contains([ax.bbox.p0, ax.bbox.p1]) == 0
             assert ax.bbox.x0 <= box.x0 < box.x1 <= ax.bbox.x1
             assert ax.bbox.y0 <= box.y0 < box.y1 <= ax.bbox.y1
             if text.arrow_patch is None:
                 gaps = np.maximum(np.maximum(box.p0 - points, points - box.p1), 0)
                 assert np.hypot(*gaps.T).argmin() == number
+
+    @pytest.mark.parametrize("slowest", [1.2, 2.5, 20, 1e4])
+    def test_times_are_plain_numbers_at_two_places_or_more(self, slowest):
+        display = ComparisonDisplay(
+            names=["a", "b"],
+            scores=np.full((2, 3), 0.5),
+            fit_seconds=np.array([1, slowest]),
+            networks=np.array([True, False]),
+            metric="accuracy",
+        ).plot(kind="fit_time")
+        display.figure_.draw_without_rendering()
+        left, right = display.ax_.get_xlim()
+        ticks = [t for t in display.ax_.get_xticks() if left <= t <= right]
+        assert 2 <= len(ticks) <= 9
+        shown = [text.get_text() for text in display.ax_.get_xticklabels(which="both")]
+        assert {f"{tick:g}" for tick in ticks} <= set(shown)
+        assert "$" not in "".join(shown)
 
     def test_takes_names_as_they_are_and_fits_that_took_no_time(self):
         display = ComparisonDisplay(

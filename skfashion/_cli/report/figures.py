@@ -13,6 +13,7 @@ from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 from skfashion._utils.types import AnyArray
 from skfashion.comparison import Comparison
 from skfashion.plotting import ComparisonDisplay, HistoryDisplay, ImageGridDisplay
+from skfashion.plotting._comparison import fit_time_height
 from skfashion.plotting._style import BASELINE_COLOR, NETWORK_COLOR
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def figures(
         f"Mean {metric} against fit time in seconds. The line is the Pareto front: "
         "no other estimator is both faster and better than one on it. Scores far below the rest "
         "are shown at the edge.",
-        4.2,
+        fit_time_height(len(comparison.table)),
         lambda ax: ComparisonDisplay.from_comparison(comparison, kind="fit_time", ax=ax),
     )
     best, classes = comparison.table.index[0], np.unique(y)
