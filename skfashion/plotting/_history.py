@@ -351,6 +351,8 @@ def _split_groups(curves: Sequence[Curve]) -> tuple[list[int], list[int]]:
     n_free = _MOST_ENTRIES
     if len(groups) < len(curves):  # the legend also explains the line styles
         n_free -= 2
+    if any(curve.best_epoch for curve in curves):
+        n_free -= 1
     if len(groups) > n_free:
         return groups[: n_free - 1], groups[n_free - 1 :]
     return groups, []
@@ -388,12 +390,17 @@ def _draw_legend(ax: Axes, curves: Sequence[Curve], lines: Sequence[Line2D]) -> 
     """Draw a legend of at most eight entries to the right of the Axes.
 
     If groups have a curve for training and one for validation data, it has an entry for each group
-    and for each of the two line styles.
+    and for each of the two line styles. Settings of a search are listed best first.
     """
     from matplotlib.lines import Line2D
 
+    def explain(label: str, linestyle: Any, linewidth: float | None = None) -> None:
+        style: dict[str, Any] = {"linestyle": linestyle, "linewidth": linewidth}
+        entries.append(Line2D([], [], color=_OTHERS_COLOR, label=label, **style))
+
     named, others = _split_groups(curves)
-    entries: list[Line2D] = list(lines)
+    order = np.argsort([curve.group for curve in curves], kind="stable")
+    entries: list[Line2D] = [lines[number] for number in order]
     if others or 1 < len(named) < len(curves):
         of_group: dict[int, Line2D] = {}
         of_style: dict[int, Line2D] = {}
@@ -402,12 +409,12 @@ def _draw_legend(ax: Axes, curves: Sequence[Curve], lines: Sequence[Line2D]) -> 
             of_style.setdefault(curve.line, line)
         entries = [of_group[group] for group in named]
         if others:
-            label = f"{len(others)} others"
-            entries.append(Line2D([], [], color=_OTHERS_COLOR, linewidth=0.8, label=label))
+            explain(f"{len(others)} others", "-", 0.8)
         if len(named) + len(others) < len(curves):
             for name, line in zip(("training", "validation"), of_style.values(), strict=True):
-                style = line.get_linestyle()
-                entries.append(Line2D([], [], color=_OTHERS_COLOR, linestyle=style, label=name))
+                explain(name, line.get_linestyle())
+    if any(curve.best_epoch for curve in curves):
+        explain("best epoch", ":", 0.8)
     legend = ax.legend(
         handles=entries,
         loc="upper left",

@@ -59,10 +59,12 @@ class TestFromEstimator:
         cnn.set_params(epochs=30, early_stopping=True, n_iter_no_change=2)
         clf = cnn.fit(X[:80], y[:80], X_val=X[80:], y_val=y[:40])
         assert clf.n_iter_ < len(clf.history_["loss"])
-        (ax,) = HistoryDisplay.from_estimator(clf, metrics=["accuracy"]).axes_
+        display = HistoryDisplay.from_estimator(clf, metrics=["accuracy"])
+        (ax,) = display.axes_
         assert clf.n_iter_ in [
             line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 2
         ]
+        assert legend(display)[0] == ["training", "validation", "best epoch"]
 
     def test_of_a_pipeline_and_of_a_search(self, images, cnn):
         X, y = images
