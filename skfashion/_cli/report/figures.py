@@ -140,10 +140,10 @@ def _draw_confusion(
     color: str,
 ) -> None:
     """Draw the matrix with cells from transparent to the colour, for light and dark pages."""
-    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
     shares = 100 * confusion_matrix(y, y_pred, labels=classes, normalize="true")
-    cmap = LinearSegmentedColormap.from_list("cells", [(color, 0.0), (color, 0.6)])
+    cmap = LinearSegmentedColormap.from_list("cells", [to_rgba(color, 0), to_rgba(color, 0.6)])
     display = ConfusionMatrixDisplay(shares, display_labels=display_labels).plot(
         ax=ax,
         cmap=cmap,
