@@ -40,7 +40,7 @@ import matplotlib.pyplot as plt
 from sklearn.metrics import ConfusionMatrixDisplay
 
 fig, ax = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
-ConfusionMatrixDisplay.from_predictions(
+display = ConfusionMatrixDisplay.from_predictions(
     y,
     predicted,
     sample_weight=(predicted != y) + 1e-12,  # leave out the diagonal
@@ -51,6 +51,7 @@ ConfusionMatrixDisplay.from_predictions(
     xticks_rotation="vertical",
     ax=ax,
 )
+display.im_.colorbar.set_label("share of the errors of a class")
 plt.show()
 
 # %%

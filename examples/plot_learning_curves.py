@@ -34,7 +34,8 @@ import matplotlib.pyplot as plt
 from sklearn.model_selection import LearningCurveDisplay
 
 fig, ax = plt.subplots(layout="constrained")
-for name, classifier in classifiers.items():
+colors = ["#954200", "#E08740", "#0072B2"]  # the networks in shades of orange
+for (name, classifier), color in zip(classifiers.items(), colors, strict=True):
     LearningCurveDisplay.from_estimator(
         classifier,
         X,
@@ -44,6 +45,8 @@ for name, classifier in classifiers.items():
         score_type="test",
         score_name="accuracy",
         ax=ax,
+        line_kw={"color": color},
+        fill_between_kw={"color": color, "alpha": 0.15},
     )
     ax.get_lines()[-1].set(label=name, marker="o")
 ax.legend(loc="lower right")

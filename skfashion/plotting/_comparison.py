@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Self
@@ -10,19 +9,18 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from skfashion._utils.types import AnyArray, FloatArray
-from skfashion.plotting._style import COLORS, check_choice, make_axes
+from skfashion._utils.types import FloatArray
+from skfashion.plotting._labels import write_labels
+from skfashion.plotting._style import BASELINE_COLOR, NETWORK_COLOR, check_choice, make_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.text import Annotation
 
     from skfashion.comparison import Comparison
 
-# Marker and colour of networks and of other estimators.
-_STYLES = {True: ("D", COLORS[1]), False: ("o", COLORS[0])}
-_LABEL_SIZE = 8  # points
+# Marker, colour and name of networks and of other estimators.
+_STYLES = {True: ("D", NETWORK_COLOR, "network"), False: ("o", BASELINE_COLOR, "baseline")}
 
 
 class ComparisonDisplay:
@@ -42,6 +40,10 @@ class ComparisonDisplay:
         Whether each estimator is a network. Networks have another colour and marker.
     metric : str
         Name of the metric.
+    fold_scores : list of ndarray of shape (n_folds,), or None, default=None
+        The scores of each estimator in the folds. If None, they are not drawn.
+    significant : ndarray of bool of shape (n,) or None, default=None
+        Whether each estimator differs significantly from the best one. If None, none is marked.
 
     Attributes
     ----------
@@ -75,12 +77,16 @@ class ComparisonDisplay:
         fit_seconds: FloatArray,
         networks: NDArray[np.bool_],
         metric: str,
+        fold_scores: Sequence[FloatArray] | None = None,
+        significant: NDArray[np.bool_] | None = None,
     ) -> None:
         self.names = names
         self.scores = scores
         self.fit_seconds = fit_seconds
         self.networks = networks
         self.metric = metric
+        self.fold_scores = fold_scores
+        self.significant = significant
 
     @classmethod
     def from_comparison(
@@ -116,6 +122,8 @@ class ComparisonDisplay:
         ValueError
             If the metric or the kind is unknown, or every estimator failed.
         """
+        from skfashion.comparison._statistics import SIGNIFICANCE_LEVEL
+
         metrics = comparison.metrics
         metric = check_choice("metric", metrics[0] if metric is None else metric, metrics)
         columns = [f"{metric}_{part}" for part in ("mean", "low", "high")]
@@ -125,12 +133,16 @@ class ComparisonDisplay:
             table[end] = table[end].fillna(table[columns[0]])
         if table.empty:
             raise ValueError("Every estimator of the comparison failed: there is nothing to draw.")
+        folds = comparison.scores[comparison.scores["metric"] == metric]
+        by_name = dict(list(folds.groupby("estimator")["score"]))
         return cls(
             names=table.index.tolist(),
             scores=table[columns].to_numpy(),
             fit_seconds=table["fit_seconds"].to_numpy(),
             networks=table.index.isin(comparison.networks),
             metric=metric.replace("_", " "),
+            fold_scores=[by_name[name].to_numpy() for name in table.index],
+            significant=(table[f"{metric}_p_adjusted"] < SIGNIFICANCE_LEVEL).to_numpy(),
         ).plot(ax, kind=kind)
 
     def plot(
@@ -146,8 +158,9 @@ class ComparisonDisplay:
         ax : matplotlib Axes or None, default=None
             Axes to draw on. If None, create a figure.
         kind : {"scores", "fit_time"}, default="scores"
-            "scores" draws a row for each estimator with its mean and interval. "fit_time" draws
-            the mean against the fit time, and a line for the Pareto front.
+            "scores" draws a row for each estimator with its mean and interval, and behind them the
+            scores of the folds. A star marks significant differences from the best. "fit_time"
+            draws the mean against the fit time, and a line for the Pareto front.
 
         Returns
         -------
@@ -162,7 +175,8 @@ class ComparisonDisplay:
             If the kind is unknown.
         """
         check_choice("kind", kind, ["scores", "fit_time"])
-        height = 1 + 0.32 * len(self.names) if kind == "scores" else 4
+        n_names = len(self.names)
+        height = 1.4 + 0.3 * n_names if kind == "scores" else fit_time_height(n_names)
         self.ax_, self.figure_ = ax, _ = make_axes(ax, (5.6, height))
         if kind == "scores":
             self._draw_scores(ax)
@@ -172,22 +186,36 @@ class ComparisonDisplay:
 
     def _draw_scores(self, ax: Axes) -> None:
         lowest = self._lowest_shown()
+        highest = self.scores[:, 2].max()
         rows = range(len(self.names))
+        edge = ax.get_yaxis_transform()
         for row, (mean, low, high), network in zip(rows, self.scores, self.networks, strict=True):
+            marker, color, _ = _STYLES[bool(network)]
             if mean < lowest:
-                ax.text(0.01, row, f"◂ {mean:.3f}", transform=ax.get_yaxis_transform(), va="center")
+                ax.text(0.01, row, f"◂ {mean:.3f}", color=color, transform=edge, va="center")
                 continue
-            marker, color = _STYLES[bool(network)]
             ax.plot([low, high], [row, row], color=color, linewidth=2)
             ax.plot(mean, row, marker, color=color)
+            if self.fold_scores is not None:
+                folds = self.fold_scores[row]
+                ax.scatter(folds, [row] * len(folds), s=36, color=color, alpha=0.35, linewidth=0)
+                lowest, highest = min(lowest, *folds), max(highest, *folds)
         ax.set_yticks(rows, self.names, parse_math=False)
         ax.set_ylim(len(rows) - 0.5, -0.5)
-        margin = 0.03 * (self.scores[:, 2].max() - lowest) or 0.01
-        ax.set_xlim(lowest - margin, self.scores[:, 2].max() + margin)
-        ax.set_xlabel(f"{self.metric}: mean over folds, 95 % interval")
+        margin = 0.03 * (highest - lowest) or 0.01
+        ax.set_xlim(lowest - margin, highest + margin)
+        ax.locator_params(axis="x", nbins=5)
+        label = f"{self.metric}: mean over folds, 95 % interval"
+        if self.significant is not None and np.any(self.significant):
+            label += "\n* differs significantly from the best"
+            for row in np.flatnonzero(self.significant).tolist():
+                ax.text(1.01, row + 0.15, "*", transform=edge, va="center")
+        ax.set_xlabel(label)
         ax.grid(axis="x", alpha=0.3)
+        ax.set_axisbelow(True)
         ax.spines[["top", "right", "left"]].set_visible(False)
         ax.tick_params(left=False)
+        self._draw_legend(ax)
 
     def _lowest_shown(self) -> float:
         """Return the lowest score on the axis, that of the best three quarters."""
@@ -195,29 +223,66 @@ class ComparisonDisplay:
         return shown[:, 1].min()
 
     def _draw_fit_time(self, ax: Axes) -> None:
+        from matplotlib.markers import CARETDOWN
+        from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
         lowest = self._lowest_shown()
         means = self.scores[:, 0]
         seconds = np.maximum(self.fit_seconds, 1e-6)  # a logarithmic axis has no zero
-        front = pareto_front(seconds, means)
-        ax.set_xscale("log")
-        ax.step(seconds[front], means[front], where="post", color="0.6", linewidth=1, zorder=0)
-        for x, mean, network in zip(seconds, means, self.networks, strict=True):
-            if mean >= lowest:
-                marker, color = _STYLES[bool(network)]
-                ax.plot(x, mean, marker, color=color)
         top = means.max()
-        margin = 0.08 * (top - lowest) or 0.01
-        ax.set_ylim(lowest - 2 * margin, top + margin)
+        margin = 0.12 * (top - lowest) or 0.01
+        below = means < lowest
+        heights = np.where(below, lowest - margin, means)
+        front = [point for point in pareto_front(seconds, means) if not below[point]]
+        ax.set_xscale("log")
+        if (ratio := seconds.max() / seconds.min()) < 100:  # else powers of ten are enough
+            locator = MaxNLocator(5) if ratio < 3 else LogLocator(subs=(1, 2, 5))
+            ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        corners = np.repeat(np.column_stack([seconds[front], means[front]]), 2, axis=0)
+        steps = np.column_stack([corners[1:, 0], corners[:-1, 1]])
+        ax.plot(*steps.T, color="0.6", linewidth=1, zorder=0)
+        for x, y, network, is_below in zip(seconds, heights, self.networks, below, strict=True):
+            marker, color, _ = _STYLES[bool(network)]
+            ax.plot(x, y, marker=CARETDOWN if is_below else marker, color=color)
+        ax.set_ylim(lowest - 1.5 * margin, top + margin)
         ax.margins(x=0.25)
         ax.set(xlabel="fit time in seconds", ylabel=f"{self.metric}: mean over folds")
         ax.grid(alpha=0.3)
         ax.spines[["top", "right"]].set_visible(False)
-        heights = np.where(means < lowest, lowest - 1.5 * margin, means)
+        self._draw_legend(ax)
         labels = [
-            f"▾ {name} {mean:.3f}" if mean < lowest else name
-            for name, mean in zip(self.names, means, strict=True)
+            f"{name} {mean:.3f}" if is_below else name
+            for name, mean, is_below in zip(self.names, means, below, strict=True)
         ]
-        _write_labels(ax, seconds, heights, labels, front)
+        write_labels(ax, seconds, heights, labels, steps)
+
+    def _draw_legend(self, ax: Axes) -> None:
+        """Name the two families of estimators above the Axes, if there are both."""
+        from matplotlib.lines import Line2D
+
+        if len(set(self.networks.tolist())) < 2:
+            return
+        handles = [
+            Line2D([], [], marker=marker, color=color, linestyle="", label=label)
+            for marker, color, label in _STYLES.values()
+        ]
+        ax.legend(
+            handles=handles,
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            borderaxespad=0,
+            ncols=2,
+            fontsize="small",
+            handletextpad=0.2,
+            frameon=False,
+        )
+
+
+def fit_time_height(n_names: int) -> float:
+    """Return the height in inches that a plot against fit time needs for its labels."""
+    return 4 + 0.3 * max(0, n_names - 12)
 
 
 def pareto_front(costs: FloatArray, scores: FloatArray) -> NDArray[np.intp]:
@@ -239,48 +304,3 @@ def pareto_front(costs: FloatArray, scores: FloatArray) -> NDArray[np.intp]:
         if not front or scores[candidate] > scores[front[-1]]:
             front.append(candidate)
     return np.array(front)
-
-
-def _write_labels(
-    ax: Axes, x: FloatArray, y: FloatArray, labels: Sequence[str], front: AnyArray
-) -> None:
-    """Write a label beside each point, without overlaps if possible.
-
-    Points on the front have their labels on the left, because the line of the front goes to the
-    right.
-    """
-    from matplotlib.transforms import Bbox
-
-    ax.figure.figure.draw_without_rendering()  # compute the layout, which moves the Axes
-    frame = ax.get_window_extent()
-    points = ax.transData.transform(np.column_stack([x, y]))
-    occupied = [Bbox(((px - 4, py - 4), (px + 4, py + 4))) for px, py in points]
-    for number, label in enumerate(labels):
-        text = ax.annotate(
-            label,
-            (x[number], y[number]),
-            xytext=(0, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=_LABEL_SIZE,
-            parse_math=False,  # a name may contain a dollar sign
-        )
-        others = occupied[:number] + occupied[number + 1 :]
-        sides: list[Literal["left", "right"]] = ["left", "right"]  # text alignments
-        if number in front:
-            sides.reverse()
-        for position in itertools.product((0, 1, -1, 2, -2, 3, -3), sides):
-            _move(text, *position)
-            box = text.get_window_extent()
-            inside = frame.x0 <= box.x0 and box.x1 <= frame.x1
-            if inside and not box.count_overlaps(others):
-                occupied.append(box)
-                break
-        else:
-            _move(text, 0, sides[0])
-
-
-def _move(text: Annotation, n_lines: int, alignment: Literal["left", "right"]) -> None:
-    """Move a label by a number of lines from its point, and to one side of it."""
-    text.set_horizontalalignment(alignment)
-    text.set_position((7 if alignment == "left" else -7, n_lines * 1.2 * _LABEL_SIZE))

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
+from sklearn.base import ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection._search import BaseSearchCV
 
 from skfashion._utils.messages import shorten
 from skfashion._utils.types import AnyArray, FloatArray
+from skfashion.plotting._style import NETWORK_COLOR, shades
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,11 +31,14 @@ class Curve(NamedTuple):
         The line shows the mean over the folds. If there are several folds, a band shows one
         standard deviation to either side.
     group : int
-        Index of the colour and the marker.
+        Index of the colour and the marker. If there are too many groups for a legend, it names
+        those of the smallest indices.
     line : int
         Index of the line style.
     best_epoch : int or None, default=None
         The epoch whose weights the network has, if it is not the last.
+    color : str or None, default=None
+        The colour. If None, that of the group.
     """
 
     label: str
@@ -42,6 +47,7 @@ class Curve(NamedTuple):
     group: int
     line: int
     best_epoch: int | None = None
+    color: str | None = None
 
 
 def find_network(estimator: Any) -> "FashionCNN":
@@ -94,27 +100,46 @@ def history_curves(
 
 
 def comparison_curves(histories: "pd.DataFrame", metric: str) -> list[Curve]:
-    """Return the curves of each network of a comparison, over the epochs common to all folds."""
+    """Return the curves of each network of a comparison, over the epochs common to all folds.
+
+    They are drawn in shades of the networks' colour.
+    """
     curves = []
-    for group, (network, epochs) in enumerate(histories.groupby("estimator", sort=False)):
+    networks = histories.groupby("estimator", sort=False)
+    colors = shades(NETWORK_COLOR, networks.ngroups)
+    for group, (network, epochs) in enumerate(networks):
         labels = {metric: str(network), f"val_{metric}": f"{network}, validation"}
         for line, (name, label) in enumerate(labels.items()):
             if name in epochs and epochs[name].notna().any():
                 values = epochs.pivot(index="epoch", columns="fold", values=name).dropna()
-                curves.append(Curve(label, values.index.to_numpy(), values.to_numpy(), group, line))
+                xs, ys = values.index.to_numpy(), values.to_numpy()
+                curves.append(Curve(label, xs, ys, group, line, color=colors[group]))
     return curves
 
 
 def score_name(search: Any, metric: str | None) -> tuple[str | None, str | None]:
     """Return the metric's name in the keys of `cv_results_`, and its label for the axis."""
     if not search.multimetric_ and metric in (None, "score", search.scoring):
+        if search.scoring is None:
+            return "score", _default_metric(search.estimator)
         return "score", search.scoring if isinstance(search.scoring, str) else "score"
     name = metric or (search.refit if isinstance(search.refit, str) else None)
     return name, name
 
 
+def _default_metric(estimator: Any) -> str:
+    """Return the name of what the method `score` of an estimator measures."""
+    while hasattr(estimator, "steps"):
+        estimator = estimator.steps[-1][1]
+    is_accuracy = getattr(type(estimator), "score", None) is ClassifierMixin.score
+    return "accuracy" if is_accuracy else "score"
+
+
 def search_curves(search: Any, name: str | None, score_type: str) -> list[Curve]:
-    """Return a curve of scores over `epochs` for each setting of the other parameters."""
+    """Return a curve of scores over `epochs` for each setting of the other parameters.
+
+    The setting with the best test score is group 0, the second best is group 1, and so on.
+    """
     results = search.cv_results_
     searched = [key.removeprefix("param_") for key in results if key.startswith("param_")]
     epochs_names = [parameter for parameter in searched if parameter.split("__")[-1] == "epochs"]
@@ -129,6 +154,7 @@ def search_curves(search: Any, name: str | None, score_type: str) -> list[Curve]
 
     settings: dict[str, dict[str, Any]] = {}
     curves: dict[str, dict[int, AnyArray]] = {}
+    ranks: dict[str, int] = {}
     scores = _fold_scores(search, name, score_type)
     for number, (parameters, score) in enumerate(zip(results["params"], scores, strict=True)):
         others = {key: value for key, value in parameters.items() if key != epochs_name}
@@ -137,9 +163,13 @@ def search_curves(search: Any, name: str | None, score_type: str) -> list[Curve]
         key = repr(others)
         settings[key] = others
         curves.setdefault(key, {})[parameters.get(epochs_name, default)] = score
+        rank = results[f"rank_test_{name}"][number]
+        ranks[key] = min(rank, ranks.get(key, rank))
     labels = _labels(list(settings.values()))
+    groups = {key: group for group, key in enumerate(sorted(ranks, key=ranks.__getitem__))}
     result = []
-    for group, (label, points) in enumerate(zip(labels, curves.values(), strict=True)):
+    for label, (key, points) in zip(labels, curves.items(), strict=True):
+        group = groups[key]
         epochs = np.array(sorted(points))
         values = np.array([points[epoch] for epoch in epochs])
         result.append(Curve(label, epochs, values, group, line=group))

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from skfashion.comparison import Comparison
 
+_MOST_ENTRIES = 8  # of a legend
+_OTHERS_COLOR = "0.6"  # of curves that the legend does not name
+
 
 class HistoryDisplay:
     """Curves over the epochs of a training, of a search, or of the folds of a cross-validation.
@@ -83,10 +86,15 @@ class HistoryDisplay:
     ) -> Self:
         """Draw the curves.
 
+        The legend stands to the right of the last panel. It has at most eight entries: if there are
+        more curves, the best settings of a search or the first folds are named, and the others are
+        grey.
+
         Parameters
         ----------
         ax : matplotlib Axes, array-like of Axes or None, default=None
-            Axes to draw on, one for each panel. If None, create a figure.
+            Axes to draw on, one for each panel. If None, create a figure. A figure of your own has
+            room for the legend if its layout is "constrained".
         line_kw : dict or None, default=None
             Passed to ``Axes.plot``. Overrides the default style.
         band_kw : dict or None, default=None
@@ -116,6 +124,9 @@ class HistoryDisplay:
 
         if ax is None:
             width = 4.8 * len(self.panels) if len(self.panels) > 1 else 6.4
+            longest = max(len(curve.label) for curves in self.panels.values() for curve in curves)
+            if any(len(curves) > 1 for curves in self.panels.values()):
+                width += 0.5 + 0.065 * longest  # inches for the legend
             _, ax = plt.subplots(
                 1, len(self.panels), figsize=(width, 4), layout="constrained", squeeze=False
             )
@@ -127,14 +138,16 @@ class HistoryDisplay:
             )
         self.figure_ = self.axes_[0].figure.figure  # the parent figure of a subfigure
         self.lines_ = []
-        for axes, (name, curves) in zip(self.axes_, self.panels.items(), strict=True):
-            self.lines_ += _draw_curves(axes, curves, line_kw, band_kw)
+        panels = list(self.panels.items())
+        for number, (axes, (name, curves)) in enumerate(zip(self.axes_, panels, strict=True)):
+            lines = _draw_curves(axes, curves, line_kw, band_kw)
+            self.lines_ += lines
+            # Panels of the same curves share the legend of the last one.
+            shared = [_labels(following) for _, following in panels[number + 1 : number + 2]]
+            if len(curves) > 1 and _labels(curves) not in shared:
+                _draw_legend(axes, curves, lines)
             axes.set(xlabel="epoch", ylabel=name)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            if len(curves) > 1:
-                legend = axes.legend(fontsize="small", ncols=1 + len(curves) // 13)
-                for text in legend.get_texts():  # names may contain a dollar sign
-                    text.set_parse_math(False)
         return self
 
     @classmethod
@@ -328,25 +341,86 @@ class HistoryDisplay:
         return cls(panels={str(label).replace("_", " "): curves}).plot(ax, **kwargs)
 
 
+def _labels(curves: Sequence[Curve]) -> list[str]:
+    return [curve.label for curve in curves]
+
+
+def _split_groups(curves: Sequence[Curve]) -> tuple[list[int], list[int]]:
+    """Return the groups that the legend names, and the others."""
+    groups = sorted({curve.group for curve in curves})
+    n_free = _MOST_ENTRIES
+    if len(groups) < len(curves):  # the legend also explains the line styles
+        n_free -= 2
+    if any(curve.best_epoch for curve in curves):
+        n_free -= 1
+    if len(groups) > n_free:
+        return groups[: n_free - 1], groups[n_free - 1 :]
+    return groups, []
+
+
 def _draw_curves(
     ax: Axes, curves: Sequence[Curve], line_kw: Mapping[str, Any], band_kw: Mapping[str, Any]
 ) -> list[Line2D]:
+    """Draw the curves, in thin grey those that the legend does not name."""
     lines: list[Line2D] = []
+    _, others = _split_groups(curves)
     for curve in curves:
-        color = COLORS[curve.group % len(COLORS)]
+        color = curve.color or COLORS[curve.group % len(COLORS)]
         middle = curve.values.mean(axis=1)
-        style = {
+        style: dict[str, Any] = {
             "color": color,
             "linestyle": LINES[curve.line % len(LINES)],
             "marker": MARKERS[curve.group % len(MARKERS)],
             "markersize": 4,
             "markevery": max(1, len(middle) // 10),
         }
+        if curve.group in others:
+            style |= {"color": _OTHERS_COLOR, "linewidth": 0.8, "markersize": 2, "zorder": 1}
         lines += ax.plot(curve.epochs, middle, **{**style, "label": curve.label, **line_kw})
-        if curve.values.shape[1] > 1:
+        if curve.values.shape[1] > 1 and curve.group not in others:
             spread = curve.values.std(axis=1, ddof=1)
             band = {"color": color, "alpha": 0.15, "linewidth": 0, **band_kw}
             ax.fill_between(curve.epochs, middle - spread, middle + spread, **band)
         if curve.best_epoch is not None:
             ax.axvline(curve.best_epoch, color=color, linewidth=0.8, linestyle=":")
     return lines
+
+
+def _draw_legend(ax: Axes, curves: Sequence[Curve], lines: Sequence[Line2D]) -> None:
+    """Draw a legend of at most eight entries to the right of the Axes.
+
+    If groups have a curve for training and one for validation data, it has an entry for each group
+    and for each of the two line styles. Settings of a search are listed best first.
+    """
+    from matplotlib.lines import Line2D
+
+    def explain(label: str, linestyle: Any, linewidth: float | None = None) -> None:
+        style: dict[str, Any] = {"linestyle": linestyle, "linewidth": linewidth}
+        entries.append(Line2D([], [], color=_OTHERS_COLOR, label=label, **style))
+
+    named, others = _split_groups(curves)
+    order = np.argsort([curve.group for curve in curves], kind="stable")
+    entries: list[Line2D] = [lines[number] for number in order]
+    if others or 1 < len(named) < len(curves):
+        of_group: dict[int, Line2D] = {}
+        of_style: dict[int, Line2D] = {}
+        for curve, line in zip(curves, lines, strict=True):
+            of_group.setdefault(curve.group, line)
+            of_style.setdefault(curve.line, line)
+        entries = [of_group[group] for group in named]
+        if others:
+            explain(f"{len(others)} others", "-", 0.8)
+        if len(named) + len(others) < len(curves):
+            for name, line in zip(("training", "validation"), of_style.values(), strict=True):
+                explain(name, line.get_linestyle())
+    if any(curve.best_epoch for curve in curves):
+        explain("best epoch", ":", 0.8)
+    legend = ax.legend(
+        handles=entries,
+        loc="upper left",
+        bbox_to_anchor=(1, 1),
+        fontsize="small",
+        frameon=False,
+    )
+    for text in legend.get_texts():  # names may contain a dollar sign
+        text.set_parse_math(False)

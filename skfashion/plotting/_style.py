@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 LINES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v")
+# Colour of each family of estimators in all plots of a comparison.
+BASELINE_COLOR, NETWORK_COLOR = COLORS[:2]
 
 
 def pyplot() -> Any:
@@ -52,6 +54,21 @@ def make_axes(ax: Axes | None, figsize: tuple[float, float]) -> tuple[Axes, Figu
     if ax is None:
         _, ax = pyplot().subplots(figsize=figsize, layout="constrained")
     return ax, ax.figure.figure  # the parent figure of a subfigure
+
+
+def shades(color: str, n: int) -> list[str]:
+    """Return n shades of a colour, from darker to lighter. One shade is the colour itself.
+
+    The range is small enough for all to stand out on white and on black.
+    """
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = to_rgb(color)
+    mixed = []
+    for share in np.linspace(-0.3, 0.25, n) if n > 1 else [0.0]:
+        rest, other = 1 - abs(share), max(share, 0.0)  # a share of black or of white
+        mixed.append(to_hex((rest * red + other, rest * green + other, rest * blue + other)))
+    return mixed
 
 
 def name_classes(classes: ArrayLike, display_labels: Any, hint: str = "") -> dict[Any, str]:

@@ -18,8 +18,10 @@ from skfashion import FashionCNN, compare
 from skfashion.datasets import ImageFileReader
 from skfashion.plotting import ComparisonDisplay, HistoryDisplay, ImageGridDisplay
 from skfashion.plotting._comparison import pareto_front
+from skfashion.plotting._style import NETWORK_COLOR, shades
 
 plt = pytest.importorskip("matplotlib.pyplot")
+Text = pytest.importorskip("matplotlib.text").Text
 
 
 class Broken(ClassifierMixin, BaseEstimator):
@@ -58,10 +60,48 @@ class TestComparisonDisplay:
 
     def test_writes_what_lies_far_below_at_the_edge(self, comparison):
         display = ComparisonDisplay.from_comparison(comparison)
-        [text] = display.ax_.texts
+        [text] = [text for text in display.ax_.texts if text.get_text() != "*"]
         lowest = display.scores[-1, 0]
         assert text.get_text() == f"◂ {lowest:.3f}"
         assert display.ax_.get_xlim()[0] > lowest
+
+    def test_draws_the_scores_of_the_folds_behind_the_interval(self, comparison):
+        display = ComparisonDisplay.from_comparison(comparison)
+        scores = comparison.scores[comparison.scores.metric == "accuracy"]
+        lowest, highest = display.ax_.get_xlim()
+        for row, points in enumerate(display.ax_.collections):
+            of_estimator = scores.score[scores.estimator == display.names[row]]
+            assert_array_equal(points.get_offsets()[:, 0], of_estimator)
+            assert_array_equal(points.get_offsets()[:, 1], row)
+            assert lowest < of_estimator.min() <= of_estimator.max() < highest
+            assert points.get_zorder() < display.ax_.lines[0].get_zorder()
+
+    def test_marks_what_differs_significantly_from_the_best(self, comparison):
+        display = ComparisonDisplay.from_comparison(comparison)
+        stars = [text for text in display.ax_.texts if text.get_text() == "*"]
+        rows = [round(text.get_position()[1]) for text in stars]
+        p_values = comparison.table.accuracy_p_adjusted[display.names]
+        assert rows == np.flatnonzero(p_values < 0.05).tolist() != []
+        assert "* differs significantly" in display.ax_.get_xlabel()
+        display = ComparisonDisplay(
+            names=["a"],
+            scores=np.full((1, 3), 0.5),
+            fit_seconds=np.ones(1),
+            networks=np.ones(1, dtype=bool),
+            metric="accuracy",
+        ).plot()
+        assert not display.ax_.texts
+        assert "*" not in display.ax_.get_xlabel()
+
+    @pytest.mark.parametrize("kind", ["scores", "fit_time"])
+    def test_names_the_families_if_there_are_both(self, comparison, kind):
+        display = ComparisonDisplay.from_comparison(comparison, kind=kind)
+        legend = display.ax_.get_legend()
+        assert [text.get_text() for text in legend.get_texts()] == ["network", "baseline"]
+        display.figure_.draw_without_rendering()
+        assert not legend.get_window_extent().overlaps(display.ax_.bbox.shrunk(0.99, 0.99))
+        display.networks = np.zeros(len(display.names), dtype=bool)
+        assert display.plot(kind=kind).ax_.get_legend() is None
 
     def test_draws_scores_against_fit_time_with_every_name(self, comparison):
         display = ComparisonDisplay.from_comparison(comparison, kind="fit_time", metric="f1_macro")
@@ -77,20 +117,49 @@ class TestComparisonDisplay:
         display = ComparisonDisplay.from_comparison(comparison, kind=kind, ax=part.subplots())
         assert display.figure_ is figure
 
-    def test_labels_hide_no_other(self):
-        rng = np.random.default_rng(0)
-        scores = 0.8 + 0.05 * np.sort(rng.random(8))[::-1]
+    @pytest.mark.parametrize(("n", "seed"), [(11, 0), (11, 1), (11, 2), (25, 0)])
+    def test_labels_cover_nothing_and_mean_one_point(self, n, seed):
+        rng = np.random.default_rng(seed)
+        scores = 0.8 + 0.05 * np.sort(rng.random(n))[::-1]
         display = ComparisonDisplay(
-            names=[f"estimator {number}" for number in range(8)],
+            names=[f"estimator {number}" for number in range(n)],
             scores=np.column_stack([scores, scores - 0.01, scores + 0.01]),
-            fit_seconds=10 ** rng.random(8),
-            networks=np.arange(8) < 2,
+            fit_seconds=10 ** (3 * rng.random(n)),
+            networks=np.arange(n) < 2,
             metric="accuracy",
         ).plot(kind="fit_time")
         display.figure_.draw_without_rendering()
-        boxes = [text.get_window_extent() for text in display.ax_.texts]
-        hidden = [a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i]]
-        assert not any(hidden)
+        ax = display.ax_
+        front, *markers = ax.lines
+        points = np.array([ax.transData.transform(line.get_xydata())[0] for line in markers])
+        boxes = [Text.get_window_extent(text) for text in ax.texts]  # without the leader line
+        front = ax.transData.transform_path(front.get_path())
+        for number, (text, box) in enumerate(zip(ax.texts, boxes, strict=True)):
+            assert not box.count_overlaps(boxes[:number])
+            assert not front.intersects_bbox(box)
+            assert not box.count_contains(points)
+            assert ax.bbox.x0 <= box.x0 < box.x1 <= ax.bbox.x1
+            assert ax.bbox.y0 <= box.y0 < box.y1 <= ax.bbox.y1
+            if text.arrow_patch is None:
+                gaps = np.maximum(np.maximum(box.p0 - points, points - box.p1), 0)
+                assert np.hypot(*gaps.T).argmin() == number
+
+    @pytest.mark.parametrize("slowest", [1.2, 2.5, 20, 1e4])
+    def test_times_are_plain_numbers_at_two_places_or_more(self, slowest):
+        display = ComparisonDisplay(
+            names=["a", "b"],
+            scores=np.full((2, 3), 0.5),
+            fit_seconds=np.array([1, slowest]),
+            networks=np.array([True, False]),
+            metric="accuracy",
+        ).plot(kind="fit_time")
+        display.figure_.draw_without_rendering()
+        left, right = display.ax_.get_xlim()
+        ticks = [t for t in display.ax_.get_xticks() if left <= t <= right]
+        assert 2 <= len(ticks) <= 9
+        shown = [text.get_text() for text in display.ax_.get_xticklabels(which="both")]
+        assert {f"{tick:g}" for tick in ticks} <= set(shown)
+        assert "$" not in "".join(shown)
 
     def test_takes_names_as_they_are_and_fits_that_took_no_time(self):
         display = ComparisonDisplay(
@@ -137,6 +206,20 @@ def test_histories_of_a_comparison_are_drawn_as_means_with_bands(comparison):
     for line, name in zip(display.lines_, ["loss", "accuracy"], strict=True):
         assert_allclose(line.get_ydata(), epochs[name])
     assert all(len(ax.collections) == 1 for ax in display.axes_)
+    assert {line.get_color().upper() for line in display.lines_} == {NETWORK_COLOR}
+
+
+def test_shades_of_a_family_differ_and_stand_out_on_white_and_on_black():
+    luminances = []
+    for color in shades(NETWORK_COLOR, 4):
+        channels = np.array([int(color[start : start + 2], 16) for start in (1, 3, 5)]) / 255
+        linear = np.where(
+            channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
+        )
+        luminances.append(linear @ [0.2126, 0.7152, 0.0722])  # WCAG 2.2
+    assert luminances == sorted(set(luminances))
+    assert 1.05 / (luminances[-1] + 0.05) > 2.5
+    assert (luminances[0] + 0.05) / 0.05 > 2.5
 
 
 class TestImageGrid:

@@ -28,6 +28,15 @@ def labels(display):
     return [line.get_label() for line in display.lines_]
 
 
+def legend(display):
+    """The names in the legend of the last panel, its box and that of the Axes."""
+    display.figure_.draw_without_rendering()
+    *_, ax = display.axes_
+    found = ax.get_legend()
+    names = [text.get_text() for text in found.get_texts()]
+    return names, found.get_window_extent(), ax.bbox.shrunk(0.99, 0.99)
+
+
 class TestFromEstimator:
     def test_loss_and_accuracy_of_training_and_validation(self, images, cnn):
         X, y = images
@@ -40,16 +49,22 @@ class TestFromEstimator:
             assert_array_equal(line.get_ydata(), clf.history_[name])
         assert labels(display) == ["training", "validation"] * 2
         assert display.figure_ is display.axes_[0].figure
+        names, box, frame = legend(display)  # one for both panels
+        assert names == ["training", "validation"]
+        assert not box.overlaps(frame)
+        assert display.axes_[0].get_legend() is None
 
     def test_the_epoch_that_early_stopping_kept_is_marked(self, images, cnn):
         X, y = images
         cnn.set_params(epochs=30, early_stopping=True, n_iter_no_change=2)
         clf = cnn.fit(X[:80], y[:80], X_val=X[80:], y_val=y[:40])
         assert clf.n_iter_ < len(clf.history_["loss"])
-        (ax,) = HistoryDisplay.from_estimator(clf, metrics=["accuracy"]).axes_
+        display = HistoryDisplay.from_estimator(clf, metrics=["accuracy"])
+        (ax,) = display.axes_
         assert clf.n_iter_ in [
             line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 2
         ]
+        assert legend(display)[0] == ["training", "validation", "best epoch"]
 
     def test_of_a_pipeline_and_of_a_search(self, images, cnn):
         X, y = images
@@ -107,7 +122,7 @@ class TestFromSearch:
         assert_array_equal(display.lines_[3].get_xdata(), [1, 2, 3])
         assert_allclose(display.lines_[3].get_ydata(), last.mean_test_score)
         assert len(display.axes_[0].collections) == 4
-        assert display.axes_[0].get_ylabel() == "score"
+        assert display.axes_[0].get_ylabel() == "accuracy"
         train = HistoryDisplay.from_search(search, score_type="train")
         assert_allclose(train.lines_[3].get_ydata(), last.mean_train_score)
 
@@ -146,6 +161,31 @@ class TestFromSearch:
             "as given",
         ]
         assert_array_equal(display.lines_[2].get_xdata(), [3])  # the estimator's own epochs
+
+    def test_of_many_settings_names_the_best(self, images, cnn):
+        grid = {"epochs": [1, 2], "dropout": np.linspace(0, 0.5, 9)}
+        search = GridSearchCV(cnn, grid, cv=2).fit(*images)
+        display = HistoryDisplay.from_search(search)
+        assert len(display.lines_) == 9
+        names, box, frame = legend(display)
+        assert names[-1] == "2 others"
+        assert len(names) == 8
+        best = pd.DataFrame(search.cv_results_).groupby("param_dropout").rank_test_score.min()
+        assert names[0] == f"dropout={best.idxmin()}"
+        assert not box.overlaps(frame)
+        colors = [line.get_color() for line in display.lines_]
+        assert colors.count("0.6") == 2
+        worst = display.lines_[colors.index("0.6")]
+        assert max(worst.get_ydata()) <= display.lines_[best.argmin()].get_ydata().max()
+
+    def test_a_score_that_is_not_accuracy_is_a_score(self, images, cnn):
+        class Scored(FashionCNN):
+            def score(self, X, y, sample_weight=None):
+                return 0.5
+
+        search = GridSearchCV(Scored(**cnn.get_params()), {"epochs": [1, 2]}, cv=2)
+        [ax] = HistoryDisplay.from_search(search.fit(*images)).axes_
+        assert ax.get_ylabel() == "score"
 
     def test_one_score_by_its_name(self, images, cnn):
         search = GridSearchCV(cnn, {"epochs": [1, 2]}, cv=2, scoring="accuracy", refit="accuracy")
@@ -196,6 +236,12 @@ def test_cv_results_give_a_curve_per_fold_and_folds_differ_in_grey(images, cnn):
     assert colors[0] == colors[1] != colors[2]
     lines = HistoryDisplay.from_cv_results(results, metrics="loss").lines_[::2]
     assert len({(line.get_linestyle(), line.get_marker()) for line in lines}) == 5
+    names, box, frame = legend(display)
+    assert names == [f"fold {fold}" for fold in range(5)] + ["training", "validation"]
+    assert not box.overlaps(frame)
+    results["estimator"] *= 2
+    names, *_ = legend(HistoryDisplay.from_cv_results(results))
+    assert names == [*(f"fold {fold}" for fold in range(5)), "5 others", "training", "validation"]
     del results["estimator"]
     with pytest.raises(ValueError, match="return_estimator=True"):
         HistoryDisplay.from_cv_results(results)

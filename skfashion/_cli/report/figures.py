@@ -1,4 +1,4 @@
-"""The figures of the report, as SVG in the page's text colour."""
+"""The figures of the report, as SVG in the colours of the page."""
 
 import io
 import re
@@ -13,12 +13,21 @@ from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 from skfashion._utils.types import AnyArray
 from skfashion.comparison import Comparison
 from skfashion.plotting import ComparisonDisplay, HistoryDisplay, ImageGridDisplay
+from skfashion.plotting._comparison import fit_time_height
+from skfashion.plotting._style import BASELINE_COLOR, NETWORK_COLOR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # A placeholder colour for text and lines, which is replaced by the page's text colour.
 _PLACEHOLDER_COLOR = "#010203"
+# Colours that differ between the page's light and dark mode.
+_PAGE_COLORS = {
+    _PLACEHOLDER_COLOR: "currentColor",
+    BASELINE_COLOR.lower(): "var(--baseline)",
+    NETWORK_COLOR.lower(): "var(--network)",
+}
+_WIDTH = 4.4  # inches; wide enough for the labels, and narrow enough to be read on a phone
 _COLOR_SETTINGS = (
     "text.color",
     "axes.labelcolor",
@@ -29,10 +38,11 @@ _COLOR_SETTINGS = (
 
 
 class Figure(NamedTuple):
-    """A figure and its caption."""
+    """A figure, its caption, and the CSS class that says what it shows."""
 
     svg: str
     caption: str
+    kind: str
 
 
 def best_network(comparison: Comparison) -> str | None:
@@ -63,34 +73,43 @@ def figures(
         return
     metric = metric.replace("_", " ")
     yield _draw(
-        f"Mean {metric} over the folds with its 95 % interval; networks are diamonds. Scores "
-        "far below the rest are shown at the edge.",
-        (5.2, 1 + 0.32 * len(comparison.table)),
+        "scores",
+        f"Mean {metric} with its 95 % interval. Pale points are the scores of the folds. A star "
+        "marks significant differences from the best. Scores far below the rest are shown at the "
+        "edge.",
+        1.4 + 0.3 * len(comparison.table),
         lambda ax: ComparisonDisplay.from_comparison(comparison, ax=ax),
     )
     yield _draw(
+        "fit-time",
         f"Mean {metric} against fit time in seconds. The line is the Pareto front: "
-        "no other estimator is both faster and better than one on it.",
-        (5.2, 4.2),
+        "no other estimator is both faster and better than one on it. Scores far below the rest "
+        "are shown at the edge.",
+        fit_time_height(len(comparison.table)),
         lambda ax: ComparisonDisplay.from_comparison(comparison, kind="fit_time", ax=ax),
+    )
+    best, classes = comparison.table.index[0], np.unique(y)
+    predictions = comparison.out_of_fold_predictions[best]
+    color = NETWORK_COLOR if best in comparison.networks else BASELINE_COLOR
+    yield _draw(
+        "confusion",
+        f"{best}: confusion matrix of the out-of-fold predictions, in percent of the true class.",
+        4.4,
+        lambda ax: _draw_confusion(
+            ax, y[predictions.index], predictions.to_numpy(), classes, display_labels, color
+        ),
     )
     if (network := best_network(comparison)) is None:
         return
     probabilities = comparison.out_of_fold[network]
     rows = np.flatnonzero(~np.isnan(probabilities[:, 0]))
-    classes = np.unique(y)
     y_pred = classes[probabilities[rows].argmax(axis=1)]
-    yield _draw(
-        f"{network}: confusion matrix of the out-of-fold predictions, in percent of the true "
-        "class.",
-        (5.2, 5.2),
-        lambda ax: _draw_confusion(ax, y[rows], y_pred, classes, display_labels),
-    )
     if np.any(y_pred != y[rows]):
         yield _draw(
+            "photos",
             f"{network}: the most confident errors, with the true class, the predicted class and "
             "its probability. Some labels are doubtful.",
-            (5.2, 7.2),
+            6.1,
             lambda ax: ImageGridDisplay.from_predictions(
                 X[rows],
                 y[rows],
@@ -100,35 +119,64 @@ def figures(
                 display_labels=display_labels,
                 n_images=16,
                 n_columns=4,
-                text_kw={"fontsize": 8},
                 ax=ax,
             ),
         )
+    kinds = "Training and validation" if "val_accuracy" in comparison.histories else "Training"
     yield _draw(
-        "Training accuracy of the networks, mean and standard deviation over the folds.",
-        (5.2, 4.2),
-        lambda ax: HistoryDisplay.from_comparison(comparison, metrics="accuracy", ax=ax),
+        "history",
+        f"{kinds} accuracy of the networks, mean and standard deviation over the folds.",
+        4.2,
+        lambda ax: _draw_history(ax, comparison),
     )
 
 
 def _draw_confusion(
-    ax: "Axes", y: AnyArray, y_pred: AnyArray, classes: AnyArray, display_labels: Sequence[str]
+    ax: "Axes",
+    y: AnyArray,
+    y_pred: AnyArray,
+    classes: AnyArray,
+    display_labels: Sequence[str],
+    color: str,
 ) -> None:
+    """Draw the matrix with cells from transparent to the colour, for light and dark pages."""
+    from matplotlib.colors import LinearSegmentedColormap, to_rgba
+
     shares = 100 * confusion_matrix(y, y_pred, labels=classes, normalize="true")
-    ConfusionMatrixDisplay(shares, display_labels=display_labels).plot(
+    cmap = LinearSegmentedColormap.from_list("cells", [to_rgba(color, 0), to_rgba(color, 0.6)])
+    display = ConfusionMatrixDisplay(shares, display_labels=display_labels).plot(
         ax=ax,
-        cmap="Blues",
+        cmap=cmap,
         colorbar=False,
         values_format=".0f",
         xticks_rotation=45,
-        text_kw={"fontsize": 8},
+        text_kw={"fontsize": 8, "color": _PLACEHOLDER_COLOR},
     )
+    for text in display.text_[shares == 0]:
+        text.set_text("")
     for text in ax.get_xticklabels():
         text.set(ha="right", rotation_mode="anchor")
+    ax.set(xlabel="predicted class", ylabel="true class")
 
 
-def _draw(caption: str, size: tuple[float, float], draw: Callable[["Axes"], object]) -> Figure:
-    """Call `draw` on new Axes and return the figure in the page's text colour."""
+def _draw_history(ax: "Axes", comparison: Comparison) -> None:
+    """Draw the curves with the legend above them, which leaves them the width."""
+    HistoryDisplay.from_comparison(comparison, metrics="accuracy", ax=ax)
+    if old := ax.get_legend():
+        legend = ax.legend(
+            [handle for handle in old.legend_handles if handle is not None],
+            [text.get_text() for text in old.get_texts()],
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=2,
+            fontsize="small",
+        )
+        for text in legend.get_texts():  # names may contain a dollar sign
+            text.set_parse_math(False)
+
+
+def _draw(kind: str, caption: str, height: float, draw: Callable[["Axes"], object]) -> Figure:
+    """Call `draw` on new Axes and return the figure in the page's colours."""
     import matplotlib as mpl
     from matplotlib.figure import Figure as MatplotlibFigure
 
@@ -137,16 +185,18 @@ def _draw(caption: str, size: tuple[float, float], draw: Callable[["Axes"], obje
     settings |= {"legend.facecolor": "none", "legend.edgecolor": "none"}
     settings |= {"image.composite_image": False}  # separate images stay sharp
     with mpl.rc_context(settings):
-        figure = MatplotlibFigure(figsize=size, layout="constrained")
+        figure = MatplotlibFigure(figsize=(_WIDTH, height), layout="constrained")
         draw(figure.add_subplot())
         file = io.StringIO()
         metadata = dict.fromkeys(["Creator", "Date", "Format", "Type"])
         figure.savefig(file, format="svg", dpi=200, transparent=True, metadata=metadata)
     svg = file.getvalue()
-    svg = svg[svg.index("<svg") :].replace(_PLACEHOLDER_COLOR, "currentColor")
+    svg = svg[svg.index("<svg") :]
+    for color, page_color in _PAGE_COLORS.items():
+        svg = svg.replace(color, page_color)
     svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(caption)}"', 1)
     # Matplotlib uses the same ids in all figures, but ids must be unique in a page.
     prefix = f"f{zlib.crc32(caption.encode())}-"
     for name in ('id="', 'href="#', "url(#"):
         svg = re.sub(rf"(?<=[\s:\"]){re.escape(name)}", f"{name}{prefix}", svg)
-    return Figure(svg, caption)
+    return Figure(svg, caption, kind)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from skfashion._cli.report.figures import best_network, figures
+from skfashion._cli.report.tables import make_class_columns, make_columns
 from skfashion._utils.files import write_atomically
 from skfashion._utils.types import AnyArray
 from skfashion.comparison import Comparison
@@ -88,7 +89,11 @@ def _page(
         summary=_summary(comparison),
         failures=comparison.failures,
         warnings=comparison.table["warnings"][comparison.table["warnings"] != ""],
-        table=comparison.readable(),
+        names=comparison.table.index,
+        columns=make_columns(comparison),
+        best=comparison.table.index[0],
+        display_labels=display_labels,
+        class_columns=make_class_columns(comparison, y),
         networks=comparison.networks,
         has_test=comparison.predictions is not None,
         figures=list(figures(comparison, X, y, display_labels)),
@@ -104,6 +109,9 @@ def _summary(comparison: Comparison) -> str:
         return "Every estimator failed."
     best = table.index[0]
     text = f"Best: {best}, {metric} {_score(table.loc[best], metric)}."
+    similar = table.index[table[f"{metric}_p_adjusted"] >= SIGNIFICANCE_LEVEL]
+    if len(similar):
+        text += f" Not significantly different: {', '.join(similar)}."
     network = best_network(comparison)
     if network in (None, best):
         return text
