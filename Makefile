@@ -7,15 +7,21 @@ OLDEST := .venv-oldest/bin
 NIGHTLY := .venv-nightly/bin
 WHEEL := .venv-wheel/bin
 
-.PHONY: demo test test-slow test-oldest test-nightly test-deployment wheel docs bench features scaling results lint
-.PHONY: format clean
+# Two at a time: a good part of the tests wait for TensorFlow to start in a fresh process.
+TEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+.PHONY: demo test coverage test-slow test-oldest test-nightly test-deployment wheel docs bench features scaling results
+.PHONY: lint format clean
 
 demo: .venv/installed
 	$(BIN)/skfashion compare --output build/demo
 
-# Two at a time: a good part of the tests wait for TensorFlow to start in a fresh process.
 test: .venv/installed
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(TEST)
+
+# The same tests, and the share of the package's statements that they run.
+coverage: .venv/installed
+	$(TEST) --cov --cov-report=term-missing:skip-covered
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow
@@ -130,5 +136,5 @@ format: .venv/linters
 	touch $@
 
 clean:
-	rm -rf .venv .venv-build .venv-deployment .venv-nightly .venv-oldest .venv-wheel .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf .venv .venv-build .venv-deployment .venv-nightly .venv-oldest .venv-wheel .coverage .mypy_cache .pytest_cache .ruff_cache dist
 	rm -rf docs/_build docs/auto_examples docs/generated

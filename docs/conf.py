@@ -1,6 +1,7 @@
 """Sphinx: what is written in docs/, docstrings and examples/, as one site."""
 
 import os
+import tomllib
 from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # workers of examples start TensorFlow, too
@@ -70,6 +71,9 @@ intersphinx_mapping = {
 intersphinx_timeout = 10
 
 # Gallery
+pyproject = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+repository = pyproject["tool"]["hatch"]["metadata"]["hooks"]["custom"]["repository"]
+owner, name = repository.split("/")[-2:]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
@@ -102,6 +106,15 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "abort_on_example_error": True,
     "matplotlib_animations": False,
+    # The links open the notebooks of the published site, which is a branch of the repository.
+    "binder": {
+        "binderhub_url": "https://mybinder.org",
+        "org": owner,
+        "repo": name,
+        "branch": "gh-pages",
+        "dependencies": ["binder/requirements.txt", "binder/runtime.txt"],
+        "use_jupyter_lab": True,
+    },
 }
 plot_html_show_source_link = False
 plot_html_show_formats = False
@@ -120,7 +133,7 @@ html_use_index = html_domain_indices = False  # the reference and the search do 
 html_theme_options = {
     "navbar_end": ["theme-switcher", "navbar-icon-links"],  # no version switcher: one version
     "show_prev_next": True,
-    "secondary_sidebar_items": ["page-toc", "sg_download_links"],
+    "secondary_sidebar_items": ["page-toc", "sg_download_links", "sg_launcher_links"],
     "logo": {"text": "skfashion"},
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],

@@ -12,8 +12,18 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 FRONTED = re.compile(r"(What|Who|Whoever|Whose|Of|Where|Which|Whatever|Wherever)\b")
-# First words of summaries that do not begin with a verb.
-NOUN_PHRASE = re.compile(r"(A|An|The|One|Two|Each|Whether|This|What|Where|Of|How|All|Some|No)\b")
+# First words of summaries. A verb that is missing here lowers the share, and never raises it.
+VERB = re.compile(
+    r"""
+    (Add|Adjust|Allocate|Apply|Build|Call|Check|Choose|Clean|Clear|Collect|Compare|Compile|Compute|
+    Convert|Copy|Count|Create|Cross-validate|Declare|Describe|Divide|Download|Draw|Drop|Encode|
+    Escape|Estimate|Evaluate|Exclude|Find|Fit|Format|Go|Hash|Import|Leave|Load|Make|Mark|Measure|
+    Move|Multiply|Name|Note|Open|Overwrite|Parse|Predict|Print|Put|Raise|Read|Record|Remove|Replace|
+    Report|Reshape|Restore|Return|Run|Save|Score|Set|Show|Start|Stop|Store|Summarize|Take|Tell|Train|
+    Turn|Update|Use|Warn|Write|Yield)\b(?!\ of\b)
+    """,
+    re.VERBOSE,
+)
 
 
 class Voice(NamedTuple):
@@ -88,13 +98,18 @@ def measure(prose: str) -> Voice:
 
 
 def summaries() -> list[str]:
-    """Return the first lines of the package's docstrings of functions and classes."""
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    """Return the first lines of the docstrings of public functions and methods.
+
+    Properties are left out: a noun phrase says what they are.
+    """
     return [
         docstring.splitlines()[0]
         for path in sorted((ROOT / "skfashion").rglob("*.py"))
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, kinds) and (docstring := ast.get_docstring(node))
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and not any("property" in ast.unparse(each) for each in node.decorator_list)
+        and (docstring := ast.get_docstring(node))
     ]
 
 
@@ -110,8 +125,8 @@ def main() -> None:
     total = Voice(*map(sum, zip(*map(measure, pages.values()), strict=True)))
     print(f"{'all':36} {total.figures}")
     first = summaries()
-    verbs = sum(not NOUN_PHRASE.match(summary) for summary in first)
-    print(f"{len(first)} summaries of functions, {verbs / len(first):.0%} begin with a verb")
+    verbs = sum(bool(VERB.match(summary)) for summary in first)
+    print(f"{len(first)} summaries of functions, {verbs / len(first):.1%} begin with a verb")
 
 
 if __name__ == "__main__":

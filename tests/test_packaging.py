@@ -4,10 +4,14 @@ import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
+
+from skfashion import __version__
 
 ROOT = Path(__file__).parent.parent
 
@@ -61,6 +65,24 @@ def test_a_package_index_shows_readme_with_links_that_work(wheel):
     assert len(targets) > 5
     assert all(target.startswith("https://") for target in targets)
     assert "Project-URL: Source, https://" in text
+
+
+def test_the_recipe_for_conda_forge_agrees_with_pyproject():
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = pyproject["project"]
+    recipe = yaml.safe_load((ROOT / "recipe" / "recipe.yaml").read_text())
+    requirements = recipe["requirements"]
+    assert recipe["context"]["version"] == __version__
+    assert recipe["about"]["summary"] == project["description"]
+    assert recipe["about"]["license_file"] == project["license-files"]
+    [script] = project["scripts"].items()
+    assert recipe["build"]["python"]["entry_points"] == [" = ".join(script)]
+    assert f">={recipe['context']['python_min']}" == project["requires-python"]
+    [backend] = pyproject["build-system"]["requires"]
+    assert backend.replace(">=", " >=") in requirements["host"]
+    # conda packages have no extras: that of pooch is a package of its own.
+    run = [each.replace("[progress]", "").replace(">=", " >=") for each in project["dependencies"]]
+    assert set(requirements["run"]) == {"python >=${{ python_min }}", "tqdm", *run}
 
 
 def test_the_sdist_holds_all_it_takes_to_build_and_test(tmp_path):

@@ -23,7 +23,7 @@ def name_in_unicode(name: str) -> str:
 
 
 def clean_message(message: object) -> str:
-    """Do as `name_in_unicode` in a message, and leave out the number of an OSError."""
+    """Clean a message: replace bytes as `name_in_unicode`, remove the number of an OSError."""
     message = re.sub(r"\[(Errno|WinError) \d+\] ", "", name_in_unicode(str(message)))
     return re.sub(r"\\udc([89a-f][0-9a-f])", r"\\x\1", message)  # where a name is quoted
 

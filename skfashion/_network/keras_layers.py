@@ -77,7 +77,7 @@ class Dropout(keras.layers.Dropout):
         self._seed.assign([seed, 0])
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """In training, drop inputs and scale up the others."""
+        """Drop inputs in training, and scale up the others."""
         if not training:
             return inputs
         size = tf.size(inputs)
