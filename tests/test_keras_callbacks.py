@@ -32,6 +32,12 @@ class Collect(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.calls.append(f"batch {batch} end")
 
+    def on_test_begin(self, logs=None):
+        self.calls.append("test begin")
+
+    def on_test_end(self, logs=None):
+        self.calls.append({f"val_{name}": value for name, value in logs.items()})
+
     def on_epoch_end(self, epoch, logs=None):
         self.calls.append((epoch, dict(logs)))
         self.predictions.append(self.model.predict(self.X, verbose=0))
@@ -49,10 +55,15 @@ def test_hooks_are_called_in_keras_order_with_the_epochs_figures(images, small):
     history = [
         (epoch, {name: values[epoch] for name, values in clf.history_.items()}) for epoch in (0, 1)
     ]
+    scores = [
+        {name: value for name, value in figures.items() if name.startswith("val_")}
+        for _, figures in history
+    ]
+    batches = ["batch 15 end", "batch 19 end"]
     assert callback.calls == [
         "train begin",
-        *("epoch 0 begin", "batch 15 end", "batch 19 end", history[0]),
-        *("epoch 1 begin", "batch 15 end", "batch 19 end", history[1]),
+        *("epoch 0 begin", *batches, "test begin", scores[0], history[0]),
+        *("epoch 1 begin", *batches, "test begin", scores[1], history[1]),
         "train end",
     ]
     assert_allclose(callback.predictions[-1], clf.predict_proba(X[:5]), atol=1e-6)

@@ -226,6 +226,12 @@ class _Recorder(keras.callbacks.Callback):
         self.progress.begin_epoch()
         self._call("on_epoch_begin", epoch, logs)
 
+    def on_test_begin(self, logs: Any = None) -> None:
+        self._call("on_test_begin", logs)
+
+    def on_test_end(self, logs: Any = None) -> None:
+        self._call("on_test_end", logs)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         self._call("on_epoch_end", epoch, {**logs})  # callbacks may add to the copy
         state = self.model.get_state()
