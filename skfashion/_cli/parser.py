@@ -197,8 +197,8 @@ def _predict(command: argparse.ArgumentParser) -> None:
 
 
 def _cache(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add("path", type=_path, help="the directory given as memory or --memory")
+    command.add_argument("path", type=_path, help="the directory given as memory or --memory")
+    add = command.add_mutually_exclusive_group().add_argument
     add("--clear", action="store_true", help="remove everything")
     add(
         "--max-size",

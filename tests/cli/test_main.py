@@ -273,6 +273,11 @@ class TestCache:
         assert main(["cache", str(tmp_path)]) == 0
         assert " 0 trainings, 0 epochs, 0 fits of comparisons, 0.0 MB" in capsys.readouterr().out
 
+    def test_clears_all_or_keeps_the_newest_but_does_not_guess_which(self, tmp_path, capsys):
+        with pytest.raises(SystemExit):
+            main(["cache", str(tmp_path), "--clear", "--max-size", "10GB"])
+        assert "not allowed with argument --clear" in capsys.readouterr().err
+
     def test_expands_the_home_folder_as_memory_does(self, tmp_path, monkeypatch, capsys):
         monkeypatch.setenv("HOME", str(tmp_path))
         (tmp_path / "stored").mkdir()
