@@ -129,6 +129,12 @@ def load_fashion_csv(
     return make_bunch(data, labels, return_X_y=return_X_y, as_frame=as_frame)
 
 
+def has_test_file(path: StrPath) -> bool:
+    """Return whether an archive has a CSV file of test images beside others, as Kaggle's has."""
+    with _open(expand_user(path)) as files:
+        return len(files) > 1 and any("test" in file.name.lower() for file in files)
+
+
 @contextmanager
 def _open(path: Path) -> Iterator[_Files]:
     """Open a file or archive, and yield a function that opens each CSV file, by path."""

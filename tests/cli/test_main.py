@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
+from zipfile import ZipFile
 
 import pandas as pd
 import pytest
@@ -139,6 +141,17 @@ def test_reproduce_prints_its_epochs_beside_the_published(capsys):
     assert lines[3].split() == ["1", f"{accuracy:.4f}", "0.6518", f"{val_accuracy:.4f}", "0.7870"]
     X_test, y_test = load_fashion_mini(subset="test", return_X_y=True)
     assert lines[4] == f"test accuracy on 1000 images: {clf.score(X_test, y_test):.4f}"
+
+
+def test_kaggles_archive_has_test_images(csv, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    lines = Path(csv).read_text().splitlines(keepends=True)
+    with ZipFile("archive.zip", "w") as archive:
+        archive.writestr("fashion-mnist_train.csv", "".join(lines[:101]))
+        archive.writestr("fashion-mnist_test.csv", "".join(lines[:1] + lines[101:]))
+    train = "train --network v2 --epochs 1 --output model --data"
+    assert main([*train.split(), "archive.zip"]) == 0
+    assert "test accuracy on 20 images" in capsys.readouterr().out
 
 
 def test_reproduction_marks_epochs_that_the_seed_left_out(csv, capsys):
