@@ -21,9 +21,15 @@ from sklearn.utils._param_validation import StrOptions
 
 from skfashion._utils.files import expand_user
 from skfashion._utils.types import StrPath
-
-from ._base import PARTS, Bytes, Subset, check_parameters, feature_names, make_bunch
-from ._errors import DatasetError, make_error, open_regular_file
+from skfashion.datasets._base import (
+    PARTS,
+    Bytes,
+    Subset,
+    check_parameters,
+    feature_names,
+    make_bunch,
+)
+from skfashion.datasets._errors import DatasetError, make_error, open_regular_file
 
 _Files: TypeAlias = Mapping[Path, Callable[[], io.BufferedIOBase]]  # functions that open files
 
