@@ -415,9 +415,9 @@ class TestRefused:
         [
             (
                 keras.callbacks.BackupAndRestore("nowhere"),
-                "BackupAndRestore.*use the parameter memory",
+                "holds BackupAndRestore, which.*use the parameter memory",
             ),
-            (keras.callbacks.SwapEMAWeights(), "SwapEMAWeights.*no moving average"),
+            (keras.callbacks.SwapEMAWeights(), "holds SwapEMAWeights, but.*no moving average"),
         ],
     )
     def test_what_restores_or_averages(self, images, small, callback, message):
@@ -435,7 +435,7 @@ class TestRefused:
     )
     def test_changing_what_memory_stores(self, images, small, tmp_path, callback):
         clf = FashionCNN(**small, callbacks=[callback], memory=tmp_path)
-        with pytest.raises(ValueError, match=f"{type(callback).__name__}, which changes"):
+        with pytest.raises(ValueError, match=f"holds {type(callback).__name__}, which changes"):
             clf.fit(*images)
         assert list(tmp_path.iterdir()) == []
 
