@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from skfashion._network import forks as _forks
 
 if TYPE_CHECKING:
-    from . import datasets, inspection, plotting
-    from ._classifier import FashionCNN
-    from .comparison import compare, make_baselines
+    from skfashion import datasets, inspection, plotting
+    from skfashion._classifier import FashionCNN
+    from skfashion.comparison import compare, make_baselines
 
 __version__ = "0.1.0"
 

@@ -32,6 +32,12 @@ class Collect(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.calls.append(f"batch {batch} end")
 
+    def on_test_begin(self, logs=None):
+        self.calls.append("test begin")
+
+    def on_test_end(self, logs=None):
+        self.calls.append({f"val_{name}": value for name, value in logs.items()})
+
     def on_epoch_end(self, epoch, logs=None):
         self.calls.append((epoch, dict(logs)))
         self.predictions.append(self.model.predict(self.X, verbose=0))
@@ -49,10 +55,15 @@ def test_hooks_are_called_in_keras_order_with_the_epochs_figures(images, small):
     history = [
         (epoch, {name: values[epoch] for name, values in clf.history_.items()}) for epoch in (0, 1)
     ]
+    scores = [
+        {name: value for name, value in figures.items() if name.startswith("val_")}
+        for _, figures in history
+    ]
+    batches = ["batch 15 end", "batch 19 end"]
     assert callback.calls == [
         "train begin",
-        *("epoch 0 begin", "batch 15 end", "batch 19 end", history[0]),
-        *("epoch 1 begin", "batch 15 end", "batch 19 end", history[1]),
+        *("epoch 0 begin", *batches, "test begin", scores[0], history[0]),
+        *("epoch 1 begin", *batches, "test begin", scores[1], history[1]),
         "train end",
     ]
     assert_allclose(callback.predictions[-1], clf.predict_proba(X[:5]), atol=1e-6)
@@ -404,9 +415,9 @@ class TestRefused:
         [
             (
                 keras.callbacks.BackupAndRestore("nowhere"),
-                "BackupAndRestore.*use the parameter memory",
+                "holds BackupAndRestore, which.*use the parameter memory",
             ),
-            (keras.callbacks.SwapEMAWeights(), "SwapEMAWeights.*no moving average"),
+            (keras.callbacks.SwapEMAWeights(), "holds SwapEMAWeights, but.*no moving average"),
         ],
     )
     def test_what_restores_or_averages(self, images, small, callback, message):
@@ -424,7 +435,7 @@ class TestRefused:
     )
     def test_changing_what_memory_stores(self, images, small, tmp_path, callback):
         clf = FashionCNN(**small, callbacks=[callback], memory=tmp_path)
-        with pytest.raises(ValueError, match=f"{type(callback).__name__}, which changes"):
+        with pytest.raises(ValueError, match=f"holds {type(callback).__name__}, which changes"):
             clf.fit(*images)
         assert list(tmp_path.iterdir()) == []
 

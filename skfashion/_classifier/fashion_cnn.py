@@ -110,13 +110,14 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         ``model`` is the network in training, a Keras model that takes scaled pixels. A later fit
         overwrites it, so a callback that keeps it should keep a copy. Callbacks may set its
         weights, its learning rate, the ``rate`` of its dropout layers and ``stop_training``. Other
-        changes are an error. Batch hooks are called once per up to 16 batches. An epoch that a
-        callback stops before its last batch does not count. With `memory` callbacks may not change
-        the training: EarlyStopping, LearningRateScheduler and ReduceLROnPlateau are an error, and
-        so are others as soon as they change something. Stored epochs are not reported to them.
-        BackupAndRestore and SwapEMAWeights cannot be used at all. If a TerminateOnNaN stops the
-        training, the result is the last epoch with finite weights. ``clone`` copies callbacks like
-        all parameters, so each fit of a search has its own.
+        changes are an error. Batch hooks are called once per up to 16 training batches, and not for
+        validation batches. An epoch that a callback stops before its last batch does not count.
+        With `memory` callbacks may not change the training: EarlyStopping, LearningRateScheduler
+        and ReduceLROnPlateau are an error, and so are others as soon as they change something.
+        Stored epochs are not reported to them. BackupAndRestore and SwapEMAWeights cannot be used
+        at all. If a TerminateOnNaN stops the training, the result is the last epoch with finite
+        weights. ``clone`` copies callbacks like all parameters, so each fit of a search has its
+        own.
     verbose : int, default=0
         At least 0. If 1 or more, print a line for each epoch, with loss and accuracy, those of the
         validation rows, and the time left. 0 is silent.

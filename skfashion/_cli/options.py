@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from skfashion._utils.files import expand_user, make_folder
 from skfashion.datasets import fetch_fashion_mnist, load_fashion_csv, load_fashion_mini
+from skfashion.datasets._csv import has_test_file
 from skfashion.datasets._fetch import read_folder
 
 
@@ -27,11 +28,13 @@ def prepare_folder(option: str, folder: Path) -> None:
 
 
 def load_data(data: str, subset: Literal["train", "test"]) -> Any:
-    """Return X and y of a subset. A CSV file has no test images: then return None."""
+    """Return X and y of a subset. A single CSV file has no test images: then return None."""
     if data == "mini":
         return load_fashion_mini(subset=subset, return_X_y=True)
     if data == "full":
         return fetch_fashion_mnist(subset=subset, return_X_y=True, progress=True)
     if expand_user(data).is_dir():
         return read_folder(data, subset=subset)
-    return load_fashion_csv(data, return_X_y=True) if subset == "train" else None
+    if subset == "train":
+        return load_fashion_csv(data, return_X_y=True)
+    return load_fashion_csv(data, subset="test", return_X_y=True) if has_test_file(data) else None

@@ -74,15 +74,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-V", "--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", metavar="command")
-    for add_arguments, summary in (
-        (_compare, "cross-validate networks and classical baselines"),
-        (_reproduce, "train as published, and compare the accuracies"),
-        (_train, "train a network and save it to a file"),
-        (_predict, "classify photos with a network from such a file"),
-        (_cache, "show, limit or clear what --memory stored"),
-        (_info, "show versions and the machine, for bug reports"),
+    for name, add_arguments, summary in (
+        ("compare", _add_compare_arguments, "cross-validate networks and classical baselines"),
+        ("reproduce", _add_reproduce_arguments, "train as published, and compare the accuracies"),
+        ("train", _add_train_arguments, "train a network and save it to a file"),
+        ("predict", _add_predict_arguments, "classify photos with a network from such a file"),
+        ("cache", _add_cache_arguments, "show, limit or clear what --memory stored"),
+        ("info", _add_info_arguments, "show versions and the machine, for bug reports"),
     ):
-        name = add_arguments.__name__.removeprefix("_")
         command = commands.add_parser(
             name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
         )
@@ -97,7 +96,7 @@ def _run(name: str, arguments: argparse.Namespace) -> int:
     return status
 
 
-def _compare(command: argparse.ArgumentParser) -> None:
+def _add_compare_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     _add_data(command, default="mini")
     add(
@@ -149,7 +148,7 @@ def _compare(command: argparse.ArgumentParser) -> None:
     _add_seed(command)
 
 
-def _reproduce(command: argparse.ArgumentParser) -> None:
+def _add_reproduce_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("version", choices=EPOCHS, help="the network to train")
     add("--epochs", type=_at_least(1), default=20, metavar="N", help="default: 20")
@@ -157,7 +156,7 @@ def _reproduce(command: argparse.ArgumentParser) -> None:
     _add_seed(command)
 
 
-def _train(command: argparse.ArgumentParser) -> None:
+def _add_train_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     _add_data(command, default="full")
     add("--output", type=_path, required=True, metavar="MODEL", help="the file to write")
@@ -172,7 +171,7 @@ def _train(command: argparse.ArgumentParser) -> None:
     _add_seed(command)
 
 
-def _predict(command: argparse.ArgumentParser) -> None:
+def _add_predict_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("model", metavar="MODEL", help="a model file from `train` or FashionCNN.save")
     add(
@@ -196,9 +195,9 @@ def _predict(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _cache(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add("path", type=_path, help="the directory given as memory or --memory")
+def _add_cache_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("path", type=_path, help="the directory given as memory or --memory")
+    add = command.add_mutually_exclusive_group().add_argument
     add("--clear", action="store_true", help="remove everything")
     add(
         "--max-size",
@@ -208,7 +207,7 @@ def _cache(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _info(command: argparse.ArgumentParser) -> None:
+def _add_info_arguments(command: argparse.ArgumentParser) -> None:
     """Add no options: this command has none."""
 
 

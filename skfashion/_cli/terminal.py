@@ -95,6 +95,8 @@ def print_comparison(comparison: "Comparison") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from skfashion.comparison._comparison import list_notes
+
     console = Console(markup=False, highlight=False, emoji=False)
     cells = comparison.readable()
     # Headers and names of estimators wrap between words. Figures wrap only where all else fails.
@@ -107,6 +109,5 @@ def print_comparison(comparison: "Comparison") -> None:
     for row in cells.itertuples():
         table.add_row(*row)
     console.print(table)
-    notes = str(comparison).removeprefix(cells.to_string()).strip("\n")
-    if notes:
-        print(notes, flush=True)
+    for note in list_notes(comparison):
+        print(note, flush=True)

@@ -176,7 +176,7 @@ class Network(keras.Sequential):
         validation_data : tuple of three ndarray or None, default=None
             Images, encoded labels and weights.
         callbacks : list of keras.callbacks.Callback
-            Batch hooks are called once per TensorFlow call of up to 16 steps.
+            Batch hooks are called once per TensorFlow call of up to 16 training steps.
         seed : int, default=0
         **_
             Other arguments of `keras.Model.fit`, which SciKeras always passes.
@@ -206,7 +206,9 @@ class Network(keras.Sequential):
             callback_list.on_epoch_begin(self.epoch)
             logs = self._train_epoch(train, data, batch_size, seed, callback_list)
             if validation is not None:
+                callback_list.on_test_begin()
                 scores = self._evaluate(score, validation)
+                callback_list.on_test_end(scores)
                 logs |= {f"val_{name}": value for name, value in scores.items()}
             self.epoch += 1
             callback_list.on_epoch_end(self.epoch - 1, logs)

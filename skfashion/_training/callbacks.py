@@ -70,11 +70,11 @@ def check_keras_callbacks(callbacks: Any, *, with_memory: bool) -> None:
             )
         for name, reason in _UNSUPPORTED.items():
             if isinstance(callback, getattr(of_keras, name)):
-                raise ValueError(f"callbacks holds a {name}, {reason}.")
+                raise ValueError(f"callbacks holds {name}, {reason}.")
         for name in _CHANGE_TRAINING if with_memory else ():
             if isinstance(callback, getattr(of_keras, name)):
                 raise ValueError(
-                    f"callbacks holds a {name}, which changes the training: it cannot be used "
+                    f"callbacks holds {name}, which changes the training: it cannot be used "
                     "together with memory, whose stored epochs would not be those of these "
                     "parameters."
                 )

@@ -4,8 +4,8 @@
 significance tests. Nothing here may depend on Keras, plots or the command line.
 """
 
-from ._baselines import make_baselines
-from ._compare import compare
-from ._comparison import Comparison
+from skfashion.comparison._baselines import make_baselines
+from skfashion.comparison._compare import compare
+from skfashion.comparison._comparison import Comparison
 
 __all__ = ["Comparison", "compare", "make_baselines"]

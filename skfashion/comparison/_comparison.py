@@ -148,11 +148,7 @@ class Comparison:
         return pd.DataFrame(columns, index=table.index)
 
     def __repr__(self) -> str:
-        lines = [self.readable().to_string()]
-        notes = self.table["warnings"]
-        lines += [f"{name}: {warning}" for name, warning in notes[notes != ""].items()]
-        lines += [f"{name}: {error}" for name, error in self.failures.items()]
-        return "\n".join(lines)
+        return "\n".join([self.readable().to_string(), *list_notes(self)])
 
     def _repr_html_(self) -> str:
         table = self.readable()
@@ -160,6 +156,13 @@ class Comparison:
             if (self.table[column] != "").any():
                 table[column] = self.table[column]
         return table.to_html()
+
+
+def list_notes(comparison: Comparison) -> list[str]:
+    """Return a line for each warning and each error of an estimator."""
+    warnings = comparison.table["warnings"]
+    notes = [*warnings[warnings != ""].items(), *comparison.failures.items()]
+    return [f"{name}: {note}" for name, note in notes]
 
 
 def _intervals(table: pd.DataFrame, value: str, metric: str) -> list[str]:

@@ -4,12 +4,12 @@ The loaders read bundled files, local copies, downloads or CSV files. Nothing he
 classifier.
 """
 
-from ._base import CLASS_NAMES
-from ._csv import load_fashion_csv
-from ._errors import DatasetError
-from ._fetch import fetch_fashion_mnist
-from ._image_file_reader import ImageFileReader
-from ._mini import load_fashion_mini
+from skfashion.datasets._base import CLASS_NAMES
+from skfashion.datasets._csv import load_fashion_csv
+from skfashion.datasets._errors import DatasetError
+from skfashion.datasets._fetch import fetch_fashion_mnist
+from skfashion.datasets._image_file_reader import ImageFileReader
+from skfashion.datasets._mini import load_fashion_mini
 
 __all__ = [
     "CLASS_NAMES",

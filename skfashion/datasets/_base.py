@@ -11,8 +11,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import validate_params
 
 from skfashion._utils.types import preserve_signature
-
-from ._idx import IdxFile, read_idx
+from skfashion.datasets._idx import IdxFile, read_idx
 
 Subset: TypeAlias = Literal["train", "test", "all"]
 Bytes: TypeAlias = NDArray[np.uint8]

@@ -21,9 +21,15 @@ from sklearn.utils._param_validation import StrOptions
 
 from skfashion._utils.files import expand_user
 from skfashion._utils.types import StrPath
-
-from ._base import PARTS, Bytes, Subset, check_parameters, feature_names, make_bunch
-from ._errors import DatasetError, make_error, open_regular_file
+from skfashion.datasets._base import (
+    PARTS,
+    Bytes,
+    Subset,
+    check_parameters,
+    feature_names,
+    make_bunch,
+)
+from skfashion.datasets._errors import DatasetError, make_error, open_regular_file
 
 _Files: TypeAlias = Mapping[Path, Callable[[], io.BufferedIOBase]]  # functions that open files
 
@@ -127,6 +133,12 @@ def load_fashion_csv(
         parts = [_read_table(name, files[name]) for name in _select_files(path, files, subset)]
     data, labels = map(np.concatenate, zip(*parts, strict=True))
     return make_bunch(data, labels, return_X_y=return_X_y, as_frame=as_frame)
+
+
+def has_test_file(path: StrPath) -> bool:
+    """Return whether an archive has a CSV file of test images beside others, as Kaggle's has."""
+    with _open(expand_user(path)) as files:
+        return len(files) > 1 and any("test" in file.name.lower() for file in files)
 
 
 @contextmanager

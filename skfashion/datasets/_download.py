@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from skfashion._utils.files import make_folder, write_atomically
-
-from ._errors import DatasetError, make_error
+from skfashion.datasets._errors import DatasetError, make_error
 
 MIRRORS = (
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",

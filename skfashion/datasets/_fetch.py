@@ -14,11 +14,18 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skfashion._utils.files import expand_user
 from skfashion._utils.types import StrPath
 from skfashion._utils.warnings import warn
-
-from ._base import PARTS, Arrays, Bytes, Subset, check_parameters, make_bunch, read_subset
-from ._download import download
-from ._errors import DatasetError, make_error
-from ._idx import FASHION_MNIST, read_idx
+from skfashion.datasets._base import (
+    PARTS,
+    Arrays,
+    Bytes,
+    Subset,
+    check_parameters,
+    make_bunch,
+    read_subset,
+)
+from skfashion.datasets._download import download
+from skfashion.datasets._errors import DatasetError, make_error
+from skfashion.datasets._idx import FASHION_MNIST, read_idx
 
 _SUBFOLDER = "fashion-mnist"
 _SYSTEM_FOLDER = Path("/usr/share/datasets/fashion-mnist")  # Debian and Ubuntu

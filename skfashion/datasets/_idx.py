@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skfashion._utils.types import StrPath
-
-from ._errors import make_error, open_regular_file
+from skfashion.datasets._errors import make_error, open_regular_file
 
 
 @dataclass(frozen=True)

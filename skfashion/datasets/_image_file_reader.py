@@ -18,10 +18,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skfashion._utils.messages import shorten
 from skfashion._utils.types import AnyArray, ImageShape, StrPath, preserve_signature
 from skfashion._utils.warnings import warn
-
-from ._base import Bytes, feature_names
-from ._image_files import add_name_to_errors, load_image, name_picture
-from ._photo_preprocessing import Color, Options, preprocess_photo
+from skfashion.datasets._base import Bytes, feature_names
+from skfashion.datasets._image_files import add_name_to_errors, load_image, name_picture
+from skfashion.datasets._photo_preprocessing import Color, Options, preprocess_photo
 
 Picture: TypeAlias = StrPath | IO[bytes] | Image.Image | AnyArray
 

@@ -16,9 +16,8 @@ from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 from skfashion._utils.files import expand_user
 from skfashion._utils.types import AnyArray
-
-from ._base import Bytes
-from ._errors import make_error, open_regular_file
+from skfashion.datasets._base import Bytes
+from skfashion.datasets._errors import make_error, open_regular_file
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 _OPENED = tuple(name for name in FORMATS if name != "MPO")  # Pillow opens MPO as JPEG

@@ -7,8 +7,8 @@ from typing import Any
 
 from sklearn.utils._param_validation import StrOptions
 
-from ._base import PARTS, Subset, check_parameters, make_bunch, read_subset
-from ._idx import make_files
+from skfashion.datasets._base import PARTS, Subset, check_parameters, make_bunch, read_subset
+from skfashion.datasets._idx import make_files
 
 _FOLDER = Path(__file__).parent / "data"
 # The SHA-256 as printed by `data/make_mini.py`.

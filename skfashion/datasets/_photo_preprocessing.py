@@ -9,9 +9,8 @@ from PIL import Image, ImageChops, ImageFilter, ImageOps
 from scipy import ndimage
 
 from skfashion._utils.types import AnyArray, ImageShape
-
-from ._base import Bytes
-from ._image_files import ImageError
+from skfashion.datasets._base import Bytes
+from skfashion.datasets._image_files import ImageError
 
 Color: TypeAlias = tuple[int, ...]  # red, green and blue
 Box: TypeAlias = tuple[int, int, int, int]  # left, top, right, bottom

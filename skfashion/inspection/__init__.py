@@ -3,7 +3,7 @@
 They work for any classifier with ``predict_proba``, and must not depend on how it was trained.
 """
 
-from ._display import OcclusionDisplay
-from ._occlusion import occlusion_map
+from skfashion.inspection._display import OcclusionDisplay
+from skfashion.inspection._occlusion import occlusion_map
 
 __all__ = ["OcclusionDisplay", "occlusion_map"]

@@ -3,8 +3,8 @@
 They draw arrays, estimators and comparisons. They must not depend on how estimators were trained.
 """
 
-from ._comparison import ComparisonDisplay
-from ._history import HistoryDisplay
-from ._image_grid import ImageGridDisplay
+from skfashion.plotting._comparison import ComparisonDisplay
+from skfashion.plotting._history import HistoryDisplay
+from skfashion.plotting._image_grid import ImageGridDisplay
 
 __all__ = ["ComparisonDisplay", "HistoryDisplay", "ImageGridDisplay"]

@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
+from zipfile import ZipFile
 
 import pandas as pd
 import pytest
@@ -141,6 +143,17 @@ def test_reproduce_prints_its_epochs_beside_the_published(capsys):
     assert lines[4] == f"test accuracy on 1000 images: {clf.score(X_test, y_test):.4f}"
 
 
+def test_kaggles_archive_has_test_images(csv, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    lines = Path(csv).read_text().splitlines(keepends=True)
+    with ZipFile("archive.zip", "w") as archive:
+        archive.writestr("fashion-mnist_train.csv", "".join(lines[:101]))
+        archive.writestr("fashion-mnist_test.csv", "".join(lines[:1] + lines[101:]))
+    train = "train --network v2 --epochs 1 --output model --data"
+    assert main([*train.split(), "archive.zip"]) == 0
+    assert "test accuracy on 20 images" in capsys.readouterr().out
+
+
 def test_reproduction_marks_epochs_that_the_seed_left_out(csv, capsys):
     assert main(["reproduce", "v2", "--epochs", "6", "--data", csv]) == 0
     out, _ = capsys.readouterr()
@@ -272,6 +285,11 @@ class TestCache:
 
         assert main(["cache", str(tmp_path)]) == 0
         assert " 0 trainings, 0 epochs, 0 fits of comparisons, 0.0 MB" in capsys.readouterr().out
+
+    def test_clears_all_or_keeps_the_newest_but_does_not_guess_which(self, tmp_path, capsys):
+        with pytest.raises(SystemExit):
+            main(["cache", str(tmp_path), "--clear", "--max-size", "10GB"])
+        assert "not allowed with argument --clear" in capsys.readouterr().err
 
     def test_expands_the_home_folder_as_memory_does(self, tmp_path, monkeypatch, capsys):
         monkeypatch.setenv("HOME", str(tmp_path))

@@ -3,6 +3,6 @@
 The report must not depend on how the estimators were trained.
 """
 
-from .page import check_libraries, write
+from skfashion._cli.report.page import check_libraries, write
 
 __all__ = ["check_libraries", "write"]
