@@ -63,6 +63,7 @@ def test_on_a_terminal_training_shows_its_epochs_below_a_line_for_each(csv, tmp_
     assert len([line for line in lines if line.startswith(("epoch 1/2 - ", "epoch 2/2 - "))]) == 2
 
 
+@pytest.mark.slow
 def test_on_a_terminal_a_reproduction_shows_how_far_all_epochs_are(csv):
     status, lines = run_in_terminal(["reproduce", "v2", "--epochs", "3", "--data", csv], width=80)
     assert status == 0
