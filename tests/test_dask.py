@@ -144,7 +144,9 @@ def test_workers_take_the_threads_that_they_were_given(client):
     assert list(client.run(threads).values()) == [1, 1]
 
 
-@pytest.mark.parametrize(("size", "n_jobs", "processes"), [(1, 2, 2), (4, None, 1)])
+@pytest.mark.parametrize(
+    ("size", "n_jobs", "processes"), [(1, 2, 2), pytest.param(4, None, 1, marks=pytest.mark.slow)]
+)
 def test_processes_of_a_comparison_with_a_timeout_are_as_many_as_asked_for(size, n_jobs, processes):
     """They are of this machine, however large the cluster is."""
     naive = {"naive Bayes": GaussianNB()}
