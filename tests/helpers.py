@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+ROOT = Path(__file__).parent.parent
+OLD_FILE = Path(__file__).with_name("data") / "format_1.skfashion"  # a model of format 1
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -39,11 +41,10 @@ def import_tensorflow():
 
 def run_python(code, *, timeout=120, **environment):
     """What a fresh process prints, which must succeed and say nothing on standard error."""
-    here = str(Path(__file__).parent)
-    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    # The test modules can be imported there, from the folders that pytest has added to the path.
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
-        env={**os.environ, "PYTHONPATH": path, **environment},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment},
         capture_output=True,
         text=True,
         timeout=timeout,

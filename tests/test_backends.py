@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import import_tensorflow, make_images, run_function, run_python
+from helpers import OLD_FILE, import_tensorflow, make_images, run_function, run_python
 from joblib import parallel_config
 from numpy.testing import assert_array_equal
 from PIL import Image
@@ -88,7 +88,7 @@ def search_everywhere():
     tensorflow = import_tensorflow()  # so no worker needs to; it has no threads yet
     found = {"multiprocessing": search("multiprocessing")}
     assert tensorflow.constant(1) + 1 == 2  # now it has, of which skfashion was not told
-    clf = FashionCNN.load(Path(__file__).with_name("data") / "format_1.skfashion")
+    clf = FashionCNN.load(OLD_FILE)
     X = np.arange(3 * clf.n_features_in_, dtype=np.uint8).reshape(3, -1)
     expected = clf.predict_proba(X)
 

@@ -3,11 +3,11 @@
 import os
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
-sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
+sys.path.append(str(ROOT / "benchmarks"))
 
 from contest import Contender, contest, ratio, seconds
 

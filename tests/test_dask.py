@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster, Status
 from distributed.security import Security
-from helpers import make_images, run_function
+from helpers import ROOT, make_images, run_function
 from joblib import Parallel, delayed, parallel_config
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
 from sklearn.naive_bayes import GaussianNB
@@ -144,7 +144,9 @@ def test_workers_take_the_threads_that_they_were_given(client):
     assert list(client.run(threads).values()) == [1, 1]
 
 
-@pytest.mark.parametrize(("size", "n_jobs", "processes"), [(1, 2, 2), (4, None, 1)])
+@pytest.mark.parametrize(
+    ("size", "n_jobs", "processes"), [(1, 2, 2), pytest.param(4, None, 1, marks=pytest.mark.slow)]
+)
 def test_processes_of_a_comparison_with_a_timeout_are_as_many_as_asked_for(size, n_jobs, processes):
     """They are of this machine, however large the cluster is."""
     naive = {"naive Bayes": GaussianNB()}
@@ -231,7 +233,7 @@ def running(command, folder, until):
 @pytest.mark.parametrize("protocol", ["tcp", "tls"])
 def test_commands_of_the_guide_make_a_cluster(serial, tmp_path, protocol):
     """On this machine, on a free port, with two workers."""
-    page = (Path(__file__).parent.parent / "docs/user_guide/cluster.rst").read_text("utf-8")
+    page = (ROOT / "docs/user_guide/cluster.rst").read_text("utf-8")
     commands = [shlex.split(line) for line in page.splitlines() if line.startswith("   ")]
     security = None
     if protocol == "tls":

@@ -4,11 +4,10 @@ import json
 import subprocess
 import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import make_images
+from helpers import OLD_FILE, make_images
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from sklearn.pipeline import make_pipeline
@@ -18,7 +17,6 @@ from skfashion.datasets import ImageFileReader, load_fashion_mini
 
 pytestmark = pytest.mark.deployment
 
-MODEL = Path(__file__).parent / "data" / "format_1.skfashion"
 NAMES = np.array(["bag", "coat", "shirt"])  # of its labels
 
 
@@ -37,7 +35,7 @@ def test_nothing_is_installed_that_only_training_needs():
 
 def test_a_network_is_loaded_answers_and_is_saved_again(tmp_path):
     X, y = make_images()
-    clf = FashionCNN.load(MODEL)
+    clf = FashionCNN.load(OLD_FILE)
     assert clf.score(X, NAMES[y]) > 0.9
     clf.save(tmp_path / "copy.skfashion", include_optimizer=True)
     copy = FashionCNN.load(tmp_path / "copy.skfashion")
@@ -46,7 +44,7 @@ def test_a_network_is_loaded_answers_and_is_saved_again(tmp_path):
 
 def test_photos_are_classified_in_a_pipeline(photo):
     path, label = photo
-    clf = FashionCNN.load(MODEL)
+    clf = FashionCNN.load(OLD_FILE)
     model = make_pipeline(ImageFileReader(image_shape=clf.image_shape_, invert=False), clf)
     assert model.predict([path]).tolist() == [label]
 
@@ -55,11 +53,11 @@ def test_the_shell_answers(photo):
     path, label = photo
     command = [sys.executable, "-m", "skfashion", "predict", "--invert", "no", "--json"]
     done = subprocess.run(
-        [*command, str(MODEL), path], capture_output=True, text=True, check=True, timeout=60
+        [*command, str(OLD_FILE), path], capture_output=True, text=True, check=True, timeout=60
     )
     answer = json.loads(done.stdout)
     assert (answer["image"], answer["label"]) == (path, label)
-    clf = FashionCNN.load(MODEL)
+    clf = FashionCNN.load(OLD_FILE)
     assert_allclose(answer["probability"], clf.predict_proba(make_images()[0][:1]).max())
 
 
@@ -70,7 +68,7 @@ def test_the_bundled_images_are_there():
 
 def test_training_says_what_is_missing():
     X, y = make_images()
-    new, loaded = FashionCNN(epochs=1), FashionCNN.load(MODEL)
+    new, loaded = FashionCNN(epochs=1), FashionCNN.load(OLD_FILE)
     for refused in (
         lambda: new.fit(X, y),
         lambda: new.partial_fit(X, NAMES[y], classes=NAMES),

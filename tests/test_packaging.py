@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from helpers import ROOT
 
 from skfashion import __version__
-
-ROOT = Path(__file__).parent.parent
 
 
 def build(target, folder, project=ROOT):

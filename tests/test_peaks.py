@@ -52,7 +52,7 @@ def peak_of_a_fit(dtype, way):
 @pytest.mark.parametrize(
     ("dtype", "way", "most"),
     [
-        ("float32", None, 1.25),
+        pytest.param("float32", None, 1.25, marks=pytest.mark.slow),
         ("float32", "validation_fraction", 1.35),
         pytest.param("float64", None, 1.25, marks=pytest.mark.slow),
         pytest.param("float32", "X_val", 1.5, marks=pytest.mark.slow),

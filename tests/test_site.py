@@ -3,15 +3,14 @@
 import functools
 import http.server
 import threading
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from helpers import CHROMIUM
+from helpers import CHROMIUM, ROOT
 
 pytestmark = pytest.mark.site
 
-SITE = Path(__file__).parent.parent / "docs" / "_build" / "html"
+SITE = ROOT / "docs" / "_build" / "html"
 PAGES = sorted(
     page
     for path in SITE.rglob("*.html")

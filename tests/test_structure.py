@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+from helpers import ROOT
 
-ROOT = Path(__file__).parent.parent
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PACKAGES = re.findall(r"^\| `(\w+)/` \|", GUIDE, re.MULTILINE)
 

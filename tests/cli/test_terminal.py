@@ -54,6 +54,7 @@ def test_on_a_terminal_shows_a_bar_of_fits_and_epochs_and_a_table_that_fits(csv)
     assert re.search(r"^dummy +0\.\d{3} \[0\.\d{3}, 0\.\d{3}\] ", "\n".join(lines), re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_on_a_terminal_training_shows_its_epochs_below_a_line_for_each(csv, tmp_path):
     output = str(tmp_path / "model")
     arguments = ["train", "--data", csv, "--network", "v2", "--epochs", "2", "--output", output]

@@ -1,9 +1,8 @@
 """Intervals and tests of a comparison: by hand, as published, and under a true null."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from helpers import ROOT
 from numpy.testing import assert_allclose
 from scipy.stats import binomtest, ttest_rel
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -189,7 +188,7 @@ def test_equally_good_classifiers_are_rarely_told_apart(monkeypatch, learners, n
         fetch_fashion_mnist(download_if_missing=False)
     except DatasetError:
         pytest.skip("needs a copy of Fashion-MNIST")
-    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "benchmarks")
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     import calibration
 
     design = calibration.Design(getattr(calibration, learners), n_rows, 3, n_comparisons=60)

@@ -48,6 +48,7 @@ def test_given_threads_are_taken_and_settings_are_known_before_tensorflow_starts
     assert run_python(THREADS, OMP_NUM_THREADS="3", TF_DETERMINISTIC_OPS="1") == "3 3\n"
 
 
+@pytest.mark.slow
 def test_tensorflows_own_variable_is_more_to_the_point():
     own = {"OMP_NUM_THREADS": "3", "TF_NUM_INTRAOP_THREADS": "2"}
     assert run_python(THREADS, **own) == "3 0\n"

@@ -141,10 +141,9 @@ def run_with_modules(folder, code, n_jobs=1):
 
 
 def test_a_fit_that_imports_a_module_of_the_user_is_not_stored(tmp_path):
-    for n_jobs in (1, 2):
-        out = run_with_modules(tmp_path, "", n_jobs)
-        assert "the fit imported helper: import it before the call" in out
-        assert "from memory" not in out
+    out = [run_with_modules(tmp_path, "", n_jobs) for n_jobs in (1, 2)]
+    assert all("the fit imported helper: import it before the call" in text for text in out)
+    assert "from memory" not in "".join(out)
     assert "memory" not in run_with_modules(tmp_path, "import helper")
     assert "from memory" in run_with_modules(tmp_path, "import helper", n_jobs=2)
 

@@ -22,11 +22,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import safetensors.numpy
-from helpers import make_images, weights_equal
+from helpers import OLD_FILE, make_images, weights_equal
+from mutations import mutate
 from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from test_fuzzing import mutate
 
 from skfashion import FashionCNN
 from skfashion._classifier import model_file
@@ -169,7 +169,7 @@ class TestWhatIsLoaded:
 
 def test_a_file_of_format_1_is_read_forever():
     """Read what version 0.1.0 wrote, of the same images under the names bag, coat and shirt."""
-    loaded = FashionCNN.load(Path(__file__).parent / "data" / "format_1.skfashion")
+    loaded = FashionCNN.load(OLD_FILE)
     X, y = make_images()
     expected = [
         [0.5654741525650024, 0.14200621843338013, 0.29251962900161743],

@@ -201,7 +201,7 @@ def run_script(path, code):
     path.write_text(textwrap.dedent(code))
     return run_python(
         f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')",
-        PYTHONPATH=os.pathsep.join([str(path.parent), str(Path(__file__).parent), *sys.path]),
+        PYTHONPATH=os.pathsep.join([str(path.parent), *filter(None, sys.path)]),
         PYTHONDONTWRITEBYTECODE="1",
     )
 
