@@ -207,7 +207,9 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
 
     After Ctrl-C the estimator is fitted with its last full epoch, or with `early_stopping` its best
     one, and a KeyboardInterrupt is raised. Epochs read from `memory` count. If there is no full
-    epoch, the estimator is as before. Ctrl-C waits for the current step: about a second for batches
+    epoch, the estimator is as before. The same holds if the weights take more than 100 MB, unless
+    you use `memory`, `early_stopping` or Keras `callbacks`: a copy of the state would raise the
+    peak of memory by a quarter. Ctrl-C waits for the current step: about a second for batches
     of up to 1,200 images of version 1 or 20,000 of version 2, and proportionally longer for larger
     ones. After any other failure the estimator is as before, except if a callback fails after the
     last epoch.
@@ -565,7 +567,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
 
                 train(architecture, settings, data, progress, self.callbacks or ())
         except KeyboardInterrupt:
-            if progress.started:
+            if progress.can_be_interrupted():
                 self.__dict__.update(_fitted_attributes(progress.result()))
                 failure.pop_all()
             raise

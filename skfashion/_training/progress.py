@@ -19,7 +19,7 @@ class _Status(NamedTuple):
 
     history: History
     best: int
-    best_state: TrainingState | None  # None in the first epoch: only the network has the state
+    best_state: TrainingState | None  # None if only the network had it, which goes on
     stopped: bool = False
     n_epochs_trained: int = 0
 
@@ -92,11 +92,19 @@ class Progress:
         """Whether epochs are stored."""
         return self._checkpoints is not None
 
-    def begin_epoch(self) -> None:
-        """Copy the best state out of the network, which goes on, and report the epoch."""
+    def begin_epoch(self, *, keep_large_state: bool) -> None:
+        """Copy the best state out of the network, which goes on, and report the epoch.
+
+        Parameters
+        ----------
+        keep_large_state : bool
+            If False, the state of a large network is dropped instead, except for early stopping:
+            it would be needed only after an interruption.
+        """
         state = self._status.best_state
         if state is not None and state.is_view:
-            self._status = self._status._replace(best_state=state.copy())
+            keep = keep_large_state or not state.is_large or self._early_stopping is not None
+            self._status = self._status._replace(best_state=state.copy() if keep else None)
         self._reporter.begin()
 
     def record(self, measured: Mapping[str, float], state: TrainingState) -> None:
@@ -159,6 +167,13 @@ class Progress:
         first, self._status, self._next = self.epoch + 1, status, state
         self._report_stored(first)
         return True
+
+    def can_be_interrupted(self) -> bool:
+        """Return whether there is a result now: a complete epoch, whose state is still known."""
+        if self.started and self._status.best_state is None:
+            state = self._load(self._status.best)
+            self._status = self._status._replace(best_state=state)
+        return self.started and self._status.best_state is not None
 
     def result(self) -> FitResult:
         """Return the result of the fit."""

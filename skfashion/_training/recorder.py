@@ -67,7 +67,7 @@ class _Recorder(keras.callbacks.Callback):
         self._call("on_train_begin", logs)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.progress.begin_epoch()
+        self.progress.begin_epoch(keep_large_state=bool(self.callbacks))
         self._call("on_epoch_begin", epoch, logs)
 
     def on_test_begin(self, logs: Any = None) -> None:

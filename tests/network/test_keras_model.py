@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 from sklearn.metrics import log_loss
 
 from skfashion import FashionCNN
-from skfashion._network import numpy_model
+from skfashion._network import architecture, numpy_model
 from skfashion._network.architecture import Architecture, TrainingState
 from skfashion._network.keras_layers import Dropout
 from skfashion._network.keras_model import Network
@@ -212,6 +212,28 @@ def test_training_keeps_one_state_beside_the_networks_own(images, small, early_s
     clf = FashionCNN(**{**small, "epochs": 3}, early_stopping=early_stopping)
     clf.set_params(callbacks=[Counter()]).fit(X, y, X_val=X, y_val=y)
     assert found == [[], [False], [False]]
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_training_of_a_large_network_keeps_no_state_but_the_best(
+    images, small, early_stopping, monkeypatch
+):
+    X, y = images
+    kept, train_epoch = [], Network._train_epoch
+
+    def count(network, *arguments):
+        gc.collect()
+        states = [thing for thing in gc.get_objects() if isinstance(thing, TrainingState)]
+        kept.append(len([state for state in states if not any(state is o for o in of_others)]))
+        return train_epoch(network, *arguments)
+
+    gc.collect()
+    of_others = [thing for thing in gc.get_objects() if isinstance(thing, TrainingState)]
+    monkeypatch.setattr(Network, "_train_epoch", count)
+    monkeypatch.setattr(architecture, "_LARGE_BYTES", 0)
+    clf = FashionCNN(**{**small, "epochs": 3}, early_stopping=early_stopping)
+    clf.fit(X, y, **({"X_val": X, "y_val": y} if early_stopping else {}))
+    assert kept == ([0, 1, 1] if early_stopping else [0, 0, 0])
 
 
 class TestDropout:
