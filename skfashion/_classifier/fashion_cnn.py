@@ -53,6 +53,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     ``Dense(dense_units, relu)`` and ``Dense(n_classes, softmax)``. Adam minimises the categorical
     cross-entropy. The defaults are version 1 of the original [1]_. See also `v1` and `v2`.
 
+    The classifier is also a transformer: `transform` returns the outputs of the hidden dense layer.
+
     Parameters
     ----------
     filters : sequence of int, default=(8, 24, 48)
