@@ -175,9 +175,10 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     TensorFlow predicts if this process has started it, by `fit`, `partial_fit` or `to_keras`, and
     if there are more than 500 million multiply-adds (60 images of version 1, 1,000 of version 2).
     Otherwise NumPy predicts, and the output for an image has the same bits alone and in any batch.
-    TensorFlow's probabilities differ by less than 1e-5. A forked process can predict, unless
-    another thread was multiplying large matrices when it was forked: NumPy's BLAS may hang then.
-    Use the start method "spawn" or "forkserver", or set ``OPENBLAS_NUM_THREADS=1``.
+    TensorFlow's probabilities differ by less than 1e-5, and its features by less than 1e-5 of the
+    largest one. A forked process can predict, unless another thread was multiplying large matrices
+    when it was forked: NumPy's BLAS may hang then. Use the start method "spawn" or "forkserver", or
+    set ``OPENBLAS_NUM_THREADS=1``.
 
     In a worker of joblib, loky or Dask, TensorFlow uses the number of threads that the worker was
     given (``OMP_NUM_THREADS``), unless it was started before. With another number of threads sums
