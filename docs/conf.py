@@ -91,6 +91,7 @@ sphinx_gallery_conf = {
             "plot_comparison.py",
             "plot_errors.py",
             "plot_occlusion.py",
+            "plot_features.py",
             "plot_calibration.py",
             "plot_conformal.py",
             "plot_ensembles.py",

@@ -40,6 +40,7 @@ def test_a_network_is_loaded_answers_and_is_saved_again(tmp_path):
     clf.save(tmp_path / "copy.skfashion", include_optimizer=True)
     copy = FashionCNN.load(tmp_path / "copy.skfashion")
     assert_array_equal(copy.predict_proba(X), clf.predict_proba(X))
+    assert_array_equal(copy.transform(X), clf.transform(X))
 
 
 def test_photos_are_classified_in_a_pipeline(photo):

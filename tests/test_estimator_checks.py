@@ -39,6 +39,14 @@ def test_every_check_but_one_passes_in_float32(check):
         "check_param_validation",
         "check_dataframe_column_names_consistency",
         "check_inplace_ensure_writeable",
+        "check_get_feature_names_out_error",
+        "check_transformer_get_feature_names_out",
+        "check_transformer_get_feature_names_out_pandas",
+        "check_set_output_transform",
+        "check_set_output_transform_pandas",
+        "check_set_output_transform_polars",
+        "check_global_output_transform_pandas",
+        "check_global_set_output_transform_polars",
     ],
 )
 def test_checks_that_the_generator_leaves_out_pass(name):

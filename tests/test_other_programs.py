@@ -61,11 +61,12 @@ class TestInsideAnyContextOfTensorFlow:
 
     def test_a_large_prediction_is_that_outside(self, images, fitted, monkeypatch, inside):
         monkeypatch.setattr(prediction, "_MULTIPLY_ADDS_WORTH_TENSORFLOW", 0)
-        outside = fitted.predict_proba(images[0])
-        prediction._compile_prediction.cache_clear()
-        for _ in range(2):
-            assert_array_equal(inside(lambda: fitted.predict_proba(images[0])), outside)
-        assert_array_equal(fitted.predict_proba(images[0]), outside)
+        for predict in (fitted.predict_proba, fitted.transform):
+            outside = predict(images[0])
+            prediction._compile_prediction.cache_clear()
+            for _ in range(2):
+                assert_array_equal(inside(partial(predict, images[0])), outside)
+            assert_array_equal(predict(images[0]), outside)
 
     def test_a_keras_model_made_there_can_be_used_outside(self, images, fitted, inside):
         model = inside(fitted.to_keras)

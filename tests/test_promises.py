@@ -108,6 +108,7 @@ class TestPromise2FittedStateIsArraysAndPlainValues:
             dumped = joblib.load({str(tmp_path / "clf.joblib")!r})
             for clf in (dumped, FashionCNN.load({str(tmp_path / "clf")!r})):
                 print(clf.predict_proba(X).tolist())
+                print(clf.transform(X).tolist())
                 for refused in (clf.to_keras, lambda: clf.partial_fit(X, y)):
                     try:
                         refused()
@@ -115,7 +116,8 @@ class TestPromise2FittedStateIsArraysAndPlainValues:
                         print("tensorflow and keras must be installed" in str(error))
         """)
         found = [json.loads(line.lower()) for line in out.splitlines()]
-        assert found == [clf.predict_proba(images[0]).tolist(), True, True] * 2
+        X, _ = images
+        assert found == [clf.predict_proba(X).tolist(), clf.transform(X).tolist(), True, True] * 2
 
 
 class TestPromise3EqualInputsGiveEqualBits:

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from skfashion._classifier import images, model_file, validation
 from skfashion._network.architecture import Architecture
 from skfashion._network.forks import importing_tensorflow
 from skfashion._network.numpy_model import log_softmax, softmax
-from skfashion._network.prediction import predict_logits
+from skfashion._network.prediction import predict_outputs
 from skfashion._training.checkpoints import Checkpoints
 from skfashion._utils.cache_directory import mark_used
 from skfashion._utils.types import (
@@ -22,6 +27,7 @@ from skfashion._utils.types import (
     FloatArray,
     History,
     ImageShape,
+    LayerName,
     StrPath,
     unconverted,
 )
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
     import keras
 
 
-class BaseCNN(ClassifierMixin, BaseEstimator):
+class BaseCNN(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin, BaseEstimator):
     """The part of FashionCNN that works on fitted attributes. Only `to_keras` needs TensorFlow."""
 
     classes_: AnyArray
@@ -73,7 +79,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         TypeError
             If X is sparse.
         """
-        logits = self._predict_logits(X)
+        logits = self._predict_outputs(X)
         return self.classes_[logits.argmax(axis=1)]
 
     def predict_proba(self, X: ArrayLike) -> FloatArray:
@@ -99,7 +105,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         TypeError
             If X is sparse.
         """
-        return softmax(self._predict_logits(X))
+        return softmax(self._predict_outputs(X))
 
     def predict_log_proba(self, X: ArrayLike) -> FloatArray:
         """Predict the logarithm of the probability of each class for each image.
@@ -125,7 +131,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         TypeError
             If X is sparse.
         """
-        return log_softmax(self._predict_logits(X))
+        return log_softmax(self._predict_outputs(X))
 
     def decision_function(self, X: ArrayLike) -> FloatArray:
         """Compute the logits, the outputs of the network before the softmax.
@@ -150,8 +156,35 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         TypeError
             If X is sparse.
         """
-        logits = self._predict_logits(X)
+        logits = self._predict_outputs(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    @unconverted
+    def transform(self, X: ArrayLike) -> FloatArray:
+        """Compute the outputs of the hidden dense layer, as features of the images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, features), (n, rows, columns) or (n, rows, columns, 1)
+            Images. The layout may differ from that in `fit`.
+
+        Returns
+        -------
+        features : ndarray of shape (n, dense_units), of `dtype`
+            The outputs after the ReLU, so none is negative. A DataFrame if `set_output` asks for
+            one.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before `fit`.
+        ValueError
+            If the images do not have the shape or the features of those in `fit`, or have missing,
+            infinite or non-numeric values.
+        TypeError
+            If X is sparse.
+        """
+        return self._predict_outputs(X, "hidden")
 
     def staged_predict_proba(self, X: ArrayLike) -> Iterator[FloatArray]:
         """Predict the probability of each class after every epoch of a `fit` with `memory`.
@@ -193,7 +226,7 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
                     f"Epoch {epoch} is not stored in {checkpoints.folder}, the folder of this "
                     "training: fit again."
                 )
-            yield softmax(self._compute_logits(X, state.weights))
+            yield softmax(self._compute_outputs(X, state.weights))
 
     def save(self, path: StrPath | BinaryIO, *, include_optimizer: bool = False) -> None:
         """Save the fitted network to one file, which `load` reads without TensorFlow.
@@ -201,8 +234,9 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         It is a safetensors file. Weights and history are its tensors. Its metadata is a JSON
         document with the parameters, the labels, the versions and a SHA-256 of everything. For
         `memory` the name of the directory is saved, but not its content. NumPy numbers and arrays
-        among the parameters are saved by value, and a ``RandomState`` as None. Callbacks and
-        metadata requests are not saved. A file that `load` could not read is not written.
+        among the parameters are saved by value, and a ``RandomState`` as None. Callbacks, metadata
+        requests and the container of `set_output` are not saved. A file that `load` could not read
+        is not written.
 
         Parameters
         ----------
@@ -308,26 +342,32 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
         return Checkpoints(**self._checkpoints, shapes=architecture.parameter_shapes)
 
     @unconverted
-    def _predict_logits(self, X: ArrayLike) -> FloatArray:
+    def _predict_outputs(self, X: ArrayLike, layer: LayerName = "output") -> FloatArray:
         check_is_fitted(self)
         X = validation.check_images(self, X)
-        logits = self._compute_logits(X, self.weights_)
+        outputs = self._compute_outputs(X, self.weights_, layer)
         images.warn_if_scale_differs(X.min(axis=1), X.max(axis=1), self._typical_max)
-        return logits
+        return outputs
 
-    def _compute_logits(self, X: AnyArray, weights: list[FloatArray]) -> FloatArray:
-        """Compute the logits of checked rows with the given weights."""
+    def _compute_outputs(
+        self, X: AnyArray, weights: list[FloatArray], layer: LayerName = "output"
+    ) -> FloatArray:
+        """Compute the outputs of a dense layer for checked rows, with the given weights."""
         architecture = Architecture(**self._architecture)
         scaled = images.prepare(
             X, self.image_shape_, architecture.image_shape, self.pixel_max_, architecture.dtype
         )
-        logits = predict_logits(scaled, weights, architecture, self.pixel_max_)
-        if not np.isfinite(logits).all():
+        outputs = predict_outputs(scaled, weights, architecture, self.pixel_max_, layer)
+        if not np.isfinite(outputs).all():
             raise ValueError(
                 f"X holds values as large as {np.abs(X).max():g}. For these the outputs of the "
                 f"network exceed dtype={architecture.dtype!r}."
             )
-        return logits
+        return outputs
+
+    @property
+    def _n_features_out(self) -> int:  # the number of names in `get_feature_names_out`
+        return int(self._architecture["dense_units"])
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "weights_")
@@ -335,4 +375,5 @@ class BaseCNN(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = [self.dtype]
         return tags

@@ -53,6 +53,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     ``Dense(dense_units, relu)`` and ``Dense(n_classes, softmax)``. Adam minimises the categorical
     cross-entropy. The defaults are version 1 of the original [1]_. See also `v1` and `v2`.
 
+    The classifier is also a transformer: `transform` returns the outputs of the hidden dense layer.
+
     Parameters
     ----------
     filters : sequence of int, default=(8, 24, 48)
@@ -173,9 +175,10 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     TensorFlow predicts if this process has started it, by `fit`, `partial_fit` or `to_keras`, and
     if there are more than 500 million multiply-adds (60 images of version 1, 1,000 of version 2).
     Otherwise NumPy predicts, and the output for an image has the same bits alone and in any batch.
-    TensorFlow's probabilities differ by less than 1e-5. A forked process can predict, unless
-    another thread was multiplying large matrices when it was forked: NumPy's BLAS may hang then.
-    Use the start method "spawn" or "forkserver", or set ``OPENBLAS_NUM_THREADS=1``.
+    TensorFlow's probabilities differ by less than 1e-5, and its features by less than 1e-5 of the
+    largest one. A forked process can predict, unless another thread was multiplying large matrices
+    when it was forked: NumPy's BLAS may hang then. Use the start method "spawn" or "forkserver", or
+    set ``OPENBLAS_NUM_THREADS=1``.
 
     In a worker of joblib, loky or Dask, TensorFlow uses the number of threads that the worker was
     given (``OMP_NUM_THREADS``), unless it was started before. With another number of threads sums

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from skfashion._network.forks import multiplying
-from skfashion._utils.types import AnyArray, FloatArray
+from skfashion._utils.types import AnyArray, FloatArray, LayerName
 
 # Limit for the patches of a batch, in bytes: several times faster if they fit the CPU cache.
 _MAX_PATCH_BYTES = 8e6
@@ -32,10 +32,14 @@ _MATRIX_WORK, _VECTOR_WORK = 2**18, 2**17
 _MAX_PIECES, _MIN_LENGTH = 512, 4
 
 
-def compute_logits(
-    images: AnyArray, weights: Sequence[FloatArray], strides: int, pixel_max: float
+def compute_outputs(
+    images: AnyArray,
+    weights: Sequence[FloatArray],
+    strides: int,
+    pixel_max: float,
+    layer: LayerName = "output",
 ) -> FloatArray:
-    """Compute the outputs of the last layer, before the softmax.
+    """Compute the outputs of a dense layer.
 
     Parameters
     ----------
@@ -45,20 +49,24 @@ def compute_logits(
         Kernel and bias of each layer, in the order of ``keras.Model.get_weights()``.
     strides : int
     pixel_max : float
+    layer : {"hidden", "output"}, default="output"
+        Outputs of the hidden layer are those after the ReLU. Those of the output layer are the
+        logits, before the softmax.
 
     Returns
     -------
-    logits : ndarray of shape (n, n_classes), in the dtype of `weights`
+    outputs : ndarray of shape (n, units), in the dtype of `weights`
     """
     dtype = weights[0].dtype
-    outputs = np.empty((len(images), weights[-1].size), dtype)
+    bias = weights[-1] if layer == "output" else weights[-3]
+    outputs = np.empty((len(images), bias.size), dtype)
     rows = _batch_size(images.shape[1:3], weights, strides)
     for start in range(0, len(images), rows):
         chunk = images[start : start + rows]
         if chunk.dtype == np.uint8:
             chunk = chunk.astype(dtype) / dtype.type(pixel_max)
         with multiplying():
-            outputs[start : start + rows] = _forward_pass(chunk, weights, strides)
+            outputs[start : start + rows] = _forward_pass(chunk, weights, strides, layer)
     return outputs
 
 
@@ -70,13 +78,17 @@ def _batch_size(shape: Sequence[int], weights: Sequence[FloatArray], strides: in
     return max(1, int(_MAX_PATCH_BYTES // largest))
 
 
-def _forward_pass(x: FloatArray, weights: Sequence[FloatArray], strides: int) -> FloatArray:
+def _forward_pass(
+    x: FloatArray, weights: Sequence[FloatArray], strides: int, layer: LayerName
+) -> FloatArray:
     *convolutions, hidden, output = zip(weights[::2], weights[1::2], strict=True)
     for kernel, bias in convolutions:
         x = np.maximum(_convolve(x, kernel, strides) + bias, 0)
     x = x.reshape(len(x), 1, -1)
     x = np.maximum(_multiply(x, hidden[0]) + hidden[1], 0)
-    return (_multiply(x, output[0]) + output[1])[:, 0]
+    if layer == "output":
+        x = _multiply(x, output[0]) + output[1]
+    return x[:, 0]
 
 
 def _convolve(x: FloatArray, kernel: FloatArray, strides: int) -> FloatArray:

@@ -9,20 +9,21 @@ import numpy as np
 
 from skfashion._network import numpy_model
 from skfashion._network.architecture import Architecture
-from skfashion._utils.types import AnyArray, FloatArray
+from skfashion._utils.types import AnyArray, FloatArray, LayerName
 
 # For more multiply-adds TensorFlow is faster, although it must be given the weights each time:
 # about 60 images of version 1, or 1,000 of version 2.
 _MULTIPLY_ADDS_WORTH_TENSORFLOW = 500e6
 
 
-def predict_logits(
+def predict_outputs(
     images: AnyArray,
     weights: Sequence[FloatArray],
     architecture: Architecture,
     pixel_max: float,
+    layer: LayerName = "output",
 ) -> FloatArray:
-    """Compute the outputs of the last layer, before the softmax.
+    """Compute the outputs of a dense layer.
 
     TensorFlow computes them if this process has started it, by `fit`, `partial_fit` or `to_keras`
     of a FashionCNN, if the process was not forked since, and if the images need more than 500
@@ -37,16 +38,18 @@ def predict_logits(
         In the order of `architecture.parameter_shapes`.
     architecture : Architecture
     pixel_max : float
+    layer : {"hidden", "output"}, default="output"
+        As in `numpy_model.compute_outputs`.
 
     Returns
     -------
-    logits : ndarray of shape (n, n_classes), in the dtype of `weights`
+    outputs : ndarray of shape (n, units), in the dtype of `weights`
     """
     work = len(images) * architecture.n_multiply_adds
     if work > _MULTIPLY_ADDS_WORTH_TENSORFLOW and _tensorflow_runs_here():
-        return _predict_with_tensorflow(images, weights, architecture, pixel_max)
+        return _predict_with_tensorflow(images, weights, architecture, pixel_max, layer)
     with np.errstate(all="ignore"):  # the caller checks for non-finite values
-        return numpy_model.compute_logits(images, weights, architecture.strides, pixel_max)
+        return numpy_model.compute_outputs(images, weights, architecture.strides, pixel_max, layer)
 
 
 def _tensorflow_runs_here() -> bool:
@@ -60,11 +63,12 @@ def _predict_with_tensorflow(
     weights: Sequence[FloatArray],
     architecture: Architecture,
     pixel_max: float,
+    layer: LayerName,
 ) -> FloatArray:
     from skfashion._network.tensorflow import computing_eagerly, tf
 
     with computing_eagerly():
-        predict = _compile_prediction(architecture, images.dtype.name)
+        predict = _compile_prediction(architecture, images.dtype.name, layer)
         scale = tf.constant(pixel_max, architecture.dtype)
         tensors = [tf.constant(weight) for weight in weights]
         rows = architecture.prediction_batch_size
@@ -76,7 +80,9 @@ def _predict_with_tensorflow(
 
 
 @functools.lru_cache(maxsize=16)
-def _compile_prediction(architecture: Architecture, pixel_dtype: str) -> Callable[..., Any]:
+def _compile_prediction(
+    architecture: Architecture, pixel_dtype: str, layer: LayerName
+) -> Callable[..., Any]:
     """Compile a forward pass that takes the weights as arguments, so that all threads share it.
 
     A Keras model would hold its own weights: 290 MB for version 1 on 128 x 128 pixels.
@@ -93,7 +99,7 @@ def _compile_prediction(architecture: Architecture, pixel_dtype: str) -> Callabl
             x = tf.nn.relu(tf.nn.conv2d(x, kernel, architecture.strides, "VALID") + bias)
         x = tf.reshape(x, [-1, hidden[0].shape[0]])
         x = tf.nn.relu(x @ hidden[0] + hidden[1])
-        return x @ output[0] + output[1]
+        return x @ output[0] + output[1] if layer == "output" else x
 
     signature = [tf.TensorSpec([None, *shape], pixel_dtype), tf.TensorSpec([], dtype)]
     signature += [tf.TensorSpec(shape, dtype) for shape in architecture.parameter_shapes]

@@ -326,7 +326,7 @@ def test_other_images_and_labels_are_refused_in_going_on(fitted, images, method)
 
 
 @pytest.mark.parametrize(
-    "method", ["predict", "predict_proba", "predict_log_proba", "decision_function"]
+    "method", ["predict", "predict_proba", "predict_log_proba", "decision_function", "transform"]
 )
 class TestPrediction:
     def test_it_needs_fit_and_images_like_those_of_fit(self, cnn, fitted, images, method):

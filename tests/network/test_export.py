@@ -37,6 +37,15 @@ def test_the_keras_model_predicts_the_same_from_raw_pixels_and_is_independent(tr
     assert clf.to_keras() is not model
 
 
+def test_the_features_are_the_outputs_of_the_hidden_layer_of_the_keras_model(trained):
+    clf, X = trained
+    model = clf.to_keras()
+    hidden = keras.Model(model.inputs, model.get_layer("hidden").output)
+    features = clf.transform(X)
+    assert features.max() > 0.01
+    assert_allclose(features, hidden.predict(X, verbose=0), rtol=0, atol=1e-5 * features.max())
+
+
 def test_the_keras_model_has_the_dropout_that_was_trained(images, small):
     clf = FashionCNN(**small, dropout=0.25).fit(*images).set_params(dropout=0.75)
     assert [layer.rate for layer in clf.to_keras().layers if "dropout" in layer.name] == [0.25] * 2

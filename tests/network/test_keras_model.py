@@ -275,7 +275,7 @@ def test_a_kernel_that_does_not_suit_the_images_is_refused_not_read_past(fitted)
     for shape in ((3, 5, 1, 4), (5, 3, 1, 4), (3, 3, 2, 4)):
         weights = [np.ones(shape, np.float32), *fitted.weights_[1:]]
         with pytest.raises(ValueError, match="mismatch"):
-            numpy_model.compute_logits(pixels, weights, 1, 255.0)
+            numpy_model.compute_outputs(pixels, weights, 1, 255.0)
 
 
 def test_softmax_does_not_overflow():

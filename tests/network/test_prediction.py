@@ -60,6 +60,14 @@ def test_large_work_goes_through_tensorflow_and_agrees(trained, in_tensorflow, c
     assert in_tensorflow == [len(X)]
 
 
+def test_features_of_many_images_go_through_tensorflow_and_agree(trained, in_tensorflow):
+    clf, X = trained
+    by_numpy = np.concatenate([clf.transform(X[: few(clf)]), clf.transform(X[few(clf) :])])
+    assert in_tensorflow == []
+    assert_allclose(clf.transform(X), by_numpy, rtol=0, atol=1e-5 * by_numpy.max())
+    assert in_tensorflow == [len(X)]
+
+
 def test_the_network_that_predicts_may_have_trained_anything(trained, in_tensorflow):
     clf, X = trained
     before = clf.predict_proba(X)
@@ -89,7 +97,7 @@ def test_a_forked_child_never_asks_tensorflow(trained):
         probabilities = children.apply_async(clf.predict_proba, (X,)).get(timeout=60)
     images = X.reshape(-1, 28, 28, 1)
     strides = clf.get_params()["strides"]
-    logits = numpy_model.compute_logits(images, clf.weights_, strides, clf.pixel_max_)
+    logits = numpy_model.compute_outputs(images, clf.weights_, strides, clf.pixel_max_)
     assert_array_equal(probabilities, numpy_model.softmax(logits))
 
 

@@ -40,8 +40,8 @@ def seconds_busy():
         one = network[0][:1], *network[1:]
         before = time.process_time(), time.thread_time()
         for _ in range(20):
-            numpy_model.compute_logits(*network)
-            numpy_model.compute_logits(*one)
+            numpy_model.compute_outputs(*network)
+            numpy_model.compute_outputs(*one)
         found.append([time.process_time() - before[0], time.thread_time() - before[1]])
     return found
 
@@ -67,14 +67,14 @@ def test_a_prediction_keeps_one_thread_busy():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_products_in_pieces_are_those_of_the_whole(monkeypatch, version, changes, dtype):
     images, *network = make_network(version, dtype, n=23, **changes)
-    in_pieces = numpy_model.compute_logits(images, *network)
+    in_pieces = numpy_model.compute_outputs(images, *network)
     for size in (1, 5):  # an image has the same bits alone and in any batch
         parts = [
-            numpy_model.compute_logits(images[i : i + size], *network) for i in range(0, 23, size)
+            numpy_model.compute_outputs(images[i : i + size], *network) for i in range(0, 23, size)
         ]
         assert_array_equal(np.concatenate(parts), in_pieces)
     monkeypatch.setattr(numpy_model, "_count_pieces", lambda *arguments: 1)
-    whole = numpy_model.compute_logits(images, *network)
+    whole = numpy_model.compute_outputs(images, *network)
     assert_allclose(in_pieces, whole, rtol=0, atol=1e-5 if dtype == "float32" else 1e-13)
 
 
@@ -95,7 +95,7 @@ def fork_while_a_thread_predicts():
 
     def predict():
         while not stop.is_set():
-            numpy_model.compute_logits(*network)
+            numpy_model.compute_outputs(*network)
 
     thread = threading.Thread(target=predict)
     thread.start()
@@ -104,7 +104,7 @@ def fork_while_a_thread_predicts():
         child = os.fork()
         if not child:
             signal.alarm(30)
-            numpy_model.compute_logits(*network)
+            numpy_model.compute_outputs(*network)
             os._exit(0)
         codes.append(os.waitpid(child, 0)[1])
     stop.set()
@@ -127,7 +127,7 @@ def fork_in_the_middle_of_predictions():
 
     def predict():
         while not stop.is_set():
-            numpy_model.compute_logits(*network)
+            numpy_model.compute_outputs(*network)
 
     threads = [threading.Thread(target=predict) for _ in range(3)]
     for thread in threads:
@@ -156,15 +156,15 @@ def fork_in_a_signal_handler():
         child = os.fork()
         if not child:
             signal.alarm(30)
-            numpy_model.compute_logits(*network)
+            numpy_model.compute_outputs(*network)
             os._exit(0)
         codes.append(os.waitpid(child, 0)[1])
 
     signal.signal(signal.SIGALRM, fork)
     signal.setitimer(signal.ITIMER_REAL, 0.2)
     while not codes:
-        numpy_model.compute_logits(*network)
-    numpy_model.compute_logits(*network)
+        numpy_model.compute_outputs(*network)
+    numpy_model.compute_outputs(*network)
     return codes
 
 
