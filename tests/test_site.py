@@ -10,6 +10,9 @@ from helpers import CHROMIUM, ROOT
 
 pytestmark = pytest.mark.site
 
+# The script in scikit-learn 1.9's pictures of estimators says so of every fitted transformer.
+OF_SCIKIT_LEARN = "Expected copy-paste icon is missing from the DOM structure"
+
 SITE = ROOT / "docs" / "_build" / "html"
 PAGES = sorted(
     page
@@ -99,7 +102,14 @@ def test_pages_show_whole_and_without_complaint(open_tab, address, width, scheme
         "requestfailed",
         lambda request: request.failure == "net::ERR_ABORTED" or failed.append(request.url),
     )
-    tab.on("console", lambda said: said.type in ("error", "warning") and errors.append(said.text))
+    tab.on(
+        "console",
+        lambda said: (
+            said.type in ("error", "warning")
+            and said.text != OF_SCIKIT_LEARN
+            and errors.append(said.text)
+        ),
+    )
     tab.on("pageerror", lambda error: errors.append(str(error)))
     faults = {}
     for page in PAGES:
