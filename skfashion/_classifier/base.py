@@ -16,7 +16,7 @@ from sklearn.base import (
 from sklearn.utils.validation import check_is_fitted
 
 from skfashion._classifier import images, model_file, validation
-from skfashion._network.architecture import Architecture
+from skfashion._network.architecture import Architecture, LayerName
 from skfashion._network.forks import importing_tensorflow
 from skfashion._network.numpy_model import log_softmax, softmax
 from skfashion._network.prediction import predict_outputs
@@ -27,7 +27,6 @@ from skfashion._utils.types import (
     FloatArray,
     History,
     ImageShape,
-    LayerName,
     StrPath,
     unconverted,
 )

@@ -570,7 +570,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
 
                 train(architecture, settings, data, progress, self.callbacks or ())
         except KeyboardInterrupt:
-            if progress.can_be_interrupted():
+            if progress.has_result():
                 self.__dict__.update(_fitted_attributes(progress.result()))
                 failure.pop_all()
             raise

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ def show_progress() -> Iterator[None]:
         yield
 
 
-class _Steps:
+class _Steps(ABC):
     """Counts the finished fits of a comparison, and the epochs of the current fit."""
 
     def __init__(self) -> None:
@@ -55,8 +56,9 @@ class _Steps:
         fits, n_fits = self._counts.get("fits", (0, 1))
         return (fits + epoch / n_epochs) / n_fits
 
+    @abstractmethod
     def show(self, unit: Unit) -> None:
-        raise NotImplementedError
+        """Show the counts after a step."""
 
 
 class _Bar(_Steps):

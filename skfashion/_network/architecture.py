@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from math import inf, prod
 from numbers import Integral
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 
 from skfashion._utils.messages import shorten
 from skfashion._utils.types import FloatArray, FloatName, ImageShape
+
+LayerName: TypeAlias = Literal["hidden", "output"]  # the dense layers, as in the Keras model
 
 # States with larger weights are copied only if necessary. Those of version 1 take 9 MB.
 _LARGE_BYTES = 100e6

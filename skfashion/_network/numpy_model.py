@@ -16,8 +16,9 @@ from math import prod
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from skfashion._network.architecture import LayerName
 from skfashion._network.forks import multiplying
-from skfashion._utils.types import AnyArray, FloatArray, LayerName
+from skfashion._utils.types import AnyArray, FloatArray
 
 # Limit for the patches of a batch, in bytes: several times faster if they fit the CPU cache.
 _MAX_PATCH_BYTES = 8e6

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from skfashion._network import numpy_model
-from skfashion._network.architecture import Architecture
-from skfashion._utils.types import AnyArray, FloatArray, LayerName
+from skfashion._network.architecture import Architecture, LayerName
+from skfashion._utils.types import AnyArray, FloatArray
 
 # For more multiply-adds TensorFlow is faster, although it must be given the weights each time:
 # about 60 images of version 1, or 1,000 of version 2.

@@ -168,8 +168,8 @@ class Progress:
         self._report_stored(first)
         return True
 
-    def can_be_interrupted(self) -> bool:
-        """Return whether there is a result now: a complete epoch, whose state is still known."""
+    def has_result(self) -> bool:
+        """Return whether an epoch is complete and its state is in memory or, if dropped, stored."""
         if self.started and self._status.best_state is None:
             state = self._load(self._status.best)
             self._status = self._status._replace(best_state=state)

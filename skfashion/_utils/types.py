@@ -11,7 +11,6 @@ AnyArray: TypeAlias = NDArray[Any]
 FloatArray: TypeAlias = NDArray[np.floating]
 FloatName: TypeAlias = Literal["float32", "float64"]
 ImageShape: TypeAlias = tuple[int, int]  # rows and columns
-LayerName: TypeAlias = Literal["hidden", "output"]  # the dense layers, as in the Keras model
 History: TypeAlias = dict[str, list[float]]
 StrPath: TypeAlias = str | PathLike[str]
 

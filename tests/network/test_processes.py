@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import product
 
 import numpy as np
@@ -89,32 +90,47 @@ def test_threads_that_predict_at_once_agree_and_leave_blas_as_it_was(fitted, ima
     assert threadpool_info() == before
 
 
-def fork_while_a_thread_predicts():
-    """Return how the children ended, each of which predicts."""
-    network, stop, codes = make_network("v1"), threading.Event(), []
+@contextmanager
+def predicting_threads(network, n_threads):
+    """Predict again and again in other threads."""
+    stop = threading.Event()
 
     def predict():
         while not stop.is_set():
             numpy_model.compute_outputs(*network)
 
-    thread = threading.Thread(target=predict)
-    thread.start()
-    for number in range(20):
-        time.sleep(0.01 + number / 1000)
-        child = os.fork()
-        if not child:
-            signal.alarm(30)
-            numpy_model.compute_outputs(*network)
-            os._exit(0)
-        codes.append(os.waitpid(child, 0)[1])
+    threads = [threading.Thread(target=predict) for _ in range(n_threads)]
+    for thread in threads:
+        thread.start()
+    yield
     stop.set()
-    thread.join()
+    for thread in threads:
+        thread.join()
+
+
+def predict_in_a_child(network):
+    """Return how a forked child ended, which predicts."""
+    child = os.fork()
+    if not child:
+        signal.alarm(30)
+        numpy_model.compute_outputs(*network)
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+
+def fork_while_a_thread_predicts():
+    """Return how the children ended."""
+    network, codes = make_network("v1"), []
+    with predicting_threads(network, 1):
+        for number in range(20):
+            time.sleep(0.01 + number / 1000)
+            codes.append(predict_in_a_child(network))
     return codes
 
 
 def fork_in_the_middle_of_predictions():
-    """Return in how many children a thread was multiplying when they were forked."""
-    network, stop, inside = make_network("v1", n=2), threading.Event(), threading.Event()
+    """Return a status for each child: not 0 if a thread was multiplying when it was forked."""
+    network, inside, codes = make_network("v1", n=2), threading.Event(), []
     forward_pass = numpy_model._forward_pass
 
     def slow_forward_pass(*arguments):
@@ -124,24 +140,13 @@ def fork_in_the_middle_of_predictions():
         return forward_pass(*arguments)
 
     numpy_model._forward_pass = slow_forward_pass
-
-    def predict():
-        while not stop.is_set():
-            numpy_model.compute_outputs(*network)
-
-    threads = [threading.Thread(target=predict) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    codes = []
-    for _ in range(4):
-        inside.wait()
-        child = os.fork()
-        if not child:
-            os._exit(inside.is_set())
-        codes.append(os.waitpid(child, 0)[1])
-    stop.set()
-    for thread in threads:
-        thread.join()
+    with predicting_threads(network, 3):
+        for _ in range(4):
+            inside.wait()
+            child = os.fork()
+            if not child:
+                os._exit(inside.is_set())
+            codes.append(os.waitpid(child, 0)[1])
     return codes
 
 
@@ -151,16 +156,7 @@ def fork_in_a_signal_handler():
 
     forks._TIMEOUT = 0.5
     network, codes = make_network("v1"), []
-
-    def fork(*_):
-        child = os.fork()
-        if not child:
-            signal.alarm(30)
-            numpy_model.compute_outputs(*network)
-            os._exit(0)
-        codes.append(os.waitpid(child, 0)[1])
-
-    signal.signal(signal.SIGALRM, fork)
+    signal.signal(signal.SIGALRM, lambda *_: codes.append(predict_in_a_child(network)))
     signal.setitimer(signal.ITIMER_REAL, 0.2)
     while not codes:
         numpy_model.compute_outputs(*network)

@@ -14,7 +14,6 @@ from skfashion import FashionCNN
 from skfashion._network import architecture
 from skfashion._network.architecture import Architecture
 from skfashion._network.keras_model import _MULTIPLY_ADDS_PER_CALL, _STEPS_PER_CALL, Network
-from skfashion._training.checkpoints import Checkpoints
 
 
 @contextmanager
@@ -54,21 +53,24 @@ def test_a_first_fit_is_left_at_its_last_full_epoch(images, small, long, tmp_pat
 
 
 @pytest.mark.parametrize("stored", [False, True])
-def test_of_a_large_network_only_stored_epochs_are_kept(
-    images, long, tmp_path, monkeypatch, stored
-):
+def test_a_large_network_keeps_only_stored_epochs(images, small, tmp_path, monkeypatch, stored):
     """A copy of the last full epoch would raise the peak of memory by a quarter."""
+    train_epoch = Network._train_epoch
+
+    def interrupted_in_the_third(network, *arguments):
+        if network.epoch == 2:
+            raise KeyboardInterrupt
+        return train_epoch(network, *arguments)
+
     monkeypatch.setattr(architecture, "_LARGE_BYTES", 0)
-    if not stored:
-        monkeypatch.setattr(Checkpoints, "load", lambda checkpoints, epoch: None)
-    with ctrl_c_after(3, tmp_path):
-        long.fit(*images)
-    if not stored:
-        assert not hasattr(long, "n_iter_")
-        return
-    assert 3 <= long.n_iter_ < 10**5
-    fresh = FashionCNN(**{**long.get_params(), "epochs": long.n_iter_, "memory": None})
-    assert same(long, fresh.fit(*images))
+    monkeypatch.setattr(Network, "_train_epoch", interrupted_in_the_third)
+    clf = FashionCNN(**{**small, "epochs": 5}, memory=tmp_path if stored else None)
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(*images)
+    if stored:
+        assert same(clf, FashionCNN(**{**small, "epochs": 2}).fit(*images))
+    else:
+        assert not hasattr(clf, "n_iter_")
 
 
 def test_a_second_fit_replaces_the_first(images, small, long, tmp_path):
