@@ -27,12 +27,8 @@ _MAX_PADDED_PIXELS = 128 * 128
 # With Adam's moments a float32 network of this size takes 12 GB.
 _MAX_PARAMETERS = 10**9
 
-# Limit for the largest feature map of a prediction batch, in bytes. 10,000 images of version 1 then
-# take 1.5 s. In batches of 1,000 they take 2.1 s.
-_MAX_FEATURE_MAP_BYTES = 16e6
-
-# The pixels of a prediction batch may take a third of that limit. Otherwise the batches of a tiny
-# network would take more memory than the data.
+# The pixels of a batch may take a third of the memory of its largest feature map. Otherwise the
+# batches of a tiny network would take more memory than the data.
 _PIXELS_PER_FEATURE = 3
 
 
@@ -214,12 +210,11 @@ class Architecture:
         kernels = map(prod, self.parameter_shapes[::2])
         return sum(map(prod, zip(positions, kernels, strict=True)))
 
-    @property
-    def prediction_batch_size(self) -> int:
-        """Batch size for prediction: the largest feature map of a batch fits the CPU cache."""
+    def batch_size_within(self, n_bytes: float) -> int:
+        """Return the largest batch size so that no feature map takes more than `n_bytes`."""
         largest = max(map(prod, self.feature_maps))
         largest = max(largest, _PIXELS_PER_FEATURE * prod(self.image_shape))
-        return max(1, int(_MAX_FEATURE_MAP_BYTES // (largest * np.dtype(self.dtype).itemsize)))
+        return max(1, int(n_bytes // (largest * np.dtype(self.dtype).itemsize)))
 
     def initial_weights(self, seed: int | Sequence[int]) -> list[FloatArray]:
         """Draw initial weights by Keras' default rules: Glorot-uniform kernels and zero biases.

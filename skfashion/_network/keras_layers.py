@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from skfashion._network import onednn
 from skfashion._network.architecture import Architecture
 from skfashion._network.tensorflow import computing_eagerly, keras, tf
 from skfashion._utils.arrays import is_aligned
@@ -33,15 +34,28 @@ def keep_name_counters() -> Iterator[None]:
         counters.update(before)
 
 
-# Keras saves layers and optimizers under the names of their modules and classes. `Dropout` and
-# `Adam` have the names of the Keras classes that they replace, so they load without skfashion.
+# Keras saves layers and optimizers under the names of their modules and classes. The classes below
+# have the names of the Keras classes that they replace, so they load without skfashion.
+
+
+class Conv2D(keras.layers.Conv2D):
+    """Keras' Conv2D with ReLU, computed by oneDNN where that is faster. See `onednn.is_needed`."""
+
+    __module__ = "keras.layers"
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Convolve, add the bias and apply ReLU."""
+        if onednn.is_needed(inputs, max(self.strides)):
+            return onednn.convolve(inputs, self.kernel.value, self.bias.value, max(self.strides))
+        return super().call(inputs)
 
 
 class Dropout(keras.layers.Dropout):
-    """Keras' Dropout with 16 random bits per activation instead of the 32 of a float.
+    """Keras' Dropout with 8 or 16 random bits per activation instead of the 32 of a float.
 
-    This saves a quarter of a training step of version 2. The rate is rounded to 1/65536. Rate and
-    seed are variables, so that networks that differ in them share one compiled program.
+    This saves a quarter of a training step of version 2. The rate is rounded to 1/65536. 8 bits
+    suffice for multiples of 1/256, such as 0.25 and 0.5. Rate and seed are variables, so that
+    networks that differ in them share one compiled program.
 
     Parameters
     ----------
@@ -80,14 +94,26 @@ class Dropout(keras.layers.Dropout):
         """Drop inputs in training, and scale up the others."""
         if not training:
             return inputs
-        size = tf.size(inputs)
-        words = tf.random.stateless_uniform(
-            [(size + 1) // 2], self._seed.assign_add([0, 1]), None, None, tf.int32, "philox"
+        seed = self._seed.assign_add([0, 1])
+        shape = tf.shape(inputs)
+        kept = tf.cond(
+            self._threshold % 256 == 0,
+            lambda: _draw(tf.uint8, shape, seed) >= tf.cast(self._threshold // 256, tf.uint8),
+            lambda: _draw(tf.uint16, shape, seed) >= tf.cast(self._threshold, tf.uint16),
         )
-        halves = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:size], tf.shape(inputs))
-        kept = tf.cast(halves >= tf.cast(self._threshold, tf.uint16), inputs.dtype)
+        scale = tf.cast(65536 / (65536 - self._threshold), inputs.dtype)
         # Not `tf.where`, whose gradient would take 6 % of a step of version 2.
-        return inputs * (kept * tf.cast(65536 / (65536 - self._threshold), inputs.dtype))
+        return inputs * (tf.cast(kept, inputs.dtype) * scale)
+
+
+def _draw(dtype: tf.DType, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Draw integers uniformly from all values of an unsigned dtype."""
+    size = tf.reduce_prod(shape)
+    per_word = 4 // dtype.size
+    words = tf.random.stateless_uniform(
+        [-(-size // per_word)], seed, None, None, tf.int32, "philox"
+    )
+    return tf.reshape(tf.reshape(tf.bitcast(words, dtype), [-1])[:size], shape)
 
 
 def _to_threshold(rate: float) -> int:
@@ -123,40 +149,35 @@ class Adam(keras.optimizers.Adam):
     def _backend_update_step(
         self, grads: list[tf.Tensor], trainable_variables: list[Any], learning_rate: tf.Tensor
     ) -> None:
-        """Update all variables.
+        """Update all variables and their moments.
 
         Keras would do this through `tf.distribute`, which keeps every graph that was traced, and
         its weights and optimizer, until the process ends.
         """
-        for gradient, variable in zip(grads, trainable_variables, strict=True):
-            self.update_step(gradient, getattr(variable, "value", variable), learning_rate)
-
-    def update_step(
-        self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor
-    ) -> None:
-        """Update a variable and its moments."""
-        dtype = variable.dtype
-        number = self._get_variable_index(variable)
+        dtype = self._learning_rate.dtype
         beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
         step = tf.cast(self.iterations.value + 1, dtype)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[number].value.handle,
-            v=self._velocities[number].value.handle,
-            beta1_power=tf.pow(beta_1, step),
-            beta2_power=tf.pow(beta_2, step),
-            lr=tf.cast(learning_rate, dtype),
-            beta1=beta_1,
-            beta2=beta_2,
-            epsilon=tf.constant(self.epsilon, dtype),
-            grad=gradient,
-        )
+        settings = {
+            "beta1_power": tf.pow(beta_1, step),
+            "beta2_power": tf.pow(beta_2, step),
+            "lr": tf.cast(learning_rate, dtype),
+            "beta1": beta_1,
+            "beta2": beta_2,
+            "epsilon": tf.constant(self.epsilon, dtype),
+        }
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            number = self._get_variable_index(variable)
+            tf.raw_ops.ResourceApplyAdam(
+                var=getattr(variable, "value", variable).handle,
+                m=self._momentums[number].value.handle,
+                v=self._velocities[number].value.handle,
+                grad=gradient,
+                **settings,
+            )
 
 
 def build_layers(
-    architecture: Architecture,
-    dropout: float,
-    dropout_layer: type[keras.layers.Dropout],
+    architecture: Architecture, dropout: float, *, plain: bool
 ) -> list[keras.layers.Layer]:
     """Make the layers of a network. They are not built, so they have no weights.
 
@@ -165,8 +186,8 @@ def build_layers(
     architecture : Architecture
     dropout : float
         The dropout rate.
-    dropout_layer : type
-        `Dropout`, or Keras' Dropout.
+    plain : bool
+        Whether to use only layers of Keras, instead of those of this module.
 
     Returns
     -------
@@ -176,10 +197,13 @@ def build_layers(
     # Keras would draw them from the module `random`.
     dtype = architecture.dtype
     weights = {"kernel_initializer": keras.initializers.Zeros(), "dtype": dtype}
+    convolution, dropping = (
+        (keras.layers.Conv2D, keras.layers.Dropout) if plain else (Conv2D, Dropout)
+    )
     layers = []
     for number, filters in enumerate(architecture.filters, start=1):
         layers.append(
-            keras.layers.Conv2D(
+            convolution(
                 filters,
                 architecture.kernel_size,
                 strides=architecture.strides,
@@ -191,9 +215,7 @@ def build_layers(
             )
         )
         if architecture.dropout:
-            layers.append(
-                dropout_layer(dropout, seed=number, dtype=dtype, name=f"dropout_{number}")
-            )
+            layers.append(dropping(dropout, seed=number, dtype=dtype, name=f"dropout_{number}"))
     return [
         *layers,
         keras.layers.Flatten(data_format="channels_last", dtype=dtype, name="flatten"),
@@ -243,7 +265,7 @@ def build_sequential(
                 name="zero_padding",
             )
         )
-    layers += build_layers(architecture, dropout, keras.layers.Dropout)
+    layers += build_layers(architecture, dropout, plain=True)
     model = keras.Sequential(layers, name="fashion_cnn")
     model.set_weights(weights)
     model(np.zeros((1, *image_shape, 1), dtype))

@@ -27,6 +27,10 @@ _STEPS_PER_CALL = 16
 # only between calls.
 _MULTIPLY_ADDS_PER_CALL = 30e9
 
+# Limit for the largest feature map of a batch of validation data, in bytes. Smaller batches are
+# slower, larger ones take memory beside that of the training.
+_MAX_FEATURE_MAP_BYTES = 8e6
+
 # Entries of the configs of layers and optimizer that callbacks may change.
 _CHANGEABLE = {"learning_rate", "rate"}
 
@@ -67,7 +71,9 @@ class Network(keras.Sequential):
     def __init__(self, architecture: Architecture) -> None:
         dtype = architecture.dtype
         pixels = keras.Input((*architecture.image_shape, 1), dtype=dtype, name="pixels")
-        super().__init__([pixels, *build_layers(architecture, 0.5, Dropout)], name="fashion_cnn")
+        super().__init__(
+            [pixels, *build_layers(architecture, 0.5, plain=False)], name="fashion_cnn"
+        )
         self.dtype_policy = keras.DTypePolicy(dtype)  # not the user's global policy
         self.architecture = architecture
         self.epoch = 0
@@ -280,7 +286,7 @@ class Network(keras.Sequential):
         return _to_means(sums)
 
     def _evaluate(self, score: Program, data: Sequence[tf.Tensor]) -> dict[str, float]:
-        rows = self.architecture.prediction_batch_size
+        rows = self.architecture.batch_size_within(_MAX_FEATURE_MAP_BYTES)
         calls = self._split_into_calls(-(-len(data[1]) // rows), rows, passes=1)
         return _to_means(sum(score(*data, rows, first, last).numpy() for first, last in calls))
 

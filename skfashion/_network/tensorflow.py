@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from skfashion._network.forks import was_forked_from_tensorflow
 from skfashion._utils.environment import omp_num_threads
 
-__all__ = ["computing_eagerly", "keras", "runs_here", "tf"]
+__all__ = ["chooses_onednn", "computing_eagerly", "keras", "runs_here", "tf"]
 
 
 def _check_installed() -> None:
@@ -187,3 +187,10 @@ def computing_eagerly() -> Iterator[None]:
 def runs_here() -> bool:
     """Return whether TensorFlow can compute in this process."""
     return not was_forked_from_tensorflow()
+
+
+def chooses_onednn() -> bool:
+    """Return whether TensorFlow takes oneDNN's kernels by itself, as on many new processors."""
+    from tensorflow.python.util import _pywrap_util_port  # TensorFlow has no public way to ask
+
+    return bool(_pywrap_util_port.IsMklEnabled())

@@ -1,0 +1,128 @@
+"""Convolutions by oneDNN's own nodes train and predict as TensorFlow's convolutions do."""
+
+import platform
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skfashion import FashionCNN
+from skfashion._network import numpy_model, onednn, prediction
+from skfashion._network.network_cache import network_cache
+from skfashion._network.tensorflow import tf
+
+pytestmark = pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="oneDNN's nodes exist on x86-64 only"
+)
+
+
+@pytest.fixture
+def without_onednn(monkeypatch):
+    """TensorFlow as on a processor for which it does not choose oneDNN."""
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    monkeypatch.setattr(onednn, "chooses_onednn", lambda: False)
+    onednn._is_available.cache_clear()
+    yield
+    onednn._is_available.cache_clear()
+
+
+@pytest.fixture
+def nodes(monkeypatch):
+    """Operations of the nodes that were added."""
+    added = []
+    add_node = onednn._add_node
+
+    def record(operation, *arguments, **keywords):
+        added.append(operation)
+        return add_node(operation, *arguments, **keywords)
+
+    monkeypatch.setattr(onednn, "_add_node", record)
+    return added
+
+
+def data(n=130):
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (n, 12, 11), np.uint8), rng.integers(0, 3, n)
+
+
+def network(units, **parameters):
+    """Its number of units is its own, so that no compiled program of another test is used."""
+    parameters = {"filters": (3, 5), "epochs": 2, "batch_size": 20, **parameters}
+    return FashionCNN(dense_units=units, random_state=0, **parameters)
+
+
+def test_a_network_trains_to_the_same_weights(without_onednn, nodes, monkeypatch):
+    X, y = data()
+    ours = network(31).fit(X, y)
+    assert {"FusedConv2D", "Conv2DBackpropInput", "Conv2DBackpropFilter"} == set(nodes)
+    monkeypatch.setattr(onednn, "chooses_onednn", lambda: True)
+    nodes.clear()
+    network_cache.clear()
+    theirs = network(31).fit(X, y)
+    assert nodes == []
+    for a, b in zip(ours.weights_, theirs.weights_, strict=True):
+        assert_allclose(a, b, rtol=0, atol=1e-5)
+
+
+def test_large_predictions_take_it_too_and_agree_with_numpy(without_onednn, nodes, monkeypatch):
+    X, y = data()
+    clf = network(32).fit(X, y)
+    nodes.clear()
+    monkeypatch.setattr(prediction, "_MULTIPLY_ADDS_WORTH_TENSORFLOW", 0)
+    by_tensorflow = clf.predict_proba(X)
+    assert nodes == ["FusedConv2D"] * 2
+    outputs = numpy_model.compute_outputs(X[..., None], clf.weights_, 1, 255.0)
+    assert_allclose(by_tensorflow, numpy_model.softmax(outputs), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("parameters", [{"strides": 2}, {"dtype": "float64"}])
+def test_it_is_used_only_where_it_is_faster(without_onednn, nodes, parameters):
+    network(33, epochs=1, **parameters).fit(*data())
+    assert set(nodes) <= {"FusedConv2D"} | {f"Conv2DBackprop{what}" for what in ("Input", "Filter")}
+    nodes.clear()  # those of the check
+    network(34, epochs=1, **parameters).fit(*data())
+    assert nodes == []
+
+
+def test_it_is_not_used_if_tensorflow_chooses_it_by_itself(nodes, monkeypatch):
+    monkeypatch.setattr(onednn, "chooses_onednn", lambda: True)
+    network(35, epochs=1).fit(*data())
+    assert nodes == []
+
+
+def test_it_is_not_used_if_you_switched_it_off(without_onednn, nodes, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    network(36, epochs=1).fit(*data())
+    assert nodes == []
+
+
+@pytest.mark.parametrize("fault", ["no such operation", "other numbers"])
+def test_it_is_not_used_if_this_tensorflow_lacks_it(without_onednn, monkeypatch, fault):
+    if fault == "no such operation":
+        add_node = onednn._add_node
+        monkeypatch.setattr(
+            onednn, "_add_node", lambda name, *a, **k: add_node(name + "3D", *a, **k)
+        )
+    else:
+        convolve = onednn._convolve
+        monkeypatch.setattr(onednn, "_convolve", lambda *tensors: convolve(*tensors) + 1)
+    assert not onednn._is_available()
+    network(37, epochs=1).fit(*data())
+
+
+def test_models_that_callbacks_save_load_without_it(without_onednn, nodes, tmp_path):
+    import keras
+
+    path = tmp_path / "model.keras"
+    network(38, epochs=1, callbacks=[keras.callbacks.ModelCheckpoint(path)]).fit(*data())
+    nodes.clear()
+    model = keras.saving.load_model(path)
+    model.predict(np.zeros((2, 12, 11, 1), np.float32), verbose=0)
+    assert all(type(layer).__module__.startswith("keras.") for layer in model.layers)
+    assert nodes == []
+
+
+def test_eager_convolutions_are_tensorflows_own(without_onednn, nodes):
+    x, kernel, bias = tf.ones([1, 5, 5, 1]), tf.ones([3, 3, 1, 2]), tf.ones([2])
+    assert_allclose(onednn.convolve(x, kernel, bias, 1), np.full((1, 3, 3, 2), 10))
+    assert nodes == []
