@@ -160,7 +160,10 @@ class BaseCNN(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin
 
     @unconverted
     def transform(self, X: ArrayLike) -> FloatArray:
-        """Compute the outputs of the hidden dense layer, as features of the images.
+        """Compute the inputs of the output layer, as features of the images.
+
+        These are the outputs of the hidden dense layer, or without one those of the last
+        convolution.
 
         Parameters
         ----------
@@ -169,7 +172,8 @@ class BaseCNN(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin
 
         Returns
         -------
-        features : ndarray of shape (n, dense_units), of `dtype`
+        features : ndarray of shape (n, n_outputs), of `dtype`
+            ``n_outputs`` is `dense_units`, or the number of outputs of the last convolution.
             The outputs after the ReLU, so none is negative. A DataFrame if `set_output` asks for
             one.
 
@@ -366,7 +370,7 @@ class BaseCNN(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin
 
     @property
     def _n_features_out(self) -> int:  # the number of names in `get_feature_names_out`
-        return int(self._architecture["dense_units"])
+        return int(self.weights_[-2].shape[0])
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "weights_")

@@ -49,11 +49,13 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     """Convolutional network for small grey images, a scikit-learn classifier.
 
     The network has a ``Conv2D(f, kernel_size, strides, "valid", relu)`` for each entry of
-    `filters`, each followed by ``Dropout(dropout)`` if `dropout` is above 0, then Flatten,
-    ``Dense(dense_units, relu)`` and ``Dense(n_classes, softmax)``. Adam minimises the categorical
-    cross-entropy. The defaults are version 1 of the original [1]_. See also `v1` and `v2`.
+    `filters`, each followed by ``MaxPooling2D(pool_size)`` if that is above 1, and by
+    ``Dropout(dropout)`` if that is above 0, then Flatten, ``Dense(dense_units, relu)`` and
+    ``Dense(n_classes, softmax)``. Adam minimises the categorical cross-entropy. The defaults are
+    version 1 of the original [1]_. See also `v1` and `v2`.
 
-    The classifier is also a transformer: `transform` returns the outputs of the hidden dense layer.
+    The classifier is also a transformer: `transform` returns the outputs of the hidden dense layer,
+    or without one those of the last convolution.
 
     Parameters
     ----------
@@ -61,13 +63,18 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Number of filters of each convolution, at least 1. There must be one convolution or more.
     kernel_size : int, default=3
         Number of rows and columns of every filter, at least 1.
-    strides : int, default=1
-        Step of every convolution in pixels, at least 1. With 2 a convolution has a quarter of the
-        outputs.
+    strides : int or sequence of int, default=1
+        Step of the convolutions in pixels, at least 1: one for all, or one for each. With 2 a
+        convolution has a quarter of the outputs.
+    pool_size : int or sequence of int, default=1
+        Size of max pooling after the convolutions, at least 1: one for all, or one for each. With 2
+        the largest of each 2 x 2 outputs is kept. With 1 there is no pooling. Rows and columns that
+        do not fill a square are cut.
     dropout : float, default=0.0
-        Share of the outputs of every convolution that are set to zero in training, in [0, 1).
-    dense_units : int, default=100
-        Units of the hidden dense layer, at least 1.
+        Share of the outputs of every convolution that are set to zero in training, in [0, 1). It
+        follows the pooling.
+    dense_units : int or None, default=100
+        Units of the hidden dense layer, at least 1. If None, there is no hidden dense layer.
     epochs : int, default=20
         Number of passes over the training rows, at least 1. `early_stopping` may end earlier.
     batch_size : int, default=100
@@ -250,9 +257,10 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "filters": [tuple, list, np.ndarray],
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
-        "strides": [Interval(Integral, 1, None, closed="left")],
+        "strides": [Interval(Integral, 1, None, closed="left"), tuple, list, np.ndarray],
+        "pool_size": [Interval(Integral, 1, None, closed="left"), tuple, list, np.ndarray],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "dense_units": [Interval(Integral, 1, None, closed="left")],
+        "dense_units": [Interval(Integral, 1, None, closed="left"), None],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
@@ -275,9 +283,10 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         *,
         filters: Sequence[int] | AnyArray = (8, 24, 48),
         kernel_size: int = 3,
-        strides: int = 1,
+        strides: int | Sequence[int] | AnyArray = 1,
+        pool_size: int | Sequence[int] | AnyArray = 1,
         dropout: float = 0.0,
-        dense_units: int = 100,
+        dense_units: int | None = 100,
         epochs: int = 20,
         batch_size: int = 100,
         learning_rate: float = 1e-3,
@@ -297,6 +306,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
+        self.pool_size = pool_size
         self.dropout = dropout
         self.dense_units = dense_units
         self.epochs = epochs
@@ -511,6 +521,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             filters=self.filters,
             kernel_size=self.kernel_size,
             strides=self.strides,
+            pool_size=self.pool_size,
             dropout=self.dropout,
             dense_units=self.dense_units,
             n_classes=len(self.classes_),

@@ -305,8 +305,12 @@ def _check_image_shape(stored: Any, n_features: int) -> ImageShape:
 
 
 def _build_architecture(stored: Mapping[str, Any], image_shape: ImageShape) -> Architecture:
-    for name, least in (("kernel_size", 1), ("strides", 1), ("dense_units", 1), ("n_classes", 2)):
-        _check_number(name, stored[name], int, least, _LARGEST_INT)
+    dense_units = stored["dense_units"]
+    counts = [("kernel_size", stored["kernel_size"]), ("dense_units", dense_units or 1)]
+    counts += [(name, n) for name in ("strides", "pool_size") for n in stored[name]]
+    for name, value in counts:
+        _check_number(name, value, int, 1, _LARGEST_INT)
+    _check_number("n_classes", stored["n_classes"], int, 2, _LARGEST_INT)
     dtype = stored["dtype"]
     _require(dtype in ("float32", "float64"), f"its weights are of dtype {dtype!r}.")
     # The shape after padding follows from the other fields.

@@ -5,6 +5,7 @@ An architecture knows layer shapes, parameter counts and initial weights.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import zip_longest
 from math import inf, prod
 from numbers import Integral
 from typing import Any, Literal, Self, TypeAlias
@@ -12,9 +13,11 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 
 from skfashion._utils.messages import shorten
-from skfashion._utils.types import FloatArray, FloatName, ImageShape
+from skfashion._utils.types import AnyArray, FloatArray, FloatName, ImageShape
 
-LayerName: TypeAlias = Literal["hidden", "output"]  # the dense layers, as in the Keras model
+# "hidden" are the inputs of the output layer: the outputs of the hidden dense layer, or without one
+# those of the last convolution.
+LayerName: TypeAlias = Literal["hidden", "output"]
 
 # States with larger weights are copied only if necessary. Those of version 1 take 9 MB.
 _LARGE_BYTES = 100e6
@@ -33,16 +36,16 @@ _PIXELS_PER_FEATURE = 3
 
 
 def smallest_side(
-    n_convolutions: int, kernel_size: int, strides: int, *, limit: float = inf
+    kernel_size: int, strides: Sequence[int], pool_size: Sequence[int], *, limit: float = inf
 ) -> int:
-    """Return the number of rows (and columns) for which the last convolution outputs one pixel.
+    """Return the number of rows (and columns) for which the last layer outputs one pixel.
 
     The size grows exponentially, so the computation stops once it exceeds `limit`. The result may
     then be too small.
     """
     side = 1
-    for _ in range(n_convolutions):
-        side = (side - 1) * strides + kernel_size
+    for stride, pool in zip(reversed(strides), reversed(pool_size), strict=True):
+        side = (side * pool - 1) * stride + kernel_size
         if side > limit:
             break
     return side
@@ -52,6 +55,32 @@ def _is_count(n: object) -> bool:
     return not isinstance(n, bool) and isinstance(n, Integral) and int(n) >= 1
 
 
+def _as_counts(values: Any) -> tuple[int, ...] | None:
+    """Convert to integers. Return None if these are not positive integers."""
+    # A 0-dimensional array cannot be iterated over.
+    counts = tuple(values) if getattr(values, "ndim", 1) else ()
+    # Products of NumPy's small integers would overflow.
+    return tuple(map(int, counts)) if all(map(_is_count, counts)) else None
+
+
+def _shortest(value: Any) -> str:
+    """Write equal numbers of all convolutions as one number, for messages."""
+    is_one = isinstance(value, tuple) and len(set(value)) == 1
+    return shorten(value[0] if is_one else value)
+
+
+def _one_per_convolution(name: str, values: Any, n_convolutions: int) -> tuple[int, ...]:
+    if _is_count(values):
+        return (int(values),) * n_convolutions
+    counts = None if isinstance(values, Integral) else _as_counts(values)
+    if counts is None or len(counts) != n_convolutions:
+        raise ValueError(
+            f"{name}={shorten(values)}: expected a positive integer, or one for each of the "
+            f"{n_convolutions} convolutions."
+        )
+    return counts
+
+
 @dataclass(frozen=True)
 class Architecture:
     """The structure of a network.
@@ -59,16 +88,21 @@ class Architecture:
     Networks with equal architectures can share one compiled program.
 
     The layers are one ``Conv2D(f, kernel_size, strides, "valid", relu)`` for each entry of
-    `filters`, each followed by Dropout if `dropout` is true, then Flatten,
-    ``Dense(dense_units, relu)`` and ``Dense(n_classes)``. The activation of the last layer (softmax
-    or linear) is chosen in `build_layers`.
+    `filters`, each followed by ``MaxPooling2D(pool_size)`` where that is above 1, and by Dropout if
+    `dropout` is true, then Flatten, ``Dense(dense_units, relu)`` unless that is None, and
+    ``Dense(n_classes)``. The activation of the last layer (softmax or linear) is chosen in
+    `build_layers`.
 
     Parameters
     ----------
     image_shape : tuple of two int
         Rows and columns of the images after padding. See `for_images`.
     filters : tuple of int
-    kernel_size, strides, dense_units, n_classes : int
+    kernel_size : int
+    strides, pool_size : tuple of int
+        One for each convolution.
+    dense_units : int or None
+    n_classes : int
     dropout : bool
         Whether there are Dropout layers. The rate is not included: it can change without
         recompiling.
@@ -78,9 +112,10 @@ class Architecture:
     image_shape: ImageShape
     filters: tuple[int, ...]
     kernel_size: int
-    strides: int
+    strides: tuple[int, ...]
+    pool_size: tuple[int, ...]
     dropout: bool
-    dense_units: int
+    dense_units: int | None
     n_classes: int
     dtype: FloatName
 
@@ -90,10 +125,11 @@ class Architecture:
         image_shape: ImageShape,
         *,
         filters: Iterable[int],
-        strides: int,
+        strides: int | Sequence[int] | AnyArray,
         kernel_size: int,
-        dense_units: int,
+        dense_units: int | None,
         dropout: float,
+        pool_size: int | Sequence[int] | AnyArray = 1,
         **fields: Any,
     ) -> Self:
         """Build the architecture for images of a given shape.
@@ -104,7 +140,7 @@ class Architecture:
         ----------
         image_shape : tuple of two int
             Rows and columns before any padding.
-        filters, strides, kernel_size, dense_units, dropout
+        filters, strides, kernel_size, dense_units, dropout, pool_size
             Parameters of `FashionCNN`.
         **fields
             `n_classes` and `dtype`.
@@ -112,36 +148,38 @@ class Architecture:
         Raises
         ------
         ValueError
-            If `filters` is empty or holds anything but positive integers, if the padded images
-            would exceed 128 x 128 pixels, or if the network would have more than 10**9
-            parameters.
+            If `filters` is empty or holds anything but positive integers, if `strides` or
+            `pool_size` do not fit the number of convolutions, if the padded images would exceed
+            128 x 128 pixels, or if the network would have more than 10**9 parameters.
         """
-        # A 0-dimensional array cannot be iterated over.
-        counts = tuple(filters) if getattr(filters, "ndim", 1) else ()
-        if not counts or not all(map(_is_count, counts)):
+        counts = _as_counts(filters)
+        if not counts:
             raise ValueError(
                 f"filters={shorten(filters)}: expected a non-empty sequence of positive integers, "
                 "one for each convolution."
             )
-        # Products of NumPy's small integers would overflow.
-        kernel_size, strides, dense_units = int(kernel_size), int(strides), int(dense_units)
+        each_strides = _one_per_convolution("strides", strides, len(counts))
+        each_pool_size = _one_per_convolution("pool_size", pool_size, len(counts))
+        kernel_size = int(kernel_size)
         limit = max(_MAX_PADDED_PIXELS, *image_shape)
-        side = smallest_side(len(counts), kernel_size, strides, limit=limit)
+        side = smallest_side(kernel_size, each_strides, each_pool_size, limit=limit)
         rows, columns = (max(length, side) for length in image_shape)
         if (rows, columns) != tuple(image_shape) and rows * columns > _MAX_PADDED_PIXELS:
             raise ValueError(
-                f"{len(counts)} convolutions with kernel_size={kernel_size} and "
-                f"strides={strides} need images of at least {side} x {side} pixels, but these "
-                f"have {image_shape[0]} x {image_shape[1]}. Use smaller strides, a smaller "
-                "kernel_size or fewer filters."
+                f"{len(counts)} convolutions with kernel_size={kernel_size}, "
+                f"strides={_shortest(each_strides)} and pool_size={_shortest(each_pool_size)} need "
+                f"images of at least {side} x {side} pixels, but these have {image_shape[0]} x "
+                f"{image_shape[1]}. Use smaller strides, a smaller pool_size or kernel_size, or "
+                "fewer filters."
             )
         architecture = cls(
             image_shape=(rows, columns),
-            filters=tuple(map(int, counts)),
+            filters=counts,
             kernel_size=kernel_size,
-            strides=strides,
+            strides=each_strides,
+            pool_size=each_pool_size,
             dropout=bool(dropout > 0),
-            dense_units=dense_units,
+            dense_units=None if dense_units is None else int(dense_units),
             **fields,
         )
         if architecture.n_parameters > _MAX_PARAMETERS:
@@ -160,7 +198,7 @@ class Architecture:
             If any field differs. Only `dropout` may differ.
         """
         changes = [
-            f"{field.name} was {shorten(before)} and is now {shorten(now)}"
+            f"{field.name} was {_shortest(before)} and is now {_shortest(now)}"
             for field in fields(self)
             # Skip image_shape: it follows from the other fields, and naming those is more helpful.
             if field.name not in ("dropout", "image_shape")
@@ -173,15 +211,25 @@ class Architecture:
             )
 
     @property
-    def feature_maps(self) -> list[tuple[int, int, int]]:
-        """Output shape (rows, columns, channels) of each convolution."""
+    def convolution_shapes(self) -> list[tuple[int, int, int]]:
+        """Output shape (rows, columns, channels) of each convolution, before pooling."""
+        return [convolution for convolution, _ in self._output_shapes]
+
+    @property
+    def flattened_size(self) -> int:
+        """Number of outputs of the last convolution, after pooling."""
+        return prod(self._output_shapes[-1][1])
+
+    @property
+    def _output_shapes(self) -> list[tuple[tuple[int, int, int], tuple[int, int, int]]]:
+        """Output shapes of each convolution, before and after pooling."""
         shapes = []
         rows, columns = self.image_shape
-        for channels in self.filters:
-            rows, columns = (
-                (length - self.kernel_size) // self.strides + 1 for length in (rows, columns)
-            )
-            shapes.append((rows, columns, channels))
+        for channels, stride, pool in zip(self.filters, self.strides, self.pool_size, strict=True):
+            rows, columns = ((n - self.kernel_size) // stride + 1 for n in (rows, columns))
+            convolution = (rows, columns, channels)
+            rows, columns = rows // pool, columns // pool
+            shapes.append((convolution, (rows, columns, channels)))
         return shapes
 
     @property
@@ -192,11 +240,33 @@ class Architecture:
         for n_filters in self.filters:
             shapes += [(self.kernel_size, self.kernel_size, channels, n_filters), (n_filters,)]
             channels = n_filters
-        inputs = prod(self.feature_maps[-1])
+        inputs = self.flattened_size
         for outputs in (self.dense_units, self.n_classes):
-            shapes += [(inputs, outputs), (outputs,)]
-            inputs = outputs
+            if outputs is not None:
+                shapes += [(inputs, outputs), (outputs,)]
+                inputs = outputs
         return shapes
+
+    def pair_by_layer(self, weights: Sequence[Any]) -> tuple[list[Any], list[Any], Any]:
+        """Pair kernels and biases.
+
+        Parameters
+        ----------
+        weights : list of array or tensor
+            In the order of `parameter_shapes`.
+
+        Returns
+        -------
+        convolutions : list of tuple
+            Kernel and bias of each convolution.
+        hidden : list of tuple
+            Those of the hidden dense layer. Empty if there is none.
+        output : tuple
+            Those of the output layer.
+        """
+        *pairs, output = zip(weights[::2], weights[1::2], strict=True)
+        n_convolutions = len(self.filters)
+        return pairs[:n_convolutions], pairs[n_convolutions:], output
 
     @property
     def n_parameters(self) -> int:
@@ -206,13 +276,13 @@ class Architecture:
     @property
     def n_multiply_adds(self) -> int:
         """Number of multiply-add operations in the forward pass of one image."""
-        positions = [prod(shape[:2]) for shape in self.feature_maps] + [1, 1]
+        positions = [prod(shape[:2]) for shape in self.convolution_shapes]
         kernels = map(prod, self.parameter_shapes[::2])
-        return sum(map(prod, zip(positions, kernels, strict=True)))
+        return sum(map(prod, zip_longest(positions, kernels, fillvalue=1)))
 
     def batch_size_within(self, n_bytes: float) -> int:
         """Return the largest batch size so that no feature map takes more than `n_bytes`."""
-        largest = max(map(prod, self.feature_maps))
+        largest = max(map(prod, self.convolution_shapes))
         largest = max(largest, _PIXELS_PER_FEATURE * prod(self.image_shape))
         return max(1, int(n_bytes // (largest * np.dtype(self.dtype).itemsize)))
 

@@ -201,12 +201,13 @@ def build_layers(
         (keras.layers.Conv2D, keras.layers.Dropout) if plain else (Conv2D, Dropout)
     )
     layers = []
-    for number, filters in enumerate(architecture.filters, start=1):
+    shapes = zip(architecture.filters, architecture.strides, architecture.pool_size, strict=True)
+    for number, (filters, strides, pool) in enumerate(shapes, start=1):
         layers.append(
             convolution(
                 filters,
                 architecture.kernel_size,
-                strides=architecture.strides,
+                strides=strides,
                 padding="valid",
                 activation="relu",
                 data_format="channels_last",
@@ -214,14 +215,21 @@ def build_layers(
                 **weights,
             )
         )
+        if pool > 1:
+            layers.append(
+                keras.layers.MaxPooling2D(
+                    pool, data_format="channels_last", dtype=dtype, name=f"pooling_{number}"
+                )
+            )
         if architecture.dropout:
             layers.append(dropping(dropout, seed=number, dtype=dtype, name=f"dropout_{number}"))
-    return [
-        *layers,
-        keras.layers.Flatten(data_format="channels_last", dtype=dtype, name="flatten"),
-        keras.layers.Dense(architecture.dense_units, activation="relu", name="hidden", **weights),
-        keras.layers.Dense(architecture.n_classes, activation="softmax", name="output", **weights),
-    ]
+    layers.append(keras.layers.Flatten(data_format="channels_last", dtype=dtype, name="flatten"))
+    if architecture.dense_units is not None:
+        units = architecture.dense_units
+        layers.append(keras.layers.Dense(units, activation="relu", name="hidden", **weights))
+    n_classes = architecture.n_classes
+    layers.append(keras.layers.Dense(n_classes, activation="softmax", name="output", **weights))
+    return layers
 
 
 @computing_eagerly()

@@ -16,7 +16,7 @@ from math import prod
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from skfashion._network.architecture import LayerName
+from skfashion._network.architecture import Architecture, LayerName
 from skfashion._network.forks import multiplying
 from skfashion._utils.types import AnyArray, FloatArray
 
@@ -36,11 +36,11 @@ _MAX_PIECES, _MIN_LENGTH = 512, 4
 def compute_outputs(
     images: AnyArray,
     weights: Sequence[FloatArray],
-    strides: int,
+    architecture: Architecture,
     pixel_max: float,
     layer: LayerName = "output",
 ) -> FloatArray:
-    """Compute the outputs of a dense layer.
+    """Compute the logits, or the inputs of the output layer.
 
     Parameters
     ----------
@@ -48,48 +48,60 @@ def compute_outputs(
         uint8 images are divided by `pixel_max` here. Floats must have been divided already.
     weights : list of ndarray
         Kernel and bias of each layer, in the order of ``keras.Model.get_weights()``.
-    strides : int
+    architecture : Architecture
     pixel_max : float
     layer : {"hidden", "output"}, default="output"
-        Outputs of the hidden layer are those after the ReLU. Those of the output layer are the
-        logits, before the softmax.
+        "hidden" are the inputs of the output layer, after the ReLU. "output" are the logits, before
+        the softmax.
 
     Returns
     -------
     outputs : ndarray of shape (n, units), in the dtype of `weights`
     """
     dtype = weights[0].dtype
-    bias = weights[-1] if layer == "output" else weights[-3]
-    outputs = np.empty((len(images), bias.size), dtype)
-    rows = _batch_size(images.shape[1:3], weights, strides)
+    outputs = np.empty((len(images), weights[-2].shape[layer == "output"]), dtype)
+    rows = _batch_size(architecture)
     for start in range(0, len(images), rows):
         chunk = images[start : start + rows]
         if chunk.dtype == np.uint8:
             chunk = chunk.astype(dtype) / dtype.type(pixel_max)
         with multiplying():
-            outputs[start : start + rows] = _forward_pass(chunk, weights, strides, layer)
+            outputs[start : start + rows] = _forward_pass(chunk, weights, architecture, layer)
     return outputs
 
 
-def _batch_size(shape: Sequence[int], weights: Sequence[FloatArray], strides: int) -> int:
-    largest = 1
-    for kernel in weights[:-4:2]:
-        shape = [(length - kernel.shape[0]) // strides + 1 for length in shape]
-        largest = max(largest, prod(shape) * prod(kernel.shape[:3]) * kernel.itemsize)
-    return max(1, int(_MAX_PATCH_BYTES // largest))
+def _batch_size(architecture: Architecture) -> int:
+    kernels = [prod(shape[:3]) for shape in architecture.parameter_shapes if len(shape) == 4]
+    positions = [prod(shape[:2]) for shape in architecture.convolution_shapes]
+    patches = max(map(prod, zip(positions, kernels, strict=True)))
+    return max(1, int(_MAX_PATCH_BYTES // (patches * np.dtype(architecture.dtype).itemsize)))
 
 
 def _forward_pass(
-    x: FloatArray, weights: Sequence[FloatArray], strides: int, layer: LayerName
+    x: FloatArray, weights: Sequence[FloatArray], architecture: Architecture, layer: LayerName
 ) -> FloatArray:
-    *convolutions, hidden, output = zip(weights[::2], weights[1::2], strict=True)
-    for kernel, bias in convolutions:
-        x = np.maximum(_convolve(x, kernel, strides) + bias, 0)
+    convolutions, hidden, output = architecture.pair_by_layer(weights)
+    for (kernel, bias), strides, pool in zip(
+        convolutions, architecture.strides, architecture.pool_size, strict=True
+    ):
+        # Bias and ReLU do not change which output is the largest. After pooling they cost less.
+        x = np.maximum(_pool(_convolve(x, kernel, strides), pool) + bias, 0)
     x = x.reshape(len(x), 1, -1)
-    x = np.maximum(_multiply(x, hidden[0]) + hidden[1], 0)
+    for kernel, bias in hidden:
+        x = np.maximum(_multiply(x, kernel) + bias, 0)
     if layer == "output":
-        x = _multiply(x, output[0]) + output[1]
+        kernel, bias = output
+        x = _multiply(x, kernel) + bias
     return x[:, 0]
+
+
+def _pool(x: FloatArray, size: int) -> FloatArray:
+    """Take the maximum of each square of `size` x `size` outputs. Rows and columns over are cut."""
+    if size == 1:
+        return x
+    rows, columns = (length // size * size for length in x.shape[1:3])
+    squares = [x[:, i:rows:size, j:columns:size] for i in range(size) for j in range(size)]
+    return functools.reduce(np.maximum, squares)
 
 
 def _convolve(x: FloatArray, kernel: FloatArray, strides: int) -> FloatArray:

@@ -28,7 +28,7 @@ def predict_outputs(
     pixel_max: float,
     layer: LayerName = "output",
 ) -> FloatArray:
-    """Compute the outputs of a dense layer.
+    """Compute the logits, or the inputs of the output layer.
 
     TensorFlow computes them if this process has started it, by `fit`, `partial_fit` or `to_keras`
     of a FashionCNN, if the process was not forked since, and if the images need more than 500
@@ -54,7 +54,7 @@ def predict_outputs(
     if work > _MULTIPLY_ADDS_WORTH_TENSORFLOW and _tensorflow_runs_here():
         return _predict_with_tensorflow(images, weights, architecture, pixel_max, layer)
     with np.errstate(all="ignore"):  # the caller checks for non-finite values
-        return numpy_model.compute_outputs(images, weights, architecture.strides, pixel_max, layer)
+        return numpy_model.compute_outputs(images, weights, architecture, pixel_max, layer)
 
 
 def _tensorflow_runs_here() -> bool:
@@ -101,12 +101,20 @@ def _compile_prediction(
 
     def predict(images: tf.Tensor, pixel_max: tf.Tensor, *weights: tf.Tensor) -> tf.Tensor:
         x = scale_pixels(images, pixel_max)
-        *convolutions, hidden, output = zip(weights[::2], weights[1::2], strict=True)
-        for kernel, bias in convolutions:
-            x = onednn.convolve(x, kernel, bias, architecture.strides)
-        x = tf.reshape(x, [-1, hidden[0].shape[0]])
-        x = tf.nn.relu(x @ hidden[0] + hidden[1])
-        return x @ output[0] + output[1] if layer == "output" else x
+        convolutions, hidden, output = architecture.pair_by_layer(weights)
+        for (kernel, bias), strides, pool in zip(
+            convolutions, architecture.strides, architecture.pool_size, strict=True
+        ):
+            x = onednn.convolve(x, kernel, bias, strides)
+            if pool > 1:
+                x = tf.nn.max_pool2d(x, pool, pool, "VALID")
+        x = tf.reshape(x, [-1, architecture.flattened_size])
+        for kernel, bias in hidden:
+            x = tf.nn.relu(x @ kernel + bias)
+        if layer == "output":
+            kernel, bias = output
+            x = x @ kernel + bias
+        return x
 
     signature = [tf.TensorSpec([None, *shape], pixel_dtype), tf.TensorSpec([], dtype)]
     signature += [tf.TensorSpec(shape, dtype) for shape in architecture.parameter_shapes]

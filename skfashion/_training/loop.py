@@ -4,8 +4,6 @@ import gc
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Any
 
 from sklearn.preprocessing import FunctionTransformer
 
@@ -87,8 +85,8 @@ def train(
     recorder = make_recorder(progress, callbacks)
     classifier = _Classifier(
         model=build_network,
-        **{f"model__{name}": value for name, value in asdict(architecture).items()},
-        model__dropout_rate=settings.dropout,
+        model__architecture=architecture,
+        model__dropout=settings.dropout,
         model__pixel_max=settings.pixel_max,
         model__learning_rate=settings.learning_rate,
         optimizer=Adam,
@@ -131,32 +129,18 @@ def train(
 
 
 def build_network(
-    *,
-    image_shape: tuple[int, int],
-    filters: Sequence[int],
-    kernel_size: int,
-    strides: int,
-    dropout: bool,
-    dropout_rate: float,
-    dense_units: int,
-    n_classes: int,
-    dtype: Any,
-    pixel_max: float,
-    learning_rate: float,
+    *, architecture: Architecture, dropout: float, pixel_max: float, learning_rate: float
 ) -> Network:
     """Build a network, which SciKeras compiles, or take a compiled one from the cache.
 
     This is the model-building function for SciKeras.
     """
-    architecture = Architecture(
-        image_shape, tuple(filters), kernel_size, strides, dropout, dense_units, n_classes, dtype
-    )
     network = network_cache.acquire(architecture)
     if network is None:
         network = Network(architecture)
     else:
         network.optimizer.learning_rate = learning_rate
-    network.set_scales(pixel_max=pixel_max, dropout=dropout_rate)
+    network.set_scales(pixel_max=pixel_max, dropout=dropout)
     return network
 
 

@@ -19,7 +19,7 @@ from skfashion._network.tensorflow import keras, tf
 from skfashion._training import loop
 from skfashion.datasets import load_fashion_mini
 
-VERSION_1 = Architecture((28, 28), (8, 24, 48), 3, 1, False, 100, 10, "float32")
+VERSION_1 = Architecture((28, 28), (8, 24, 48), 3, (1, 1, 1), (1, 1, 1), False, 100, 10, "float32")
 
 
 @pytest.fixture
@@ -272,10 +272,11 @@ class TestDropout:
 
 def test_a_kernel_that_does_not_suit_the_images_is_refused_not_read_past(fitted):
     pixels = np.ones((2, 8, 8, 1), np.float32)
+    architecture = Architecture(**fitted._architecture)
     for shape in ((3, 5, 1, 4), (5, 3, 1, 4), (3, 3, 2, 4)):
         weights = [np.ones(shape, np.float32), *fitted.weights_[1:]]
         with pytest.raises(ValueError, match="mismatch"):
-            numpy_model.compute_outputs(pixels, weights, 1, 255.0)
+            numpy_model.compute_outputs(pixels, weights, architecture, 255.0)
 
 
 def test_softmax_does_not_overflow():
@@ -286,7 +287,7 @@ def test_softmax_does_not_overflow():
 class TestCache:
     @staticmethod
     def network(units=4):
-        return Network(Architecture((8, 8), (2,), 3, 1, False, units, 2, "float32"))
+        return Network(Architecture((8, 8), (2,), 3, (1,), (1,), False, units, 2, "float32"))
 
     def test_the_least_recently_used_of_those_that_nobody_holds_goes_first(self):
         cache = NetworkCache(capacity=2)

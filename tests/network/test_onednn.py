@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 
 from skfashion import FashionCNN
 from skfashion._network import numpy_model, onednn, prediction
+from skfashion._network.architecture import Architecture
 from skfashion._network.network_cache import network_cache
 from skfashion._network.tensorflow import tf
 
@@ -71,7 +72,8 @@ def test_large_predictions_take_it_too_and_agree_with_numpy(without_onednn, node
     monkeypatch.setattr(prediction, "_MULTIPLY_ADDS_WORTH_TENSORFLOW", 0)
     by_tensorflow = clf.predict_proba(X)
     assert nodes == ["FusedConv2D"] * 2
-    outputs = numpy_model.compute_outputs(X[..., None], clf.weights_, 1, 255.0)
+    architecture = Architecture(**clf._architecture)
+    outputs = numpy_model.compute_outputs(X[..., None], clf.weights_, architecture, 255.0)
     assert_allclose(by_tensorflow, numpy_model.softmax(outputs), rtol=0, atol=1e-5)
 
 

@@ -96,8 +96,8 @@ def test_a_forked_child_never_asks_tensorflow(trained):
     with multiprocessing.get_context("fork").Pool(1) as children:
         probabilities = children.apply_async(clf.predict_proba, (X,)).get(timeout=60)
     images = X.reshape(-1, 28, 28, 1)
-    strides = clf.get_params()["strides"]
-    logits = numpy_model.compute_outputs(images, clf.weights_, strides, clf.pixel_max_)
+    architecture = Architecture(**clf._architecture)
+    logits = numpy_model.compute_outputs(images, clf.weights_, architecture, clf.pixel_max_)
     assert_array_equal(probabilities, numpy_model.softmax(logits))
 
 

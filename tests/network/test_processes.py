@@ -22,14 +22,14 @@ FOUR_THREADS = {"OPENBLAS_NUM_THREADS": "4", "OMP_NUM_THREADS": "4"}
 
 
 def make_network(version, dtype="float32", n=20, **changes):
-    """Images, and weights as before the first epoch, with their strides and the largest pixel."""
+    """Images, weights as before the first epoch, their architecture, and the largest pixel."""
     filters, strides = VERSIONS[version]
     fields = {"filters": filters, "kernel_size": 3, "strides": strides, "dense_units": 100}
     architecture = Architecture.for_images(
         (28, 28), dropout=0, n_classes=10, dtype=dtype, **{**fields, **changes}
     )
     images = np.random.default_rng(0).integers(0, 256, (n, 28, 28, 1), dtype=np.uint8)
-    return images, architecture.initial_weights(0), strides, 255.0
+    return images, architecture.initial_weights(0), architecture, 255.0
 
 
 def seconds_busy():
@@ -62,6 +62,7 @@ def test_a_prediction_keeps_one_thread_busy():
         ("v1", {"dense_units": 301, "filters": (7, 13)}),
         ("v2", {"dense_units": 2000, "filters": (16, 30)}),
         ("v2", {"filters": (16, 32, 64, 128), "kernel_size": 2}),
+        ("v1", {"filters": (16, 32, 64), "pool_size": (1, 2, 3), "dense_units": None}),
     ],
     ids=str,
 )

@@ -97,7 +97,9 @@ def test_early_stopping_is_left_at_the_best_of_its_epochs(images, long, tmp_path
 @pytest.mark.parametrize("batch_size", [1, 100, 10**4])
 @pytest.mark.parametrize("side", [8, 28, 112])
 def test_a_call_that_cannot_be_interrupted_is_short(side, batch_size):
-    architecture = Architecture((side, side), (8, 24, 48), 3, 1, False, 10, 10, "float32")
+    architecture = Architecture(
+        (side, side), (8, 24, 48), 3, (1, 1, 1), (1, 1, 1), False, 10, 10, "float32"
+    )
     steps = -(-48_000 // batch_size)
     calls = list(Network(architecture)._split_into_calls(steps, batch_size, 3))
     assert [step for first, last in calls for step in range(first, last)] == list(range(steps))
