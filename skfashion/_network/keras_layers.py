@@ -1,18 +1,14 @@
-"""The Keras layers of the network, a plain Keras model made of them, and compiled functions."""
+"""The Keras layers of the network, and a plain Keras model made of them."""
 
-import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from skfashion._network.architecture import Architecture
 from skfashion._network.tensorflow import computing_eagerly, keras, tf
-from skfashion._utils.arrays import is_aligned
-from skfashion._utils.types import AnyArray, FloatArray, ImageShape
-
-Program: TypeAlias = Callable[..., Any]  # a compiled function
+from skfashion._utils.types import FloatArray, ImageShape
 
 
 @contextmanager
@@ -248,38 +244,3 @@ def build_sequential(
     model.set_weights(weights)
     model(np.zeros((1, *image_shape, 1), dtype))
     return model
-
-
-def scale_pixels(images: tf.Tensor, pixel_max: tf.Tensor) -> tf.Tensor:
-    """Divide bytes by `pixel_max`. Floats must have been divided already."""
-    return tf.cast(images, pixel_max.dtype) / pixel_max if images.dtype == tf.uint8 else images
-
-
-def share_array(array: AnyArray) -> tf.Tensor:
-    """Make a tensor that shares the memory of an array. The array must not change afterwards.
-
-    Arrays whose memory TensorFlow cannot use are copied. Tensors for a GPU are copies too.
-    """
-    if not (is_aligned(array) and array.flags.writeable):  # DLPack needs writeable arrays
-        return tf.constant(array)
-    return tf.identity(tf.experimental.dlpack.from_dlpack(array.__dlpack__()))
-
-
-def compile_function(function: Callable[..., Any], signature: list[tf.TensorSpec]) -> Program:
-    """Return a function of tensors that is compiled at its first call.
-
-    `tf.function` itself is not called repeatedly: it would count the functions of several networks
-    as retracings of one, and warn.
-    """
-
-    @functools.cache
-    def trace() -> Program:
-        traced = tf.function(function, input_signature=signature, autograph=False)
-        return traced.get_concrete_function()
-
-    def call(*arguments: Any) -> Any:
-        program = trace()
-        with tf.init_scope():  # a gradient tape of the caller must not record it
-            return program(*arguments)
-
-    return call

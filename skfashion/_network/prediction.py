@@ -87,7 +87,7 @@ def _compile_prediction(
 
     A Keras model would hold its own weights: 290 MB for version 1 on 128 x 128 pixels.
     """
-    from skfashion._network.keras_layers import compile_function, scale_pixels
+    from skfashion._network.programs import compile_function, scale_pixels
     from skfashion._network.tensorflow import tf
 
     shape, dtype = (*architecture.image_shape, 1), architecture.dtype
