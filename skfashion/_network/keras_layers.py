@@ -77,13 +77,24 @@ class Dropout(keras.layers.Dropout):
         if not training:
             return inputs
         size = tf.size(inputs)
-        words = tf.random.stateless_uniform(
-            [(size + 1) // 2], self._seed.assign_add([0, 1]), None, None, tf.int32, "philox"
-        )
+        words = _draw_words((size + 1) // 2, self._seed.assign_add([0, 1]))
         halves = tf.reshape(tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:size], tf.shape(inputs))
         kept = tf.cast(halves >= tf.cast(self._threshold, tf.uint16), inputs.dtype)
         # Not `tf.where`, whose gradient would take 6 % of a step of version 2.
         return inputs * (kept * tf.cast(65536 / (65536 - self._threshold), inputs.dtype))
+
+
+def _draw_words(n: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Draw 32-bit words, with the same bits as `tf.random.stateless_uniform(alg="philox")`.
+
+    XLA would use only the lower half of each number of the seed there.
+    """
+    draw, philox = tf.raw_ops.StatelessRandomUniformFullIntV2, 1
+    # TensorFlow mixes the seed by the same generator, with a key of its own.
+    own_key, counter = tf.constant([0x02461E293EC8F720], tf.uint64), tf.bitcast(seed, tf.uint64)
+    mixed = draw(shape=[2], key=own_key, counter=counter, alg=philox, dtype=tf.uint64)
+    counter = mixed * tf.constant([0, 1], tf.uint64)
+    return draw(shape=[n], key=mixed[:1], counter=counter, alg=philox, dtype=tf.int32)
 
 
 def _to_threshold(rate: float) -> int:

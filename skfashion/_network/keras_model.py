@@ -9,7 +9,8 @@ import numpy as np
 from skfashion._network.architecture import Architecture, TrainingState
 from skfashion._network.keras_layers import Dropout, build_layers, keep_name_counters
 from skfashion._network.programs import Programs, Rows
-from skfashion._network.tensorflow import keras, tf
+from skfashion._network.tensorflow import compiles_with_xla, keras, tf
+from skfashion._network.xla import XlaPrograms
 from skfashion._utils.types import AnyArray
 
 # Entries of the configs of layers and optimizer that callbacks may change.
@@ -37,6 +38,8 @@ class Network(keras.Sequential):
     Parameters
     ----------
     architecture : Architecture
+    jit_compile : bool or None, default=None
+        Whether XLA compiles the programs. If None, it does if there is a graphics card.
 
     Attributes
     ----------
@@ -49,7 +52,7 @@ class Network(keras.Sequential):
     __module__ = "keras"
 
     @keep_name_counters()
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, jit_compile: bool | None = None) -> None:
         dtype = architecture.dtype
         pixels = keras.Input((*architecture.image_shape, 1), dtype=dtype, name="pixels")
         super().__init__([pixels, *build_layers(architecture, 0.5, Dropout)], name="fashion_cnn")
@@ -57,7 +60,9 @@ class Network(keras.Sequential):
         self.architecture = architecture
         self.epoch = 0
         self.epoch_is_complete = True
-        self._programs = Programs(self, architecture)
+        if jit_compile is None:
+            jit_compile = compiles_with_xla()
+        self._programs = (XlaPrograms if jit_compile else Programs)(self, architecture)
         self._composition: _Composition | None = None
 
     @classmethod
@@ -248,7 +253,9 @@ class Network(keras.Sequential):
         calls_batch_hooks = any(map(overrides_batch_hooks, callback_list.callbacks))
         sums = np.zeros(3)
         steps = -(-data.n_rows // batch_size)
-        for first, last in self._split_into_calls(steps, batch_size, passes=3):
+        for first, last in self._split_into_calls(
+            steps, batch_size, passes=3, max_steps=Programs.max_steps if calls_batch_hooks else None
+        ):
             if calls_batch_hooks:
                 callback_list.on_train_batch_begin(first)
             sums += self._programs.train(data, order, batch_size, first, last)
@@ -266,11 +273,14 @@ class Network(keras.Sequential):
             sums += self._programs.score(data, rows, first, last)
         return _to_means(sums)
 
-    def _split_into_calls(self, steps: int, rows: int, passes: int) -> Iterator[tuple[int, int]]:
+    def _split_into_calls(
+        self, steps: int, rows: int, passes: int, max_steps: int | None = None
+    ) -> Iterator[tuple[int, int]]:
         """Yield the first step of each TensorFlow call, and the step after its last one."""
         programs = self._programs
         work = passes * self.architecture.n_multiply_adds * rows
-        stride = max(1, min(int(programs.max_multiply_adds // work), programs.max_steps))
+        max_steps = max_steps or programs.max_steps
+        stride = max(1, min(int(programs.max_multiply_adds // work), max_steps))
         for first in range(0, steps, stride):
             yield first, min(first + stride, steps)
 

@@ -65,30 +65,40 @@ def _predict_with_tensorflow(
     pixel_max: float,
     layer: LayerName,
 ) -> FloatArray:
-    from skfashion._network.tensorflow import computing_eagerly, tf
+    from skfashion._network.tensorflow import (
+        compiles_with_xla,
+        computing_eagerly,
+        explaining_memory_errors,
+        tf,
+    )
+    from skfashion._network.xla import pad_rows
 
-    with computing_eagerly():
-        predict = _compile_prediction(architecture, images.dtype.name, layer)
+    with explaining_memory_errors(), computing_eagerly():
+        jit_compile = compiles_with_xla()
+        predict = _compile_prediction(architecture, images.dtype.name, layer, jit_compile)
         scale = tf.constant(pixel_max, architecture.dtype)
         tensors = [tf.constant(weight) for weight in weights]
         rows = architecture.prediction_batch_size
-        parts = [
-            predict(tf.constant(images[first : first + rows]), scale, *tensors)
-            for first in range(0, len(images), rows)
-        ]
-        return np.concatenate(parts)
+        parts = []
+        for first in range(0, len(images), rows):
+            batch = images[first : first + rows]
+            if jit_compile:
+                batch = pad_rows(batch, rows)
+            parts.append(predict(tf.constant(batch), scale, *tensors))
+        return np.concatenate(parts)[: len(images)]
 
 
 @functools.lru_cache(maxsize=16)
 def _compile_prediction(
-    architecture: Architecture, pixel_dtype: str, layer: LayerName
+    architecture: Architecture, pixel_dtype: str, layer: LayerName, jit_compile: bool
 ) -> Callable[..., Any]:
     """Compile a forward pass that takes the weights as arguments, so that all threads share it.
 
     A Keras model would hold its own weights: 290 MB for version 1 on 128 x 128 pixels.
     """
-    from skfashion._network.programs import compile_function, scale_pixels
+    from skfashion._network.programs import Program, scale_pixels
     from skfashion._network.tensorflow import tf
+    from skfashion._network.xla import XlaProgram
 
     shape, dtype = (*architecture.image_shape, 1), architecture.dtype
 
@@ -101,6 +111,9 @@ def _compile_prediction(
         x = tf.nn.relu(x @ hidden[0] + hidden[1])
         return x @ output[0] + output[1] if layer == "output" else x
 
-    signature = [tf.TensorSpec([None, *shape], pixel_dtype), tf.TensorSpec([], dtype)]
+    rows = architecture.prediction_batch_size if jit_compile else None
+    signature = [tf.TensorSpec([rows, *shape], pixel_dtype), tf.TensorSpec([], dtype)]
     signature += [tf.TensorSpec(shape, dtype) for shape in architecture.parameter_shapes]
-    return compile_function(predict, signature)
+    if jit_compile:
+        return XlaProgram(predict, signature, tensor_float_32=False)
+    return Program(predict, signature)

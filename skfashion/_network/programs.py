@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +12,40 @@ from skfashion._network.tensorflow import keras, tf
 from skfashion._utils.arrays import is_aligned
 from skfashion._utils.types import AnyArray
 
-Program: TypeAlias = Callable[..., Any]  # a compiled function
+
+class Program:
+    """A function of tensors that is compiled at its first call.
+
+    `tf.function` itself is not called repeatedly: it would count the functions of several networks
+    as retracings of one, and warn.
+
+    Parameters
+    ----------
+    function : callable
+    signature : list of tf.TensorSpec
+    jit_compile : bool or None, default=None
+        As in `tf.function`.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        signature: list[tf.TensorSpec],
+        jit_compile: bool | None = None,
+    ) -> None:
+        self._function = tf.function(
+            function, input_signature=signature, autograph=False, jit_compile=jit_compile
+        )
+
+    @functools.cached_property
+    def _traced(self) -> Callable[..., Any]:
+        return self._function.get_concrete_function()
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function."""
+        traced = self._traced
+        with tf.init_scope():  # a gradient tape of the caller must not record it
+            return traced(*arguments)
 
 
 @dataclass(frozen=True)
@@ -58,7 +91,7 @@ class Programs:
         self._architecture = architecture
         with tf.init_scope():
             self.pixel_max = tf.Variable(1, dtype=architecture.dtype, trainable=False)
-        self._compiled: dict[tf.DType, tuple[Program, Program]] = {}
+        self._compiled: dict[Any, Any] = {}
 
     def load_rows(self, data: Sequence[AnyArray]) -> Rows:
         """Bring images, encoded labels and weights to the device."""
@@ -97,8 +130,8 @@ class Programs:
             ]
             order, number = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
             self._compiled[pixel_dtype] = (
-                compile_function(self._train_steps, [*data, order, number, number, number]),
-                compile_function(self._test_steps, [*data, number, number, number]),
+                Program(self._train_steps, [*data, order, number, number, number]),
+                Program(self._test_steps, [*data, number, number, number]),
             )
         return self._compiled[pixel_dtype]
 
@@ -133,8 +166,11 @@ class Programs:
 
         return sum_over_steps(step, first, last)
 
-    def _train_batch(self, batch: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Take a step of the optimizer on a batch. Return the sums of `train`."""
+    def _train_batch(self, batch: Sequence[tf.Tensor], scale: Any = None) -> tf.Tensor:
+        """Take a step of the optimizer on a batch. Return the sums of `train`.
+
+        The gradients are multiplied by `scale`.
+        """
         images, labels, weights = batch
         network = self._network
         with tf.GradientTape() as tape:
@@ -142,7 +178,7 @@ class Programs:
             # The sum of the weighted losses divided by the number of rows, as in Keras. Not by
             # `compute_loss`, which would round it to the user's global `floatx`.
             loss = network.loss(labels, probabilities, weights)
-        gradients = tape.gradient(loss, network.trainable_variables)
+        gradients = tape.gradient(loss, network.trainable_variables, output_gradients=scale)
         network.optimizer.apply(gradients, network.trainable_variables)
         return self._compute_sums(loss, labels, probabilities, weights)
 
@@ -189,23 +225,3 @@ def share_array(array: AnyArray) -> tf.Tensor:
     if not (is_aligned(array) and array.flags.writeable):  # DLPack needs writeable arrays
         return tf.constant(array)
     return tf.identity(tf.experimental.dlpack.from_dlpack(array.__dlpack__()))
-
-
-def compile_function(function: Callable[..., Any], signature: list[tf.TensorSpec]) -> Program:
-    """Return a function of tensors that is compiled at its first call.
-
-    `tf.function` itself is not called repeatedly: it would count the functions of several networks
-    as retracings of one, and warn.
-    """
-
-    @functools.cache
-    def trace() -> Program:
-        traced = tf.function(function, input_signature=signature, autograph=False)
-        return traced.get_concrete_function()
-
-    def call(*arguments: Any) -> Any:
-        program = trace()
-        with tf.init_scope():  # a gradient tape of the caller must not record it
-            return program(*arguments)
-
-    return call
