@@ -181,7 +181,7 @@ class Network(keras.Sequential):
         # changes would affect training only if the network does not come from the cache.
         programs.train(data, data.tensors[1], batch_size, 0, 0)
         if validation is not None:
-            programs.score(validation, batch_size, 0, 0)
+            programs.score(validation, self.architecture.prediction_batch_size, 0, 0)
         steps = -(-len(y) // batch_size)
         callback_list = keras.callbacks.CallbackList(
             [*callbacks], add_history=True, model=self, epochs=epochs, steps=steps, verbose=0

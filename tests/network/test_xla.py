@@ -1,12 +1,12 @@
 """Programs that XLA compiles for a graphics card, forced on the processor: tiny networks."""
 
-import gc
 import itertools
+import pickle
 
 import numpy as np
 import pytest
-from helpers import make_images, run_python, weights_equal
-from numpy.testing import assert_allclose, assert_array_equal
+from helpers import make_images, weights_equal
+from numpy.testing import assert_allclose
 
 from skfashion import FashionCNN
 from skfashion._network import keras_model, prediction, xla
@@ -14,7 +14,7 @@ from skfashion._network import tensorflow as _tensorflow
 from skfashion._network.architecture import Architecture
 from skfashion._network.keras_model import Network
 from skfashion._network.network_cache import network_cache as cache
-from skfashion._network.programs import Programs
+from skfashion._network.programs import Program, Programs
 from skfashion._network.tensorflow import keras, tf
 from skfashion._network.xla import XlaPrograms, round_up
 
@@ -78,7 +78,7 @@ def test_equal_seeds_give_equal_bits_in_one_fit_or_two(force, images):
     assert weights_equal(whole, again)
     cache.clear()  # compiled once more
     parts = FashionCNN(**{**TINY, **tuned, "epochs": 2, "warm_start": True}).fit(X, y)
-    parts.set_params(epochs=5).fit(X, y)
+    parts.set_params(epochs=3).fit(X, y)
     assert weights_equal(whole, parts)
     assert whole.history_ == parts.history_
 
@@ -91,7 +91,9 @@ def test_stored_epochs_are_those_that_were_trained(force, images, tmp_path):
     resumed = fit({"epochs": 2, "memory": tmp_path}, X, y)
     assert (stored.n_epochs_trained_, resumed.n_epochs_trained_) == (4, 0)
     assert weights_equal(resumed, fit({"epochs": 2}, X, y))
-    stopped = fit({"epochs": 9, "learning_rate": 0.5, "early_stopping": True}, X, y, X_val=X, y_val=y)
+    stopped = fit(
+        {"epochs": 9, "learning_rate": 0.5, "early_stopping": True}, X, y, X_val=X, y_val=y
+    )
     best = int(np.argmax(stopped.history_["val_accuracy"])) + 1
     assert stopped.n_iter_ == best
     assert weights_equal(stopped, fit({"epochs": best, "learning_rate": 0.5}, X, y))
@@ -108,9 +110,10 @@ def test_ctrl_c_between_calls_leaves_full_epochs(force, images, monkeypatch):
         return train(self, rows, order, batch_size, first, last)
 
     clf = FashionCNN(**{**TINY, "epochs": 9})
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(XlaPrograms, "train", interrupted)
-        clf.fit(*images)
+        with pytest.raises(KeyboardInterrupt):
+            clf.fit(*images)
     assert clf.n_iter_ == 2
     assert weights_equal(clf, fit({"epochs": 2}, *images))
 
@@ -134,8 +137,13 @@ def test_callbacks_of_batches_are_called_as_on_a_processor(force):
 def test_a_call_takes_part_of_a_second_on_a_card(version):
     clf = version()
     architecture = Architecture.for_images(
-        (28, 28), n_classes=10, dtype="float32",
-        **{name: getattr(clf, name) for name in ("filters", "strides", "kernel_size", "dense_units", "dropout")},
+        (28, 28),
+        n_classes=10,
+        dtype="float32",
+        **{
+            name: getattr(clf, name)
+            for name in ("filters", "strides", "kernel_size", "dense_units", "dropout")
+        },
     )
     calls = list(Network(architecture, jit_compile=True)._split_into_calls(10**5, 100, 3))
     longest = max(last - first for first, last in calls)
@@ -186,24 +194,89 @@ def test_predictions_are_numpys(force, fitted, monkeypatch, dtype, method):
     assert_allclose(by_xla, by_numpy, atol=1e-5)
 
 
-def test_flags_are_those_of_the_user_before_and_after(force, images, monkeypatch):
+def read_flags():
     from tensorflow.python.framework import config
 
-    def read():
-        return config.is_op_determinism_enabled(), config.tensor_float_32_execution_enabled()
+    return config.is_op_determinism_enabled(), config.tensor_float_32_execution_enabled()
 
-    while_compiling, call = set(), tf.types.experimental.ConcreteFunction
-    programs = []
 
-    def spy(self, *arguments):
-        programs.append(self)
-        if not self._is_compiled:
-            while_compiling.add((self._tensor_float_32, xla._flags_lock._is_owned()))
-        return original(self, *arguments)
+def test_flags_are_set_only_while_xla_compiles(force, images, monkeypatch):
+    def record(self, *arguments):
+        seen.append((self._is_compiled, *read_flags()))
+        return call(self, *arguments)
 
-    original = xla.XlaProgram.__call__
-    monkeypatch.setattr(xla.XlaProgram, "__call__", spy)
+    seen, call = [], Program.__call__
+    monkeypatch.setattr(Program, "__call__", record)
     force()
-    assert read() == (False, True)
     fit({}, *images, X_val=images[0], y_val=images[1])
-    assert read() == (False, True)
+    compiled_training, compiled_scores = (False, True, True), (False, True, False)
+    assert seen[:2] == [compiled_training, compiled_scores]
+    assert set(seen[2:]) == {(True, False, True)}
+    assert read_flags() == (False, True)
+
+
+@pytest.mark.parametrize("flags", [(a, b) for a in (False, True) for b in (False, True)])
+def test_flags_are_then_the_users_again(flags):
+    from tensorflow.python.framework import config
+
+    def interrupted():
+        with xla._set_flags(tensor_float_32=False):
+            assert read_flags() == (True, False)
+            raise KeyboardInterrupt
+
+    try:
+        config.enable_op_determinism() if flags[0] else config.disable_op_determinism()
+        config.enable_tensor_float_32_execution(flags[1])
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert read_flags() == flags
+    finally:
+        config.disable_op_determinism()
+        config.enable_tensor_float_32_execution(True)
+
+
+@pytest.mark.parametrize("tensor_float_32", [False, True])
+def test_xla_is_asked_for_full_precision_of_predictions(tensor_float_32, monkeypatch):
+    monkeypatch.setattr(xla, "DETERMINISTIC", False)  # which is refused here
+    x = tf.ones([4, 4])
+    multiply = tf.function(lambda x: x @ x, jit_compile=True)
+    with xla._set_flags(tensor_float_32=tensor_float_32):
+        program = multiply.experimental_get_compiler_ir(x)(stage="hlo")
+    assert ("operand_precision={highest,highest}" in program) is not tensor_float_32
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nLimit: 8"),
+        tf.errors.InternalError(None, None, "Dst tensor is not initialized."),
+        tf.errors.InternalError(None, None, "CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+    ],
+)
+@pytest.mark.parametrize("n_cards", [0, 1])
+def test_too_little_memory_is_an_error_with_a_remedy(images, fitted, monkeypatch, error, n_cards):
+    def fail(*arguments, **keywords):
+        raise error
+
+    X, y = images
+    cards = [tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")] * n_cards
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: cards)
+    monkeypatch.setattr(Programs, "load_rows", fail)
+    monkeypatch.setattr(prediction, "_compile_prediction", fail)
+    monkeypatch.setattr(prediction, "_MULTIPLY_ADDS_WORTH_TENSORFLOW", 0)
+    before = fitted.weights_
+    for work in (lambda: fitted.fit(X, y), lambda: fitted.predict(X)):
+        with pytest.raises(MemoryError, match="batch_size") as caught:
+            work()
+        message = str(caught.value)
+        assert error.message.partition("\n")[0] in message
+        assert "Limit" not in message
+        assert ("set_memory_growth" in message) is ("n_jobs=1" in message) is (n_cards == 1)
+        assert pickle.loads(pickle.dumps(caught.value)).args == (message,)
+    assert fitted.weights_ is before
+
+
+def test_other_errors_of_tensorflow_stay_as_they_are():
+    error = tf.errors.InternalError(None, None, "something else")
+    with pytest.raises(tf.errors.InternalError), _tensorflow.explaining_memory_errors():
+        raise error
