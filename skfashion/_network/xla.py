@@ -136,7 +136,7 @@ class XlaProgram(Program):
         if self._is_compiled:
             return super().__call__(*arguments)
         with _flags_lock:
-            self._traced  # noqa: B018 - under the user's flags: they would change TensorFlow's graph
+            _ = self._traced  # under the user's flags: ours would change TensorFlow's graph
             with _set_flags(tensor_float_32=self._tensor_float_32):
                 result = super().__call__(*arguments)
             self._is_compiled = True

@@ -6,12 +6,13 @@ import pickle
 import numpy as np
 import pytest
 from helpers import make_images, weights_equal
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from skfashion import FashionCNN
 from skfashion._network import keras_model, prediction, xla
 from skfashion._network import tensorflow as _tensorflow
 from skfashion._network.architecture import Architecture
+from skfashion._network.keras_layers import _draw_words
 from skfashion._network.keras_model import Network
 from skfashion._network.network_cache import network_cache as cache
 from skfashion._network.programs import Program, Programs
@@ -192,6 +193,15 @@ def test_predictions_are_numpys(force, fitted, monkeypatch, dtype, method):
     prediction._compile_prediction.cache_clear()
     assert by_xla.shape == by_numpy.shape
     assert_allclose(by_xla, by_numpy, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", [7, 2**33 + 5, 2**62 + 1])
+def test_masks_have_the_bits_of_tensorflows_generator(seed):
+    seeds = tf.constant([seed, 3], tf.int64)
+    theirs = tf.random.stateless_uniform([1001], seeds, None, None, tf.int32, "philox")
+    draw = tf.function(lambda seeds: _draw_words(1001, seeds), jit_compile=True)
+    for ours in (_draw_words(1001, seeds), draw(seeds)):
+        assert_array_equal(ours, theirs)
 
 
 def read_flags():
