@@ -10,7 +10,7 @@ WHEEL := .venv-wheel/bin
 # Two at a time: a good part of the tests wait for TensorFlow to start in a fresh process.
 TEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test coverage test-slow test-oldest test-nightly test-deployment wheel docs bench features scaling results
+.PHONY: demo test coverage test-slow test-oldest test-nightly test-deployment wheel docs bench bench-gpu features scaling results
 .PHONY: lint format clean
 
 demo: .venv/installed
@@ -69,6 +69,9 @@ docs: .venv/documenters
 
 bench: .venv/peers
 	$(BIN)/python benchmarks/run.py
+
+bench-gpu: .venv/peers
+	$(BIN)/python benchmarks/gpu.py
 
 features: .venv/peers
 	$(BIN)/python benchmarks/features.py

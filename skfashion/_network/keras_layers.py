@@ -1,19 +1,15 @@
-"""The Keras layers of the network, a plain Keras model made of them, and compiled functions."""
+"""The Keras layers of the network, and a plain Keras model made of them."""
 
-import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from skfashion._network import onednn
 from skfashion._network.architecture import Architecture
 from skfashion._network.tensorflow import computing_eagerly, keras, tf
-from skfashion._utils.arrays import is_aligned
-from skfashion._utils.types import AnyArray, FloatArray, ImageShape
-
-Program: TypeAlias = Callable[..., Any]  # a compiled function
+from skfashion._utils.types import FloatArray, ImageShape
 
 
 @contextmanager
@@ -110,10 +106,21 @@ def _draw(dtype: tf.DType, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Draw integers uniformly from all values of an unsigned dtype."""
     size = tf.reduce_prod(shape)
     per_word = 4 // dtype.size
-    words = tf.random.stateless_uniform(
-        [-(-size // per_word)], seed, None, None, tf.int32, "philox"
-    )
+    words = _draw_words(-(-size // per_word), seed)
     return tf.reshape(tf.reshape(tf.bitcast(words, dtype), [-1])[:size], shape)
+
+
+def _draw_words(n: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Draw 32-bit words, with the same bits as `tf.random.stateless_uniform(alg="philox")`.
+
+    XLA would use only the lower half of each number of the seed there.
+    """
+    draw, philox = tf.raw_ops.StatelessRandomUniformFullIntV2, 1
+    # TensorFlow mixes the seed by the same generator, with a key of its own.
+    own_key, counter = tf.constant([0x02461E293EC8F720], tf.uint64), tf.bitcast(seed, tf.uint64)
+    mixed = draw(shape=[2], key=own_key, counter=counter, alg=philox, dtype=tf.uint64)
+    counter = mixed * tf.constant([0, 1], tf.uint64)
+    return draw(shape=[n], key=mixed[:1], counter=counter, alg=philox, dtype=tf.int32)
 
 
 def _to_threshold(rate: float) -> int:
@@ -278,38 +285,3 @@ def build_sequential(
     model.set_weights(weights)
     model(np.zeros((1, *image_shape, 1), dtype))
     return model
-
-
-def scale_pixels(images: tf.Tensor, pixel_max: tf.Tensor) -> tf.Tensor:
-    """Divide bytes by `pixel_max`. Floats must have been divided already."""
-    return tf.cast(images, pixel_max.dtype) / pixel_max if images.dtype == tf.uint8 else images
-
-
-def share_array(array: AnyArray) -> tf.Tensor:
-    """Make a tensor that shares the memory of an array. The array must not change afterwards.
-
-    Arrays whose memory TensorFlow cannot use are copied. Tensors for a GPU are copies too.
-    """
-    if not (is_aligned(array) and array.flags.writeable):  # DLPack needs writeable arrays
-        return tf.constant(array)
-    return tf.identity(tf.experimental.dlpack.from_dlpack(array.__dlpack__()))
-
-
-def compile_function(function: Callable[..., Any], signature: list[tf.TensorSpec]) -> Program:
-    """Return a function of tensors that is compiled at its first call.
-
-    `tf.function` itself is not called repeatedly: it would count the functions of several networks
-    as retracings of one, and warn.
-    """
-
-    @functools.cache
-    def trace() -> Program:
-        traced = tf.function(function, input_signature=signature, autograph=False)
-        return traced.get_concrete_function()
-
-    def call(*arguments: Any) -> Any:
-        program = trace()
-        with tf.init_scope():  # a gradient tape of the caller must not record it
-            return program(*arguments)
-
-    return call

@@ -7,25 +7,11 @@ from typing import Any
 import numpy as np
 
 from skfashion._network.architecture import Architecture, TrainingState
-from skfashion._network.keras_layers import (
-    Dropout,
-    Program,
-    build_layers,
-    compile_function,
-    keep_name_counters,
-    scale_pixels,
-    share_array,
-)
-from skfashion._network.tensorflow import keras, tf
+from skfashion._network.keras_layers import Dropout, build_layers, keep_name_counters
+from skfashion._network.programs import Programs, Rows
+from skfashion._network.tensorflow import compiles_with_xla, keras, tf
+from skfashion._network.xla import XlaPrograms
 from skfashion._utils.types import AnyArray
-
-# Maximum number of training steps per TensorFlow call, like Keras' `steps_per_execution`. More
-# steps are not faster, and callbacks run only between calls.
-_STEPS_PER_CALL = 16
-
-# Maximum number of multiply-adds per call: about half a second on two cores. Python handles Ctrl-C
-# only between calls.
-_MULTIPLY_ADDS_PER_CALL = 30e9
 
 # Limit for the largest feature map of a batch of validation data, in bytes. Smaller batches are
 # slower, larger ones take memory beside that of the training.
@@ -56,6 +42,8 @@ class Network(keras.Sequential):
     Parameters
     ----------
     architecture : Architecture
+    jit_compile : bool or None, default=None
+        Whether XLA compiles the programs. If None, it does if there is a graphics card.
 
     Attributes
     ----------
@@ -68,7 +56,7 @@ class Network(keras.Sequential):
     __module__ = "keras"
 
     @keep_name_counters()
-    def __init__(self, architecture: Architecture) -> None:
+    def __init__(self, architecture: Architecture, jit_compile: bool | None = None) -> None:
         dtype = architecture.dtype
         pixels = keras.Input((*architecture.image_shape, 1), dtype=dtype, name="pixels")
         super().__init__(
@@ -78,10 +66,9 @@ class Network(keras.Sequential):
         self.architecture = architecture
         self.epoch = 0
         self.epoch_is_complete = True
-        # Bytes are divided by it on the device. They take a quarter of the memory of floats.
-        with tf.init_scope():
-            self._pixel_max = tf.Variable(1, dtype=dtype, trainable=False)
-        self._programs: dict[str, tuple[Program, Program]] = {}
+        if jit_compile is None:
+            jit_compile = compiles_with_xla()
+        self._programs = (XlaPrograms if jit_compile else Programs)(self, architecture)
         self._composition: _Composition | None = None
 
     @classmethod
@@ -132,7 +119,7 @@ class Network(keras.Sequential):
 
     def set_scales(self, *, pixel_max: float, dropout: float) -> None:
         """Set the value that pixels are divided by, and the dropout rate."""
-        self._pixel_max.assign(pixel_max)
+        self._programs.pixel_max.assign(pixel_max)
         for layer in self._dropout_layers():
             layer.rate = dropout
 
@@ -191,16 +178,16 @@ class Network(keras.Sequential):
         -------
         keras.callbacks.History
         """
-        data = [share_array(part) for part in (x, y, sample_weight)]
-        validation = validation_data and [share_array(part) for part in validation_data]
+        programs = self._programs
+        data = programs.load_rows((x, y, sample_weight))
+        validation = validation_data and programs.load_rows(validation_data)
         if self._composition is None:
             self._prepare_training()
-        train, score = self._get_programs(x.dtype.name)
         # Compile by calls of 0 steps before any callback sees the network. Otherwise a callback's
         # changes would affect training only if the network does not come from the cache.
-        train(*data, data[1], batch_size, 0, 0)
+        programs.train(data, data.tensors[1], batch_size, 0, 0)
         if validation is not None:
-            score(*validation, batch_size, 0, 0)
+            programs.score(validation, self._scoring_batch_size, 0, 0)
         steps = -(-len(y) // batch_size)
         callback_list = keras.callbacks.CallbackList(
             [*callbacks], add_history=True, model=self, epochs=epochs, steps=steps, verbose=0
@@ -210,10 +197,10 @@ class Network(keras.Sequential):
         callback_list.on_train_begin()
         while self.epoch < epochs and not self.stop_training:
             callback_list.on_epoch_begin(self.epoch)
-            logs = self._train_epoch(train, data, batch_size, seed, callback_list)
+            logs = self._train_epoch(data, batch_size, seed, callback_list)
             if validation is not None:
                 callback_list.on_test_begin()
-                scores = self._evaluate(score, validation)
+                scores = self._evaluate(validation)
                 callback_list.on_test_end(scores)
                 logs |= {f"val_{name}": value for name, value in scores.items()}
             self.epoch += 1
@@ -260,24 +247,24 @@ class Network(keras.Sequential):
 
     def _train_epoch(
         self,
-        train: Program,
-        data: Sequence[tf.Tensor],
+        data: Rows,
         batch_size: int,
         seed: int,
         callback_list: keras.callbacks.CallbackList,
     ) -> dict[str, float]:
-        n_rows = len(data[1])
         rng = np.random.default_rng([seed, self.epoch + 1])
-        order = tf.constant(rng.permutation(n_rows).astype(np.int32))
+        order = self._programs.load_order(rng.permutation(data.n_rows), data)
         for layer in self._dropout_layers():
             layer.set_seed(int(rng.integers(2**63)))
         calls_batch_hooks = any(map(overrides_batch_hooks, callback_list.callbacks))
         sums = np.zeros(3)
-        steps = -(-n_rows // batch_size)
-        for first, last in self._split_into_calls(steps, batch_size, passes=3):
+        steps = -(-data.n_rows // batch_size)
+        for first, last in self._split_into_calls(
+            steps, batch_size, passes=3, max_steps=Programs.max_steps if calls_batch_hooks else None
+        ):
             if calls_batch_hooks:
                 callback_list.on_train_batch_begin(first)
-            sums += train(*data, order, batch_size, first, last).numpy()
+            sums += self._programs.train(data, order, batch_size, first, last)
             if calls_batch_hooks:
                 callback_list.on_train_batch_end(last - 1, _to_means(sums))
             self.epoch_is_complete = last == steps
@@ -285,116 +272,32 @@ class Network(keras.Sequential):
                 break
         return _to_means(sums)
 
-    def _evaluate(self, score: Program, data: Sequence[tf.Tensor]) -> dict[str, float]:
-        rows = self.architecture.batch_size_within(_MAX_FEATURE_MAP_BYTES)
-        calls = self._split_into_calls(-(-len(data[1]) // rows), rows, passes=1)
-        return _to_means(sum(score(*data, rows, first, last).numpy() for first, last in calls))
+    def _evaluate(self, data: Rows) -> dict[str, float]:
+        rows = self._scoring_batch_size
+        sums = np.zeros(3)
+        for first, last in self._split_into_calls(-(-data.n_rows // rows), rows, passes=1):
+            sums += self._programs.score(data, rows, first, last)
+        return _to_means(sums)
 
-    def _split_into_calls(self, steps: int, rows: int, passes: int) -> Iterator[tuple[int, int]]:
+    @property
+    def _scoring_batch_size(self) -> int:
+        return self.architecture.batch_size_within(_MAX_FEATURE_MAP_BYTES)
+
+    def _split_into_calls(
+        self, steps: int, rows: int, passes: int, max_steps: int | None = None
+    ) -> Iterator[tuple[int, int]]:
         """Yield the first step of each TensorFlow call, and the step after its last one."""
+        programs = self._programs
         work = passes * self.architecture.n_multiply_adds * rows
-        stride = max(1, min(int(_MULTIPLY_ADDS_PER_CALL // work), _STEPS_PER_CALL))
+        max_steps = max_steps or programs.max_steps
+        stride = max(1, min(int(programs.max_multiply_adds // work), max_steps))
         for first in range(0, steps, stride):
             yield first, min(first + stride, steps)
-
-    def _train_batch(self, data: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Take a step of the optimizer on a batch.
-
-        Returns
-        -------
-        tensor of shape (3,)
-            Weighted sum of the losses, weighted number of correct predictions, sum of weights.
-        """
-        images, labels, weights = data
-        with tf.GradientTape() as tape:
-            probabilities = self(images, training=True)
-            # The sum of the weighted losses divided by the number of rows, as in Keras. Not by
-            # `compute_loss`, which would round it to the user's global `floatx`.
-            loss = self.loss(labels, probabilities, weights)
-        gradients = tape.gradient(loss, self.trainable_variables)
-        self.optimizer.apply(gradients, self.trainable_variables)
-        return self._compute_sums(loss, labels, probabilities, weights)
-
-    def _score_batch(self, data: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Evaluate a batch. Return the same sums as `_train_batch`."""
-        images, labels, weights = data
-        probabilities = self(images, training=False)
-        loss = self.loss(labels, probabilities, weights)
-        return self._compute_sums(loss, labels, probabilities, weights)
-
-    def _compute_sums(
-        self, loss: tf.Tensor, labels: tf.Tensor, probabilities: tf.Tensor, weights: tf.Tensor
-    ) -> tf.Tensor:
-        n_rows = tf.cast(tf.size(labels), loss.dtype)
-        best = tf.argmax(probabilities, axis=1, output_type=labels.dtype)
-        hits = tf.cast(tf.equal(best, labels), weights.dtype)
-        sums = [loss * n_rows, tf.reduce_sum(hits * weights), tf.reduce_sum(weights)]
-        return tf.cast(tf.stack(sums), tf.float64)
-
-    def _get_programs(self, pixel_dtype: str) -> tuple[Program, Program]:
-        """Return the compiled functions that run many training steps, and many test steps."""
-        if pixel_dtype not in self._programs:
-            dtype = self.architecture.dtype
-            data = [
-                tf.TensorSpec([None, *self.architecture.image_shape, 1], pixel_dtype),
-                tf.TensorSpec([None], tf.int32),
-                tf.TensorSpec([None], dtype),
-            ]
-            order, number = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
-            self._programs[pixel_dtype] = (
-                compile_function(self._train_steps, [*data, order, number, number, number]),
-                compile_function(self._test_steps, [*data, number, number, number]),
-            )
-        return self._programs[pixel_dtype]
-
-    def _train_steps(
-        self,
-        images: tf.Tensor,
-        labels: tf.Tensor,
-        weights: tf.Tensor,
-        order: tf.Tensor,
-        batch_size: tf.Tensor,
-        first: tf.Tensor,
-        last: tf.Tensor,
-    ) -> tf.Tensor:
-        def step(number: tf.Tensor) -> tf.Tensor:
-            rows = order[number * batch_size : (number + 1) * batch_size]
-            batch = [tf.gather(part, rows) for part in (images, labels, weights)]
-            return self._train_batch([scale_pixels(batch[0], self._pixel_max), *batch[1:]])
-
-        return _sum_over_steps(step, first, last)
-
-    def _test_steps(
-        self,
-        images: tf.Tensor,
-        labels: tf.Tensor,
-        weights: tf.Tensor,
-        n_rows: tf.Tensor,
-        first: tf.Tensor,
-        last: tf.Tensor,
-    ) -> tf.Tensor:
-        def step(number: tf.Tensor) -> tf.Tensor:
-            rows = slice(number * n_rows, (number + 1) * n_rows)
-            images_of_step = scale_pixels(images[rows], self._pixel_max)
-            return self._score_batch([images_of_step, labels[rows], weights[rows]])
-
-        return _sum_over_steps(step, first, last)
 
 
 # Keras saves a model under the name of its class. With this name it can be loaded as a plain
 # Sequential, without skfashion, and TensorBoard shows it.
 Network.__name__ = "Sequential"
-
-
-def _sum_over_steps(
-    step: Callable[[tf.Tensor], tf.Tensor], first: tf.Tensor, last: tf.Tensor
-) -> tf.Tensor:
-    return tf.while_loop(
-        lambda number, _: number < last,
-        lambda number, sums: (number + 1, sums + step(number)),
-        (first, tf.zeros([3], tf.float64)),
-        parallel_iterations=1,  # each step starts from the weights of the one before
-    )[1]
 
 
 def _to_means(sums: AnyArray) -> dict[str, float]:

@@ -6,6 +6,7 @@ Other modules import them from here.
 import contextlib
 import os
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -16,7 +17,15 @@ from importlib.util import find_spec
 from skfashion._network.forks import was_forked_from_tensorflow
 from skfashion._utils.environment import omp_num_threads
 
-__all__ = ["chooses_onednn", "computing_eagerly", "keras", "runs_here", "tf"]
+__all__ = [
+    "chooses_onednn",
+    "compiles_with_xla",
+    "computing_eagerly",
+    "explaining_memory_errors",
+    "keras",
+    "runs_here",
+    "tf",
+]
 
 
 def _check_installed() -> None:
@@ -194,3 +203,45 @@ def chooses_onednn() -> bool:
     from tensorflow.python.util import _pywrap_util_port  # TensorFlow has no public way to ask
 
     return bool(_pywrap_util_port.IsMklEnabled())
+
+
+def compiles_with_xla() -> bool:
+    """Return whether XLA compiles our programs: if TensorFlow has a graphics card.
+
+    On processors XLA's convolutions are many times slower than TensorFlow's.
+    """
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+# What errors other than ResourceExhaustedError say if a graphics card has no free memory.
+_NO_MEMORY = re.compile(
+    r"out.of.memory|failed to allocate|Dst tensor is not initialized|"
+    r"CU\w+_(ALLOC_FAILED|NOT_INITIALIZED)|failed to create cu\w+ handle",
+    re.IGNORECASE,
+)
+
+
+@contextlib.contextmanager
+def explaining_memory_errors() -> Iterator[None]:
+    """Raise a MemoryError that names the remedy if TensorFlow runs out of memory.
+
+    TensorFlow has several exceptions for it, whose messages list what its allocator holds.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        is_exhausted = isinstance(error, tf.errors.ResourceExhaustedError)
+        if not is_exhausted and not _NO_MEMORY.search(error.message):
+            raise
+        summary = error.message.strip().partition("\n")[0]
+        if tf.config.list_physical_devices("GPU"):
+            advice = (
+                "By default, the first process that uses TensorFlow takes all memory of a graphics "
+                "card, and leaves none to others, such as the workers of n_jobs. Call "
+                "tf.config.experimental.set_memory_growth(gpu, True) for each gpu of "
+                'tf.config.list_physical_devices("GPU") before you use TensorFlow, or set '
+                "n_jobs=1. If the card is not shared, use a smaller batch_size or fewer filters."
+            )
+        else:
+            advice = "Use a smaller batch_size, fewer filters or fewer rows."
+        raise MemoryError(f"TensorFlow has too little memory ({summary}). {advice}") from error

@@ -11,7 +11,7 @@ from skfashion._network.architecture import Architecture
 from skfashion._network.keras_layers import Adam
 from skfashion._network.keras_model import Network
 from skfashion._network.network_cache import network_cache
-from skfashion._network.tensorflow import computing_eagerly, keras
+from skfashion._network.tensorflow import computing_eagerly, explaining_memory_errors, keras
 from skfashion._training.data import TrainingData, TrainingSettings
 from skfashion._training.progress import Progress
 from skfashion._training.recorder import make_recorder, release_callbacks
@@ -51,6 +51,7 @@ with _undo_scikeras_patches():
 _MIN_BYTES_TO_COLLECT = 100e6
 
 
+@explaining_memory_errors()
 @computing_eagerly()
 def train(
     architecture: Architecture,
@@ -81,6 +82,8 @@ def train(
     ValueError
         If the loss or the weights are no longer finite, if a callback makes a change that is not
         allowed, or if it stops the training within the first epoch.
+    MemoryError
+        If TensorFlow runs out of memory.
     """
     recorder = make_recorder(progress, callbacks)
     classifier = _Classifier(

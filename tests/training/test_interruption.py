@@ -13,7 +13,8 @@ from helpers import weights_equal
 from skfashion import FashionCNN
 from skfashion._network import architecture
 from skfashion._network.architecture import Architecture
-from skfashion._network.keras_model import _MULTIPLY_ADDS_PER_CALL, _STEPS_PER_CALL, Network
+from skfashion._network.keras_model import Network
+from skfashion._network.programs import Programs
 
 
 @contextmanager
@@ -105,5 +106,8 @@ def test_a_call_that_cannot_be_interrupted_is_short(side, batch_size):
     assert [step for first, last in calls for step in range(first, last)] == list(range(steps))
     longest = max(last - first for first, last in calls)
     work = 3 * architecture.n_multiply_adds * batch_size
-    assert longest == 1 or longest * work <= _MULTIPLY_ADDS_PER_CALL
-    assert longest == min(steps, _STEPS_PER_CALL) or (longest + 1) * work > _MULTIPLY_ADDS_PER_CALL
+    assert longest == 1 or longest * work <= Programs.max_multiply_adds
+    assert (
+        longest == min(steps, Programs.max_steps)
+        or (longest + 1) * work > Programs.max_multiply_adds
+    )
