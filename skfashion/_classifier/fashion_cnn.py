@@ -19,8 +19,9 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from skfashion._classifier import validation
 from skfashion._classifier.base import BaseCNN
-from skfashion._network.architecture import Architecture, TrainingState
+from skfashion._network.architecture import Architecture
 from skfashion._network.forks import importing_tensorflow
+from skfashion._network.training_state import TrainingState
 from skfashion._training.callbacks import (
     CallbackSupportMixin,
     Reporter,
@@ -43,6 +44,19 @@ from skfashion._utils.types import (
 
 if TYPE_CHECKING:
     import keras
+
+
+_VERSION_3 = {
+    "filters": (16, 32, 64, 64),
+    "pool_size": (1, 2, 2, 1),
+    "batch_norm": True,
+    "dense_units": None,
+    "learning_rate": 3e-3,
+    "warmup_steps": 300,
+    "averaging": 4.0,
+    "flip": True,
+    "epochs": 10,
+}
 
 
 class FashionCNN(CallbackSupportMixin, BaseCNN):
@@ -70,6 +84,10 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Size of max pooling after the convolutions, at least 1: one for all, or one for each. With 2
         the largest of each 2 x 2 outputs is kept. With 1 there is no pooling. Rows and columns that
         do not fill a square are cut.
+    batch_norm : bool, default=False
+        Whether training normalizes each channel after a convolution and its pooling, before the
+        ReLU: by mean and variance of the batch, without a gain. They are folded into `weights_`
+        after training, so prediction and exported models do not have this step.
     dropout : float, default=0.0
         Share of the outputs of every convolution that are set to zero in training, in [0, 1). It
         follows the pooling.
@@ -81,6 +99,20 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Number of rows per step of Adam, at least 1. The last batch of an epoch may be smaller.
     learning_rate : float, default=1e-3
         Step size of Adam, above 0.
+    warmup_steps : int, default=0
+        Number of training steps over which the learning rate rises linearly to `learning_rate`, at
+        least 0.
+    averaging : float, default=0.0
+        If above 0, `weights_` are an average of the weights after each epoch, later ones with
+        greater weight [2]_: ``mean = (1 - c) * mean + c * weights`` after epoch k, with
+        ``c = (averaging + 1) / (averaging + k)``. Training itself goes on from the weights of the
+        last epoch, so every epoch has the average of a training that ends there. 4 is a good value.
+    flip : bool, default=False
+        Whether training mirrors images left-right: a fixed half of them in odd epochs, the other
+        half in even ones [3]_.
+    shift : int, default=0
+        Training shifts each image by up to so many pixels up or down and left or right, at least 0.
+        Pixels from outside are 0. The shifts are drawn anew in each epoch.
     validation_fraction : float, default=0.0
         Share of the training rows, in [0, 1), set aside for validation. They are stratified by
         class and drawn by `random_state`. Not used if `fit` is given `X_val` and `y_val`.
@@ -243,6 +275,9 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     ----------
     .. [1] "Deep Learning - Convolutional Neural Network Classifier for Fashion MNIST Images",
        the README that this project grew out of.
+    .. [2] Shamir, Zhang: "Stochastic Gradient Descent for Non-smooth Optimization: Convergence
+       Results and Optimal Averaging Schemes", ICML 2013: averaging with polynomial decay.
+    .. [3] Jordan: "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", arXiv:2404.00498, 2024.
 
     Examples
     --------
@@ -259,11 +294,16 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         "kernel_size": [Interval(Integral, 1, None, closed="left")],
         "strides": [Interval(Integral, 1, None, closed="left"), tuple, list, np.ndarray],
         "pool_size": [Interval(Integral, 1, None, closed="left"), tuple, list, np.ndarray],
+        "batch_norm": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "dense_units": [Interval(Integral, 1, None, closed="left"), None],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "warmup_steps": [Interval(Integral, 0, None, closed="left")],
+        "averaging": [Interval(Real, 0, None, closed="left")],
+        "flip": ["boolean"],
+        "shift": [Interval(Integral, 0, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "early_stopping": ["boolean"],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -285,11 +325,16 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         kernel_size: int = 3,
         strides: int | Sequence[int] | AnyArray = 1,
         pool_size: int | Sequence[int] | AnyArray = 1,
+        batch_norm: bool = False,
         dropout: float = 0.0,
         dense_units: int | None = 100,
         epochs: int = 20,
         batch_size: int = 100,
         learning_rate: float = 1e-3,
+        warmup_steps: int = 0,
+        averaging: float = 0.0,
+        flip: bool = False,
+        shift: int = 0,
         validation_fraction: float = 0.0,
         early_stopping: bool = False,
         n_iter_no_change: int = 5,
@@ -307,11 +352,16 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         self.kernel_size = kernel_size
         self.strides = strides
         self.pool_size = pool_size
+        self.batch_norm = batch_norm
         self.dropout = dropout
         self.dense_units = dense_units
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.warmup_steps = warmup_steps
+        self.averaging = averaging
+        self.flip = flip
+        self.shift = shift
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
@@ -366,6 +416,28 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             If a name is not a parameter.
         """
         return cls(**{"filters": (16, 48, 96), "strides": 2, "dropout": 0.5, **overrides})
+
+    @classmethod
+    def v3(cls, **overrides: Any) -> Self:
+        """Make version 3: pooling, batch normalization, flips and averaging; 66,000 parameters.
+
+        Parameters
+        ----------
+        **overrides
+            Parameters with other values.
+
+        Returns
+        -------
+        FashionCNN
+            Not fitted yet.
+
+        Examples
+        --------
+        >>> from skfashion import FashionCNN
+        >>> FashionCNN.v3().averaging
+        4.0
+        """
+        return cls(**{**_VERSION_3, **overrides})
 
     @unconverted
     @preserve_signature(with_callbacks)
@@ -522,6 +594,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             kernel_size=self.kernel_size,
             strides=self.strides,
             pool_size=self.pool_size,
+            batch_norm=self.batch_norm,
             dropout=self.dropout,
             dense_units=self.dense_units,
             n_classes=len(self.classes_),
@@ -554,7 +627,11 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         settings = TrainingSettings(
             batch_size=int(min(self.batch_size, len(data.labels))),
             learning_rate=float(self.learning_rate),
+            warmup_steps=int(self.warmup_steps),
+            averaging=float(self.averaging),
             dropout=float(self.dropout),
+            flip=bool(self.flip),
+            shift=int(self.shift),
             pixel_max=self.pixel_max_,
             seed=self._seed,
         )
@@ -610,11 +687,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
 def _fitted_attributes(result: FitResult) -> dict[str, Any]:
     return {
         "weights_": result.state.weights,
-        "_optimizer_state": {
-            "momentums": result.state.momentums,
-            "velocities": result.state.velocities,
-            "iterations": result.state.iterations,
-        },
+        "_optimizer_state": {**result.state.groups, "iterations": result.state.iterations},
         "history_": result.history,
         "n_iter_": result.n_iter,
         "n_epochs_trained_": result.n_epochs_trained,

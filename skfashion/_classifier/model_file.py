@@ -48,11 +48,13 @@ _NUMBERS: dict[str, tuple[type, Any, Any]] = {
 }
 _HISTORY = ("loss", "accuracy", "val_loss", "val_accuracy")
 _MOMENTS = ("momentums", "velocities")
+_GROUPS = (*_MOMENTS, "trained", "statistics")  # what training continues from, if there is any
 
 # Only one key: safetensors writes several keys in random order, and equal networks must give equal
 # files.
 _METADATA_KEY = "skfashion.FashionCNN"
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
+_READABLE_VERSIONS = (1, 2)
 _MAX_HEADER_BYTES = 2**20  # Python's JSON parser takes up to 45 times as much memory
 _MAX_MESSAGE = 500
 _Description: TypeAlias = tuple[str, list[int]]  # dtype and shape of a tensor
@@ -144,7 +146,8 @@ def _require(condition: bool | np.bool_, problem: str) -> None:
 def _serialize(clf: Any, *, include_optimizer: bool) -> bytes:
     groups = {"weights": clf.weights_}
     if include_optimizer:
-        groups |= {name: clf._optimizer_state[name] for name in _MOMENTS}
+        state = clf._optimizer_state
+        groups |= {name: state[name] for name in _GROUPS if name in state}
     tensors = {name: np.ascontiguousarray(array) for name, array in _name_tensors(groups)}
     for name, values in clf.history_.items():
         tensors[f"history/{name}"] = np.array(values, dtype=np.float64)
@@ -209,22 +212,30 @@ def _deserialize(cls: type[Any], file: BinaryIO) -> Any:
     # This determines which tensors the file must have, and its size.
     dtype = architecture.dtype.replace("float", "F")  # safetensors' name
     layers = [(dtype, list(shape)) for shape in architecture.parameter_shapes]
-    groups = ("weights", *(_MOMENTS if iterations is not None else ()))
+    groups = {"weights": layers}
+    if iterations is not None:
+        groups |= dict.fromkeys(_MOMENTS, layers)
+        if architecture.batch_norm or "trained/0" in header:
+            groups["trained"] = layers
+        groups["statistics"] = [(dtype, [*shape]) for shape in architecture.statistics_shapes]
     shape = header["history/loss"]["shape"]
     _require(len(shape) == 1, f"history/loss is of shape {shape}: expected one number an epoch.")
     [epochs] = shape
     least = max(clf.n_iter_, clf.n_epochs_trained_)
     _check_number("the length of the history", epochs, int, least, _LARGEST_INT)
     series = [name for name in _HISTORY if f"history/{name}" in header]
-    expected = dict(_name_tensors(dict.fromkeys(groups, layers)))
+    expected = dict(_name_tensors(groups))
     expected |= {f"history/{name}": ("F64", [epochs]) for name in series}
     tensors = _read_tensors(file, header_size, header, expected)
     _require(_digest(document, tensors) == sha256, "it was changed: its SHA-256 does not match.")
 
-    arrays = {group: [tensors[f"{group}/{i}"] for i in range(len(layers))] for group in groups}
-    clf.weights_ = arrays["weights"]
-    clf._optimizer_state = {name: arrays.get(name) for name in _MOMENTS}
-    clf._optimizer_state["iterations"] = iterations
+    arrays = {
+        group: [tensors[f"{group}/{i}"] for i in range(len(described))]
+        for group, described in groups.items()
+        if described
+    }
+    clf.weights_ = arrays.pop("weights")
+    clf._optimizer_state = {**arrays, "iterations": iterations}
     clf.history_ = {name: tensors[f"history/{name}"].tolist() for name in series}
     clf._checkpoints = None
     return clf
@@ -246,9 +257,9 @@ def _read_header(file: BinaryIO) -> tuple[int, dict[str, Any], dict[str, Any]]:
     document = json.loads(metadata[_METADATA_KEY])
     version = document["format_version"]
     _require(
-        version == _FORMAT_VERSION,
+        version in _READABLE_VERSIONS,
         f"it has format version {version!r}, written with {document.get('versions')!r}: this "
-        f"skfashion reads version {_FORMAT_VERSION}. A newer one may read it.",
+        f"skfashion reads up to version {_FORMAT_VERSION}. A newer one may read it.",
     )
     return 8 + length, header, document
 
@@ -305,12 +316,18 @@ def _check_image_shape(stored: Any, n_features: int) -> ImageShape:
 
 
 def _build_architecture(stored: Mapping[str, Any], image_shape: ImageShape) -> Architecture:
+    stored = {"pool_size": 1, "batch_norm": False, **stored}  # format 1 had neither
     dense_units = stored["dense_units"]
-    counts = [("kernel_size", stored["kernel_size"]), ("dense_units", dense_units or 1)]
-    counts += [(name, n) for name in ("strides", "pool_size") for n in stored[name]]
+    counts = [("kernel_size", stored["kernel_size"])]
+    counts += [] if dense_units is None else [("dense_units", dense_units)]
+    for name in ("strides", "pool_size"):
+        values = stored[name]
+        counts += [(name, n) for n in (values if isinstance(values, list) else [values])]
     for name, value in counts:
         _check_number(name, value, int, 1, _LARGEST_INT)
     _check_number("n_classes", stored["n_classes"], int, 2, _LARGEST_INT)
+    for name in ("batch_norm", "dropout"):
+        _require(isinstance(stored[name], bool), f"{name} is {stored[name]!r}: expected a bool.")
     dtype = stored["dtype"]
     _require(dtype in ("float32", "float64"), f"its weights are of dtype {dtype!r}.")
     # The shape after padding follows from the other fields.

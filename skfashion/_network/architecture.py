@@ -1,7 +1,4 @@
-"""The architecture of a network and its training state.
-
-An architecture knows layer shapes, parameter counts and initial weights.
-"""
+"""The architecture of a network: layer shapes, parameter counts and initial weights."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -18,9 +15,6 @@ from skfashion._utils.types import AnyArray, FloatArray, FloatName, ImageShape
 # "hidden" are the inputs of the output layer: the outputs of the hidden dense layer, or without one
 # those of the last convolution.
 LayerName: TypeAlias = Literal["hidden", "output"]
-
-# States with larger weights are copied only if necessary. Those of version 1 take 9 MB.
-_LARGE_BYTES = 100e6
 
 # Images that are too small for the network are zero-padded. Five convolutions with strides=2 and
 # kernel_size=3 need 63 x 63 pixels. Beyond this limit the kernel_size or strides are probably a
@@ -101,6 +95,8 @@ class Architecture:
     kernel_size : int
     strides, pool_size : tuple of int
         One for each convolution.
+    batch_norm : bool
+        Whether training normalizes the outputs of each convolution. See `TrainingState.fold`.
     dense_units : int or None
     n_classes : int
     dropout : bool
@@ -114,6 +110,7 @@ class Architecture:
     kernel_size: int
     strides: tuple[int, ...]
     pool_size: tuple[int, ...]
+    batch_norm: bool
     dropout: bool
     dense_units: int | None
     n_classes: int
@@ -130,6 +127,7 @@ class Architecture:
         dense_units: int | None,
         dropout: float,
         pool_size: int | Sequence[int] | AnyArray = 1,
+        batch_norm: bool = False,
         **fields: Any,
     ) -> Self:
         """Build the architecture for images of a given shape.
@@ -140,7 +138,7 @@ class Architecture:
         ----------
         image_shape : tuple of two int
             Rows and columns before any padding.
-        filters, strides, kernel_size, dense_units, dropout, pool_size
+        filters, strides, kernel_size, dense_units, dropout, pool_size, batch_norm
             Parameters of `FashionCNN`.
         **fields
             `n_classes` and `dtype`.
@@ -178,6 +176,7 @@ class Architecture:
             kernel_size=kernel_size,
             strides=each_strides,
             pool_size=each_pool_size,
+            batch_norm=bool(batch_norm),
             dropout=bool(dropout > 0),
             dense_units=None if dense_units is None else int(dense_units),
             **fields,
@@ -269,6 +268,11 @@ class Architecture:
         return pairs[:n_convolutions], pairs[n_convolutions:], output
 
     @property
+    def statistics_shapes(self) -> list[tuple[int]]:
+        """Shapes of the mean and the variance of each convolution, for batch normalization."""
+        return [(f,) for f in self.filters for _ in range(2)] if self.batch_norm else []
+
+    @property
     def n_parameters(self) -> int:
         """Number of trainable parameters."""
         return sum(prod(shape) for shape in self.parameter_shapes)
@@ -315,57 +319,3 @@ class Architecture:
             limit = np.sqrt(6 / fans)
             weights.append(rng.uniform(-limit, limit, shape).astype(self.dtype))
         return weights
-
-
-@dataclass
-class TrainingState:
-    """The state that training changes: weights, Adam's moments and step count.
-
-    Parameters
-    ----------
-    weights, momentums, velocities : list of ndarray
-        In the order of `Architecture.parameter_shapes`. The latter two are Adam's first and
-        second moments. They are None if only the weights are known; training cannot continue then.
-    iterations : int
-        Number of training steps. None if only the weights are known.
-    is_view : bool, default=False
-        Whether the arrays are the memory of a network. See `Network.get_state`.
-    """
-
-    weights: list[FloatArray]
-    momentums: list[FloatArray] | None
-    velocities: list[FloatArray] | None
-    iterations: int | None
-    is_view: bool = False
-
-    @classmethod
-    def initial(cls, architecture: Architecture, seed: int | Sequence[int]) -> Self:
-        """Return the state before the first epoch."""
-        weights = architecture.initial_weights(seed)
-        # One zero in memory, broadcast to the shape of the weights.
-        zeros = [np.broadcast_to(np.zeros((), w.dtype), w.shape) for w in weights]
-        return cls(weights, zeros, zeros, iterations=0)
-
-    @classmethod
-    def from_arrays(
-        cls, arrays: list[FloatArray], iterations: int | None, *, is_view: bool = False
-    ) -> Self:
-        """Make a state from the list that `arrays` returns."""
-        n = len(arrays) // 3
-        return cls(arrays[:n], arrays[n : 2 * n], arrays[2 * n :], iterations, is_view)
-
-    @property
-    def arrays(self) -> list[FloatArray]:
-        """All weights, then all momentums, then all velocities, which must be known."""
-        assert self.momentums is not None
-        assert self.velocities is not None
-        return [*self.weights, *self.momentums, *self.velocities]
-
-    @property
-    def is_large(self) -> bool:
-        """Whether a copy would raise the peak of memory noticeably."""
-        return sum(weight.nbytes for weight in self.weights) > _LARGE_BYTES
-
-    def copy(self) -> Self:
-        """Copy all arrays."""
-        return self.from_arrays([array.copy() for array in self.arrays], self.iterations)

@@ -1,17 +1,25 @@
 """A trainable Keras model that keeps its data on the device."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from skfashion._network.architecture import Architecture, TrainingState
-from skfashion._network.keras_layers import Dropout, build_layers, keep_name_counters
+from skfashion._network.architecture import Architecture
+from skfashion._network.augmentation import draw_changes
+from skfashion._network.keras_layers import (
+    BatchNormalization,
+    Dropout,
+    build_layers,
+    keep_name_counters,
+)
 from skfashion._network.programs import Programs, Rows
 from skfashion._network.tensorflow import compiles_with_xla, keras, tf
+from skfashion._network.training_state import EPSILON, TrainingState, fold, update_average
 from skfashion._network.xla import XlaPrograms
-from skfashion._utils.types import AnyArray
+from skfashion._utils.types import AnyArray, FloatArray
 
 # Limit for the largest feature map of a batch of validation data, in bytes. Smaller batches are
 # slower, larger ones take memory beside that of the training.
@@ -30,6 +38,24 @@ class _Composition:
 
     parts: list[Any]
     configs: list[Any]
+
+
+@dataclass(frozen=True)
+class _EpochSettings:
+    """What determines an epoch, apart from the state before it and its number."""
+
+    batch_size: int
+    flip: bool
+    shift: int
+    seed: int
+
+    def draw_order(self, rng: np.random.Generator, n_rows: int, epoch: int) -> AnyArray:
+        """Draw the order of the rows, and how their images are changed. See `load_order`."""
+        changes = draw_changes(
+            n_rows, flip=self.flip, shift=self.shift, seed=self.seed, epoch=epoch
+        )
+        order = rng.permutation(n_rows)
+        return np.column_stack([order, changes[order]])
 
 
 class Network(keras.Sequential):
@@ -66,6 +92,8 @@ class Network(keras.Sequential):
         self.architecture = architecture
         self.epoch = 0
         self.epoch_is_complete = True
+        self._averaging = 0.0
+        self._average: list[FloatArray] = []
         if jit_compile is None:
             jit_compile = compiles_with_xla()
         self._programs = (XlaPrograms if jit_compile else Programs)(self, architecture)
@@ -83,14 +111,16 @@ class Network(keras.Sequential):
     # State
 
     def set_state(self, state: TrainingState, epoch: int) -> None:
-        """Overwrite weights and optimizer by the state after an epoch."""
-        for variable, value in zip(self._get_variables(), state.arrays, strict=True):
+        """Overwrite weights, optimizer and averages by the state after an epoch."""
+        values = [*state.trained_weights, *state.momentums, *state.velocities, *state.statistics]
+        for variable, value in zip(self._get_variables(), values, strict=True):
             variable.value.assign(value)  # keras.Variable.assign takes twice as long
         self.optimizer.iterations.assign(state.iterations)
         self.epoch = epoch
+        self._average = state.weights if self._averaging else []
 
     def get_state(self) -> TrainingState:
-        """Return the weights and the optimizer's state as read-only views of TensorFlow's memory.
+        """Return the state, with read-only views of TensorFlow's memory.
 
         They do not change: as long as they exist, the next epoch updates copies of them.
         """
@@ -98,8 +128,24 @@ class Network(keras.Sequential):
             np.asarray(memoryview(variable.value.read_value()))
             for variable in self._get_variables()
         ]
-        iterations = int(self.optimizer.iterations.numpy())
-        return TrainingState.from_arrays(arrays, iterations, is_view=True)
+        n = len(self.trainable_variables)
+        trained, statistics = arrays[:n], arrays[3 * n :]
+        weights = [*self._average] if self._averaging else fold(trained, statistics)
+        return TrainingState(
+            weights,
+            momentums=arrays[n : 2 * n],
+            velocities=arrays[2 * n : 3 * n],
+            iterations=int(self.optimizer.iterations.numpy()),
+            trained=trained if self._averaging or statistics else [],
+            statistics=statistics,
+            is_view=True,
+        )
+
+    def _fold(self) -> list[FloatArray]:
+        """Return the weights with batch normalization folded in."""
+        n = len(self.trainable_variables)
+        arrays = [variable.value.numpy() for variable in self._get_variables()]
+        return fold(arrays[:n], arrays[3 * n :])
 
     @property
     def n_bytes(self) -> int:
@@ -108,14 +154,20 @@ class Network(keras.Sequential):
         return 3 * itemsize * self.architecture.n_parameters
 
     def _get_variables(self) -> list[keras.Variable]:
-        """Return the variables in the order of `TrainingState.arrays`."""
+        """Return weights, momentums, velocities, and the statistics of batch normalization."""
         moments = [
             variable
             for name in ("_momentum", "_velocity")
             for variable in self.optimizer.variables
             if variable.name.endswith(name)
         ]
-        return [*self.trainable_variables, *moments]
+        statistics = [
+            variable
+            for layer in self.layers
+            if isinstance(layer, BatchNormalization)
+            for variable in (layer.moving_mean, layer.moving_variance)
+        ]
+        return [*self.trainable_variables, *moments, *statistics]
 
     def set_scales(self, *, pixel_max: float, dropout: float) -> None:
         """Set the value that pixels are divided by, and the dropout rate."""
@@ -145,12 +197,16 @@ class Network(keras.Sequential):
         initial_epoch: int = 0,
         validation_data: tuple[AnyArray, AnyArray, AnyArray] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
+        averaging: float = 0.0,
+        flip: bool = False,
+        shift: int = 0,
         seed: int = 0,
         **_: Any,
     ) -> keras.callbacks.History:
         """Train up to epoch `epochs`, or until a callback sets `stop_training`.
 
-        The order of rows and the dropout masks depend only on `seed` and the number of the epoch.
+        The order of rows, their changes and the dropout masks depend only on `seed` and the number
+        of the epoch.
         If a callback calls `set_state`, training goes on from the epoch that it sets.
 
         Parameters
@@ -170,6 +226,11 @@ class Network(keras.Sequential):
             Images, encoded labels and weights.
         callbacks : list of keras.callbacks.Callback
             Batch hooks are called once per TensorFlow call of up to 16 training steps.
+        averaging : float, default=0.0
+            If above 0, the result is an average over the epochs. See `update_average`.
+        flip : bool, default=False
+        shift : int, default=0
+            How images are changed. See `draw_changes`.
         seed : int, default=0
         **_
             Other arguments of `keras.Model.fit`, which SciKeras always passes.
@@ -178,6 +239,8 @@ class Network(keras.Sequential):
         -------
         keras.callbacks.History
         """
+        self._averaging = averaging
+        settings = _EpochSettings(batch_size, flip, shift, seed)
         programs = self._programs
         data = programs.load_rows((x, y, sample_weight))
         validation = validation_data and programs.load_rows(validation_data)
@@ -185,7 +248,10 @@ class Network(keras.Sequential):
             self._prepare_training()
         # Compile by calls of 0 steps before any callback sees the network. Otherwise a callback's
         # changes would affect training only if the network does not come from the cache.
-        programs.train(data, data.tensors[1], batch_size, 0, 0)
+        order = programs.load_order(
+            settings.draw_order(np.random.default_rng(0), data.n_rows, 1), data
+        )
+        programs.train(data, order, batch_size, 0, 0)
         if validation is not None:
             programs.score(validation, self._scoring_batch_size, 0, 0)
         steps = -(-len(y) // batch_size)
@@ -197,7 +263,11 @@ class Network(keras.Sequential):
         callback_list.on_train_begin()
         while self.epoch < epochs and not self.stop_training:
             callback_list.on_epoch_begin(self.epoch)
-            logs = self._train_epoch(data, batch_size, seed, callback_list)
+            logs = self._train_epoch(data, settings, callback_list)
+            if averaging and self.epoch_is_complete:
+                self._average = update_average(
+                    self._average, self._fold(), self.epoch + 1, averaging
+                )
             if validation is not None:
                 callback_list.on_test_begin()
                 scores = self._evaluate(validation)
@@ -248,12 +318,12 @@ class Network(keras.Sequential):
     def _train_epoch(
         self,
         data: Rows,
-        batch_size: int,
-        seed: int,
+        settings: _EpochSettings,
         callback_list: keras.callbacks.CallbackList,
     ) -> dict[str, float]:
-        rng = np.random.default_rng([seed, self.epoch + 1])
-        order = self._programs.load_order(rng.permutation(data.n_rows), data)
+        epoch, batch_size = self.epoch + 1, settings.batch_size
+        rng = np.random.default_rng([settings.seed, epoch])
+        order = self._programs.load_order(settings.draw_order(rng, data.n_rows, epoch), data)
         for layer in self._dropout_layers():
             layer.set_seed(int(rng.integers(2**63)))
         calls_batch_hooks = any(map(overrides_batch_hooks, callback_list.callbacks))
@@ -275,9 +345,28 @@ class Network(keras.Sequential):
     def _evaluate(self, data: Rows) -> dict[str, float]:
         rows = self._scoring_batch_size
         sums = np.zeros(3)
-        for first, last in self._split_into_calls(-(-data.n_rows // rows), rows, passes=1):
-            sums += self._programs.score(data, rows, first, last)
+        with self._averaged():
+            for first, last in self._split_into_calls(-(-data.n_rows // rows), rows, passes=1):
+                sums += self._programs.score(data, rows, first, last)
         return _to_means(sums)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Use the averaged weights, if there are any. They have no batch normalization."""
+        if not self._averaging:
+            yield
+            return
+        n, variables = len(self.trainable_variables), self._get_variables()
+        changed = [*variables[:n], *variables[3 * n :]]
+        before = [variable.value.read_value() for variable in changed]
+        # With these statistics the layers of batch normalization only add the bias.
+        identity = [0, 1 - EPSILON] * (len(changed[n:]) // 2)
+        averaged = [*self._average, *identity]
+        for variable, value in zip(changed, averaged, strict=True):
+            variable.assign(tf.broadcast_to(tf.cast(value, variable.dtype), variable.shape))
+        yield
+        for variable, value in zip(changed, before, strict=True):
+            variable.assign(value)
 
     @property
     def _scoring_batch_size(self) -> int:

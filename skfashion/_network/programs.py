@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from skfashion._network.architecture import Architecture
+from skfashion._network.augmentation import change_images
 from skfashion._network.tensorflow import keras, tf
 from skfashion._utils.arrays import is_aligned
 from skfashion._utils.types import AnyArray
+
+_THREE_NUMBERS = [tf.TensorSpec([], tf.int32)] * 3
 
 
 class Program:
@@ -98,8 +99,15 @@ class Programs:
         return Rows([share_array(part) for part in data], len(data[1]))
 
     def load_order(self, order: AnyArray, rows: Rows) -> tf.Tensor:
-        """Bring the order in which an epoch takes the rows to the device."""
-        return tf.constant(order.astype(np.int32))
+        """Bring the order in which an epoch takes the rows to the device.
+
+        Parameters
+        ----------
+        order : ndarray of int of shape (n_rows, 1 + k)
+            Row numbers, and in k columns how the images are changed. See `change_images`.
+        rows : Rows
+        """
+        return tf.constant(order, tf.int32)
 
     def train(
         self, rows: Rows, order: tf.Tensor, batch_size: int, first: int, last: int
@@ -111,29 +119,37 @@ class Programs:
         ndarray of shape (3,)
             Weighted sum of the losses, weighted number of correct predictions, sum of weights.
         """
-        train, _ = self._get_programs(rows)
+        train = self._get_train_program(rows, order.shape[1])
         return train(*rows.tensors, order, batch_size, first, last).numpy()
 
     def score(self, rows: Rows, batch_size: int, first: int, last: int) -> AnyArray:
         """Evaluate the batches from `first` to `last - 1`. Return the same sums as `train`."""
-        _, score = self._get_programs(rows)
+        score = self._get_score_program(rows)
         return score(*rows.tensors, batch_size, first, last).numpy()
 
-    def _get_programs(self, rows: Rows) -> tuple[Program, Program]:
-        """Return the compiled functions that run many training steps, and many test steps."""
-        pixel_dtype = rows.tensors[0].dtype
-        if pixel_dtype not in self._compiled:
-            data = [
-                tf.TensorSpec([None, *self._architecture.image_shape, 1], pixel_dtype),
-                tf.TensorSpec([None], tf.int32),
-                tf.TensorSpec([None], self._architecture.dtype),
-            ]
-            order, number = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
-            self._compiled[pixel_dtype] = (
-                Program(self._train_steps, [*data, order, number, number, number]),
-                Program(self._test_steps, [*data, number, number, number]),
+    def _get_train_program(self, rows: Rows, n_columns: int) -> Program:
+        """Return the compiled function that runs many training steps."""
+        key = "train", rows.tensors[0].dtype, n_columns
+        if key not in self._compiled:
+            order = tf.TensorSpec([None, n_columns], tf.int32)
+            self._compiled[key] = Program(
+                self._train_steps, [*self._specify_rows(rows), order, *_THREE_NUMBERS]
             )
-        return self._compiled[pixel_dtype]
+        return self._compiled[key]
+
+    def _get_score_program(self, rows: Rows) -> Program:
+        """Return the compiled function that runs many test steps."""
+        key = "score", rows.tensors[0].dtype
+        if key not in self._compiled:
+            self._compiled[key] = Program(
+                self._test_steps, [*self._specify_rows(rows), *_THREE_NUMBERS]
+            )
+        return self._compiled[key]
+
+    @staticmethod
+    def _specify_rows(rows: Rows) -> list[tf.TensorSpec]:
+        """Return the signature of rows, for any number of them."""
+        return [tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in rows.tensors]
 
     def _train_steps(
         self,
@@ -147,7 +163,7 @@ class Programs:
     ) -> tf.Tensor:
         def step(number: tf.Tensor) -> tf.Tensor:
             rows = order[number * batch_size : (number + 1) * batch_size]
-            return self._train_batch([tf.gather(part, rows) for part in (images, labels, weights)])
+            return self._train_batch(take_batch((images, labels, weights), rows))
 
         return sum_over_steps(step, first, last)
 
@@ -198,6 +214,12 @@ class Programs:
         hits = tf.cast(tf.equal(best, labels), weights.dtype)
         sums = [loss * n_rows, tf.reduce_sum(hits * weights), tf.reduce_sum(weights)]
         return tf.cast(tf.stack(sums), tf.float64)
+
+
+def take_batch(data: Sequence[tf.Tensor], order: tf.Tensor) -> list[tf.Tensor]:
+    """Gather the rows of a batch, and change its images. `order` is a part of an epoch's order."""
+    images, *others = (tf.gather(part, order[:, 0]) for part in data)
+    return [change_images(images, order[:, 1:]), *others]
 
 
 def sum_over_steps(

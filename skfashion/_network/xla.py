@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from skfashion._network.programs import Program, Programs, Rows, sum_over_steps
+from skfashion._network.programs import Program, Programs, Rows, sum_over_steps, take_batch
 from skfashion._network.tensorflow import tf
 from skfashion._utils.types import AnyArray
 
@@ -53,28 +53,39 @@ class XlaPrograms(Programs):
 
     def load_order(self, order: AnyArray, rows: Rows) -> tf.Tensor:
         size = len(rows.tensors[1])
-        return tf.constant(pad_rows(order.astype(np.int64), size, value=size - 1))
+        padded = pad_rows(order.astype(np.int64), size)
+        padded[len(order) :, 0] = size - 1
+        return tf.constant(padded)
 
     def train(
         self, rows: Rows, order: tf.Tensor, batch_size: int, first: int, last: int
     ) -> AnyArray:
-        program = self._get_program("train", rows, batch_size)
-        return program(*rows.tensors, order, first, last).numpy()
+        program = self._get_program("train", rows, batch_size, order.shape[1])
+        short = rows.n_rows % batch_size if self._architecture.batch_norm else 0
+        if not short or last * batch_size <= rows.n_rows:
+            return program(*rows.tensors, order, first, last).numpy()
+        # Padding would change mean and variance of the last batch.
+        sums = program(*rows.tensors, order, first, last - 1).numpy()
+        program = self._get_program("train", rows, short, order.shape[1])
+        order = tf.roll(order, -(rows.n_rows - short), axis=0)
+        return sums + program(*rows.tensors, order, 0, 1).numpy()
 
     def score(self, rows: Rows, batch_size: int, first: int, last: int) -> AnyArray:
         program = self._get_program("score", rows, batch_size)
         return program(*rows.tensors, first, last).numpy()
 
-    def _get_program(self, kind: Literal["train", "score"], rows: Rows, batch_size: int) -> Program:
+    def _get_program(
+        self, kind: Literal["train", "score"], rows: Rows, batch_size: int, n_columns: int = 0
+    ) -> Program:
         size = len(rows.tensors[1])
         batch_size = min(batch_size, size)
         allowed = tf.config.experimental.tensor_float_32_execution_enabled()
         tensor_float_32 = kind == "train" and TENSOR_FLOAT_32_IN_TRAINING and allowed
-        key = kind, rows.tensors[0].dtype, size, batch_size, tensor_float_32
+        key = kind, rows.tensors[0].dtype, size, batch_size, n_columns, tensor_float_32
         if key not in self._compiled:
             signature = [tf.TensorSpec(part.shape, part.dtype) for part in rows.tensors]
             if kind == "train":
-                signature.append(tf.TensorSpec([size], tf.int64))
+                signature.append(tf.TensorSpec([size, n_columns], tf.int64))
             signature += [tf.TensorSpec([], tf.int32)] * 2
             make_steps = self._make_train_steps if kind == "train" else self._make_test_steps
             steps = make_steps(size, batch_size)
@@ -86,11 +97,12 @@ class XlaPrograms(Programs):
             *data, order, first, last = arguments
 
             def step(number: tf.Tensor) -> tf.Tensor:
-                rows = tf.gather(order, _positions(number, size, batch_size))
-                n_rows = tf.math.count_nonzero(rows < size - 1, dtype=self._architecture.dtype)
-                batch = [tf.gather(part, rows) for part in data]
+                part = tf.gather(order, _positions(number, size, batch_size))
+                n_rows = tf.math.count_nonzero(
+                    part[:, 0] < size - 1, dtype=self._architecture.dtype
+                )
                 # The loss was divided by the number of rows with padding.
-                return self._train_batch(batch, scale=batch_size / n_rows)
+                return self._train_batch(take_batch(data, part), scale=batch_size / n_rows)
 
             return sum_over_steps(step, first, last)
 

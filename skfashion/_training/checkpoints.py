@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from skfashion._network.architecture import TrainingState
+from skfashion._network.training_state import TrainingState
 from skfashion._utils import cache_directory
 from skfashion._utils.array_files import read_arrays, write_arrays
 from skfashion._utils.types import AnyArray, StrPath
@@ -13,7 +13,7 @@ from skfashion._utils.warnings import warn
 
 _Kind: TypeAlias = Literal["figures", "weights", "optimizer"]
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 class Checkpoints:
@@ -95,9 +95,12 @@ class Checkpoints:
             return None
         _, weights = read
         if (read := self._read(epoch, "optimizer")) is None:
-            return TrainingState(weights, None, None, None)
-        header, moments = read
-        return TrainingState.from_arrays([*weights, *moments], header["iterations"])
+            return TrainingState(weights)
+        header, arrays = read
+        groups: dict[str, Any] = {}
+        for name, length in header["groups"].items():
+            groups[name], arrays = arrays[:length], arrays[length:]
+        return TrainingState(weights, iterations=header["iterations"], **groups)
 
     def _path(self, epoch: int, kind: _Kind) -> Path:
         return self.folder / f"{epoch:05d}.{kind}"
@@ -105,14 +108,15 @@ class Checkpoints:
     def _read(self, epoch: int, kind: _Kind) -> tuple[dict[str, Any], list[AnyArray]] | None:
         """Read header and arrays of a file. Return None if it is missing or damaged."""
         path = self._path(epoch, kind)
-        shapes = self._shapes * {"figures": 0, "weights": 1, "optimizer": 2}[kind]
         try:
             header, named = read_arrays(path)
             arrays = [named[str(number)] for number in range(len(named))]
             expected = (_FORMAT, self._key, epoch, kind)
             if tuple(header[name] for name in ("format", "key", "epoch", "kind")) != expected:
                 raise ValueError("it belongs to another training")
-            if [array.shape for array in arrays] != shapes:
+            shapes = [array.shape for array in arrays]
+            n_alike = {"figures": 0, "weights": 1, "optimizer": 2}[kind] * len(self._shapes)
+            if shapes[:n_alike] != self._shapes * (n_alike // len(self._shapes)):
                 raise ValueError("it holds another network")
         except FileNotFoundError:
             return None
@@ -130,10 +134,13 @@ class Checkpoints:
 
     def save(self, epoch: int, state: TrainingState, measured: Mapping[str, float]) -> None:
         """Store loss and accuracy of an epoch, and the state after it."""
-        optimizer = state.arrays[len(state.weights) :]
+        groups = state.groups
+        lengths = {name: len(arrays) for name, arrays in groups.items()}
+        optimizer = [array for arrays in groups.values() for array in arrays]
         self._write(epoch, "figures", {"measured": measured}, [])
         self._write(epoch, "weights", {}, state.weights)
-        self._write(epoch, "optimizer", {"iterations": state.iterations}, optimizer)
+        header = {"iterations": state.iterations, "groups": lengths}
+        self._write(epoch, "optimizer", header, optimizer)
         if self._writable:
             self._keep_optimizer(epoch)
 

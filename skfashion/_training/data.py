@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from skfashion._network.architecture import TrainingState
+from skfashion._network.training_state import TrainingState
 from skfashion._utils.types import AnyArray, FloatArray, History
 
 
@@ -43,14 +43,23 @@ class TrainingSettings:
     Parameters
     ----------
     batch_size : int
-    learning_rate, dropout, pixel_max : float
+    learning_rate : float
+    warmup_steps : int
+    averaging, dropout : float
+    flip : bool
+    shift : int
+    pixel_max : float
     seed : int
-        Determines the order of the rows and the dropout masks in each epoch.
+        Determines the order of the rows, the changes of images and the dropout masks in each epoch.
     """
 
     batch_size: int
     learning_rate: float
+    warmup_steps: int
+    averaging: float
     dropout: float
+    flip: bool
+    shift: int
     pixel_max: float
     seed: int
 

@@ -92,8 +92,10 @@ def train(
         model__dropout=settings.dropout,
         model__pixel_max=settings.pixel_max,
         model__learning_rate=settings.learning_rate,
+        model__warmup_steps=settings.warmup_steps,
         optimizer=Adam,
         optimizer__learning_rate=settings.learning_rate,
+        optimizer__warmup_steps=settings.warmup_steps,
         optimizer__dtype=architecture.dtype,
         optimizer__name="adam",  # a default name would advance Keras' global name counters
         loss=keras.losses.SparseCategoricalCrossentropy,
@@ -102,6 +104,9 @@ def train(
         batch_size=settings.batch_size,
         callbacks=[recorder],
         verbose=0,
+        fit__averaging=settings.averaging,
+        fit__flip=settings.flip,
+        fit__shift=settings.shift,
         fit__seed=settings.seed,
         fit__initial_state=progress.take_state,
         fit__validation_data=data.validation and data.validation.arrays,
@@ -132,7 +137,12 @@ def train(
 
 
 def build_network(
-    *, architecture: Architecture, dropout: float, pixel_max: float, learning_rate: float
+    *,
+    architecture: Architecture,
+    dropout: float,
+    pixel_max: float,
+    learning_rate: float,
+    warmup_steps: int,
 ) -> Network:
     """Build a network, which SciKeras compiles, or take a compiled one from the cache.
 
@@ -143,6 +153,7 @@ def build_network(
         network = Network(architecture)
     else:
         network.optimizer.learning_rate = learning_rate
+        network.optimizer.set_warmup_steps(warmup_steps)
     network.set_scales(pixel_max=pixel_max, dropout=dropout)
     return network
 

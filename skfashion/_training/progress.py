@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skfashion._network.architecture import TrainingState
+from skfashion._network.training_state import TrainingState
 from skfashion._training.callbacks import Reporter
 from skfashion._training.checkpoints import Checkpoints
 from skfashion._training.data import FitResult

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from skfashion._network.architecture import TrainingState
 from skfashion._network.keras_model import Network, overrides_batch_hooks
 from skfashion._network.tensorflow import keras
+from skfashion._network.training_state import TrainingState
 from skfashion._training.progress import Progress
 
 _MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
@@ -79,7 +79,9 @@ class _Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         self._call("on_epoch_end", epoch, {**logs})  # callbacks may add to the copy
         state = self.model.get_state()
-        is_finite = np.isfinite(logs["loss"]) and all(np.isfinite(w).all() for w in state.weights)
+        is_finite = np.isfinite(logs["loss"]) and all(
+            np.isfinite(w).all() for w in state.trained_weights
+        )
         if not is_finite:
             # With TerminateOnNaN this is not an error if there are earlier epochs.
             expected = any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in self.callbacks)
@@ -105,7 +107,8 @@ class _Recorder(keras.callbacks.Callback):
         state = self.model.get_state()
         # EarlyStopping restores only the weights. The optimizer's state is restored with them.
         for restorable in self._restorable.values():
-            if all(map(np.array_equal, restorable[0].weights, state.weights)):
+            before = restorable[0].trained_weights
+            if all(map(np.array_equal, before, state.trained_weights)):
                 self.progress.replace_state(*restorable)
                 return
         if self.model.epoch == self.progress.epoch:
@@ -130,7 +133,8 @@ class _Recorder(keras.callbacks.Callback):
     def _changeable_values(self) -> list[Any]:
         """Return all values that callbacks may change if no epoch is stored."""
         state = self.model.get_state()
-        return [*state.arrays, state.iterations, *self.model.get_rates()]
+        arrays = [array for group in state.groups.values() for array in group]
+        return [*state.weights, *arrays, state.iterations, *self.model.get_rates()]
 
 
 class _BatchRecorder(_Recorder):

@@ -30,7 +30,8 @@ from sklearn.exceptions import NotFittedError
 
 from skfashion import FashionCNN
 from skfashion._classifier import model_file
-from skfashion._network.architecture import Architecture, TrainingState
+from skfashion._network.architecture import Architecture
+from skfashion._network.training_state import TrainingState
 
 KEY = "skfashion.FashionCNN"
 LONGEST = 5  # seconds of the processor
@@ -121,7 +122,9 @@ class TestWhatIsLoaded:
 
     def test_may_be_of_very_many_layers_and_classes(self, good, path):
         clf = deepcopy(good[0])
-        layers = {"filters": (1,) * 100, "kernel_size": 1, "n_classes": 9000, "dense_units": 1}
+        ones = (1,) * 100
+        layers = {"filters": ones, "strides": ones, "pool_size": ones}
+        layers |= {"kernel_size": 1, "n_classes": 9000, "dense_units": 1}
         clf._architecture = {**clf._architecture, **layers}
         state = TrainingState.initial(Architecture(**clf._architecture), seed=0)
         clf.weights_, clf.classes_ = state.weights, np.arange(9000)  # training takes too long
@@ -241,7 +244,7 @@ class TestTheFile:
         weights = safetensors.numpy.load_file(good[1])["weights/0"]
         assert_array_equal(weights, good[0].weights_[0], strict=True)
         document, _ = unpack(good[1].read_bytes())
-        assert document["format_version"] == 1
+        assert document["format_version"] == 2
         assert document["versions"]["skfashion"]
         assert document["parameters"]["epochs"] == 8
 
@@ -354,7 +357,7 @@ def labels(dtype, *values):
 
 WEIGHTS = np.ones((3, 3, 1, 4), np.float32)
 FORGED = [
-    ("format_version", 2, "format version 2.*A newer one may"),
+    ("format_version", 3, "format version 3.*A newer one may"),
     ("format_version", "x" * 250_000, "format version 'xx.*…$"),
     ("parameters", ..., "damaged.*'parameters'"),
     ("parameters.alpha", 1, "holds a FashionCNN, but FashionCNN has no parameter alpha"),

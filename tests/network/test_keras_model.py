@@ -9,17 +9,20 @@ from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 from sklearn.metrics import log_loss
 
 from skfashion import FashionCNN
-from skfashion._network import architecture, numpy_model
-from skfashion._network.architecture import Architecture, TrainingState
+from skfashion._network import numpy_model, training_state
+from skfashion._network.architecture import Architecture
 from skfashion._network.keras_layers import Dropout
 from skfashion._network.keras_model import Network
 from skfashion._network.network_cache import NetworkCache
 from skfashion._network.network_cache import network_cache as cache
 from skfashion._network.tensorflow import keras, tf
+from skfashion._network.training_state import TrainingState
 from skfashion._training import loop
 from skfashion.datasets import load_fashion_mini
 
-VERSION_1 = Architecture((28, 28), (8, 24, 48), 3, (1, 1, 1), (1, 1, 1), False, 100, 10, "float32")
+VERSION_1 = Architecture(
+    (28, 28), (8, 24, 48), 3, (1, 1, 1), (1, 1, 1), False, False, 100, 10, "float32"
+)
 
 
 @pytest.fixture
@@ -230,7 +233,7 @@ def test_training_of_a_large_network_keeps_no_state_but_the_best(
     gc.collect()
     of_others = [thing for thing in gc.get_objects() if isinstance(thing, TrainingState)]
     monkeypatch.setattr(Network, "_train_epoch", count)
-    monkeypatch.setattr(architecture, "_LARGE_BYTES", 0)
+    monkeypatch.setattr(training_state, "_LARGE_BYTES", 0)
     clf = FashionCNN(**{**small, "epochs": 3}, early_stopping=early_stopping)
     clf.fit(X, y, **({"X_val": X, "y_val": y} if early_stopping else {}))
     assert kept == ([0, 1, 1] if early_stopping else [0, 0, 0])
@@ -287,7 +290,7 @@ def test_softmax_does_not_overflow():
 class TestCache:
     @staticmethod
     def network(units=4):
-        return Network(Architecture((8, 8), (2,), 3, (1,), (1,), False, units, 2, "float32"))
+        return Network(Architecture((8, 8), (2,), 3, (1,), (1,), False, False, units, 2, "float32"))
 
     def test_the_least_recently_used_of_those_that_nobody_holds_goes_first(self):
         cache = NetworkCache(capacity=2)

@@ -11,7 +11,7 @@ import pytest
 from helpers import weights_equal
 
 from skfashion import FashionCNN
-from skfashion._network import architecture
+from skfashion._network import training_state
 from skfashion._network.architecture import Architecture
 from skfashion._network.keras_model import Network
 from skfashion._network.programs import Programs
@@ -63,7 +63,7 @@ def test_a_large_network_keeps_only_stored_epochs(images, small, tmp_path, monke
             raise KeyboardInterrupt
         return train_epoch(network, *arguments)
 
-    monkeypatch.setattr(architecture, "_LARGE_BYTES", 0)
+    monkeypatch.setattr(training_state, "_LARGE_BYTES", 0)
     monkeypatch.setattr(Network, "_train_epoch", interrupted_in_the_third)
     clf = FashionCNN(**{**small, "epochs": 5}, memory=tmp_path if stored else None)
     with pytest.raises(KeyboardInterrupt):
@@ -99,7 +99,7 @@ def test_early_stopping_is_left_at_the_best_of_its_epochs(images, long, tmp_path
 @pytest.mark.parametrize("side", [8, 28, 112])
 def test_a_call_that_cannot_be_interrupted_is_short(side, batch_size):
     architecture = Architecture(
-        (side, side), (8, 24, 48), 3, (1, 1, 1), (1, 1, 1), False, 10, 10, "float32"
+        (side, side), (8, 24, 48), 3, (1, 1, 1), (1, 1, 1), False, False, 10, 10, "float32"
     )
     steps = -(-48_000 // batch_size)
     calls = list(Network(architecture)._split_into_calls(steps, batch_size, 3))

@@ -22,7 +22,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skfashion import FashionCNN
 from skfashion._cli.main import main
-from skfashion._network.architecture import TrainingState
+from skfashion._network.training_state import TrainingState
 from skfashion._training.checkpoints import Checkpoints
 from skfashion._training.early_stopping import EarlyStopping
 from skfashion._training.progress import Progress

@@ -1,0 +1,258 @@
+"""Pooling, batch normalization, averaging, flips, shifts and warm-up: training of version 3."""
+
+import numpy as np
+import pytest
+from helpers import make_images, weights_equal
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skfashion import FashionCNN
+from skfashion._network import numpy_model, prediction
+from skfashion._network.architecture import Architecture
+from skfashion._network.augmentation import change_images, draw_changes
+from skfashion._network.keras_layers import Adam, BatchNormalization
+from skfashion._network.tensorflow import keras, tf
+from skfashion._network.training_state import EPSILON, fold, update_average
+
+# Everything that version 3 has, for images of 12 x 12 pixels.
+ALL = {
+    "filters": (4, 6),
+    "pool_size": (1, 2),
+    "batch_norm": True,
+    "dense_units": None,
+    "batch_size": 20,
+    "learning_rate": 3e-3,
+    "warmup_steps": 5,
+    "averaging": 4.0,
+    "flip": True,
+    "shift": 1,
+    "random_state": 0,
+}
+
+
+@pytest.fixture
+def rows():
+    return make_images(120, side=12)
+
+
+def fit(rows, epochs=3, **changes):
+    return FashionCNN(**{**ALL, "epochs": epochs, **changes}).fit(*rows)
+
+
+def test_version_3_has_less_than_100_000_parameters():
+    clf = FashionCNN.v3()
+    fields = ("filters", "kernel_size", "strides", "pool_size", "batch_norm", "dense_units")
+    parameters = {name: getattr(clf, name) for name in fields}
+    architecture = Architecture.for_images(
+        (28, 28), dropout=clf.dropout, n_classes=10, dtype="float32", **parameters
+    )
+    assert architecture.n_parameters < 100_000
+
+
+def test_it_learns(rows):
+    assert fit(rows, epochs=15).score(*rows) > 0.9
+
+
+class TestPooling:
+    def test_predictions_are_those_of_keras(self, rows, monkeypatch):
+        clf = fit(rows, pool_size=(2, 1), strides=(1, 2), dense_units=7, epochs=1)
+        by_numpy = clf.predict_proba(rows[0])
+        monkeypatch.setattr(prediction, "_MULTIPLY_ADDS_WORTH_TENSORFLOW", 0)
+        assert_allclose(clf.predict_proba(rows[0]), by_numpy, atol=1e-5)
+        by_keras = clf.to_keras()(rows[0][..., None].astype(np.float32)).numpy()
+        assert_allclose(by_keras, by_numpy, atol=1e-5)
+
+    @pytest.mark.parametrize("size", [2, 3, 4])
+    def test_it_is_keras_max_pooling(self, size):
+        x = np.random.default_rng(0).standard_normal((3, 11, 9, 2))
+        expected = keras.layers.MaxPooling2D(size, dtype="float64")(x)
+        assert_array_equal(numpy_model._pool(x, size), expected)
+
+    def test_images_that_it_would_reduce_to_nothing_are_padded_up_to_a_limit(self, rows):
+        assert fit(rows, pool_size=(2, 4), epochs=1).predict(rows[0][:2]).shape == (2,)
+        with pytest.raises(ValueError, match=r"pool_size=30 need images of at least 962 x 962"):
+            fit(rows, pool_size=30)
+
+    @pytest.mark.parametrize("name", ["strides", "pool_size"])
+    @pytest.mark.parametrize("value", [(1,), (1, 2, 1), (1, 0), (1, 1.5), "12", [True, 1]])
+    def test_one_number_or_one_per_convolution_is_asked_for(self, rows, name, value):
+        with pytest.raises(ValueError, match=f"{name}.*(2 convolutions|instance of 'list')"):
+            fit(rows, **{name: value})
+
+
+class TestNoHiddenLayer:
+    def test_features_are_the_outputs_of_the_last_convolution(self, rows):
+        clf = fit(rows, epochs=1)
+        features = clf.transform(rows[0])
+        kernel, bias = clf.weights_[-2:]
+        assert features.shape == (120, kernel.shape[0]) == (120, 4 * 4 * 6)
+        assert len(clf.get_feature_names_out()) == features.shape[1]
+        logits = features @ kernel + bias
+        assert_allclose(numpy_model.softmax(logits), clf.predict_proba(rows[0]), atol=1e-5)
+
+
+class TestBatchNormalization:
+    def test_it_is_keras_own_in_training(self):
+        x = tf.constant(np.random.default_rng(0).normal(3, 2, (50, 5, 4, 3)).astype(np.float32))
+        ours, theirs = BatchNormalization(), keras.layers.BatchNormalization(scale=False)
+        ours.build(x.shape), theirs.build(x.shape)
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(x)
+            losses = [tf.reduce_sum(layer(x, training=True) ** 3) for layer in (ours, theirs)]
+        assert_allclose(*losses, rtol=1e-4)
+        gradients = [tape.gradient(loss, x) for loss in losses]
+        assert_allclose(*gradients, atol=1e-3)
+        # 0.1 of the batch instead of 0.01, and the variance of a sample
+        assert_allclose(ours.moving_mean, 10 * theirs.moving_mean, rtol=1e-4)
+        n = 50 * 5 * 4
+        biased = (theirs.moving_variance - 0.99) / 0.01
+        assert_allclose((ours.moving_variance - 0.9) / 0.1, biased * n / (n - 1), rtol=1e-3)
+
+    def test_folding_changes_no_output(self):
+        rng = np.random.default_rng(0)
+        x, kernel = rng.random((2, 6, 6, 3)), rng.normal(size=(3, 3, 3, 4))
+        mean, variance, bias = rng.normal(size=4), rng.random(4), rng.normal(size=4)
+        outputs = tf.nn.conv2d(x, kernel, 1, "VALID")
+        pooled = tf.nn.max_pool2d(
+            (outputs - mean) / np.sqrt(variance + EPSILON) + bias, 2, 2, "VALID"
+        )
+        folded, folded_bias = fold([kernel, bias], [mean, variance])
+        ours = tf.nn.max_pool2d(tf.nn.conv2d(x, folded, 1, "VALID") + folded_bias, 2, 2, "VALID")
+        assert_allclose(ours, pooled, rtol=1e-9)
+
+    def test_the_result_is_the_network_of_the_last_epoch_folded(self, rows):
+        seen = []
+
+        class Watch(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                inputs = rows[0][..., None].astype(np.float32) / rows[0].max()
+                seen.append(self.model(inputs, training=False).numpy())
+
+        clf = fit(rows, averaging=0, callbacks=[Watch()])
+        assert_allclose(clf.predict_proba(rows[0]), seen[-1], atol=1e-5)
+        kinds = [type(layer).__name__ for layer in clf.to_keras().layers]
+        assert "BatchNormalization" not in kinds
+
+
+class TestAveraging:
+    def test_the_weights_are_the_documented_average(self, rows):
+        each = [fit(rows, epochs=k, averaging=0).weights_ for k in (1, 2, 3)]
+        average = each[0]
+        for k in (2, 3):
+            c = (4 + 1) / (4 + k)
+            average = [(1 - c) * a + c * w for a, w in zip(average, each[k - 1], strict=True)]
+        for ours, expected in zip(fit(rows).weights_, average, strict=True):
+            assert_allclose(ours, expected, atol=1e-6)
+        assert_allclose(update_average([np.ones(2)], [np.zeros(2)], 2, 0.0), [[0.5, 0.5]])
+
+    @pytest.mark.parametrize("batch_norm", [False, True])
+    def test_validation_scores_are_those_of_the_average(self, rows, batch_norm):
+        X, y = rows
+        clf = FashionCNN(**{**ALL, "epochs": 3, "batch_norm": batch_norm})
+        clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])
+        loss = -clf.predict_log_proba(X[80:])[np.arange(40), y[80:]].mean()
+        assert_allclose(clf.history_["val_loss"][-1], loss, rtol=1e-4)
+        assert_allclose(clf.history_["val_accuracy"][-1], clf.score(X[80:], y[80:]))
+        plain = FashionCNN(**{**ALL, "epochs": 3, "batch_norm": batch_norm}).fit(X[:80], y[:80])
+        assert weights_equal(clf, plain)  # scoring changes nothing
+
+    def test_early_stopping_judges_the_average(self, rows):
+        X, y = rows
+        clf = FashionCNN(**{**ALL, "epochs": 12}, early_stopping=True, n_iter_no_change=3)
+        clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])
+        assert weights_equal(clf, fit((X[:80], y[:80]), epochs=clf.n_iter_))
+
+
+class TestAugmentation:
+    def test_flips_alternate_between_fixed_halves(self):
+        odd, even, third = (
+            draw_changes(1000, flip=True, shift=0, seed=1, epoch=k)[:, 0] for k in (1, 2, 3)
+        )
+        assert_array_equal(odd + even, np.ones(1000))
+        assert_array_equal(odd, third)
+        assert 400 < odd.sum() < 600
+
+    def test_shifts_are_drawn_anew_within_their_bounds(self):
+        one, two = (draw_changes(1000, flip=False, shift=2, seed=1, epoch=k) for k in (1, 2))
+        assert not one[:, 0].any()
+        assert {*one[:, 1:].ravel()} == {-2, -1, 0, 1, 2}
+        assert (one != two).any()
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+    def test_images_are_mirrored_and_moved(self, dtype):
+        images = np.arange(1, 13, dtype=dtype).reshape(1, 3, 4, 1)
+        (changed,) = change_images(tf.constant(images), tf.constant([[1, 1, -2]])).numpy()
+        assert_array_equal(changed[..., 0], [[0, 0, 0, 0], [2, 1, 0, 0], [6, 5, 0, 0]])
+        (same,) = change_images(tf.constant(images), tf.constant([[0, 0, 0]])).numpy()
+        assert_array_equal(same, images[0])
+        (mirrored,) = change_images(tf.constant(images), tf.constant([[1]])).numpy()
+        assert_array_equal(mirrored, images[0][:, ::-1])
+
+    @pytest.mark.parametrize("change", [{"flip": False}, {"shift": 0}, {"warmup_steps": 0}])
+    def test_each_changes_the_training(self, rows, change):
+        assert not weights_equal(fit(rows, epochs=1), fit(rows, epochs=1, **change))
+
+
+def test_the_rate_rises_over_the_steps_of_the_warm_up():
+    variable = keras.Variable([0.0])
+    optimizer = Adam(0.5, warmup_steps=4)
+    rates = []
+    for _ in range(6):
+        before = variable.numpy()
+        optimizer.apply([tf.constant([1.0])], [variable])
+        rates.append(float((before - variable.numpy())[0]))
+    assert_allclose(rates, [0.125, 0.25, 0.375, 0.5, 0.5, 0.5], rtol=1e-3)
+
+
+class TestPromises:
+    def test_equal_seeds_give_equal_weights(self, rows):
+        assert weights_equal(fit(rows), fit(rows))
+
+    def test_going_on_is_training_at_once(self, rows):
+        at_once = fit(rows, epochs=4)
+        clf = FashionCNN(**{**ALL, "epochs": 1}, warm_start=True)
+        for _ in range(4):
+            clf.fit(*rows)
+        assert weights_equal(clf, at_once)
+        clf = FashionCNN(**ALL)
+        for _ in range(4):
+            clf.partial_fit(*rows, classes=[0, 1, 2])
+        assert weights_equal(clf, at_once)
+
+    def test_memory_has_exact_prefixes_and_goes_on_from_them(self, rows, tmp_path):
+        stored = {"memory": tmp_path}
+        assert fit(rows, epochs=2, **stored).n_epochs_trained_ == 2
+        longer = fit(rows, epochs=4, **stored)
+        assert longer.n_epochs_trained_ == 2
+        assert weights_equal(longer, fit(rows, epochs=4))
+        prefix = fit(rows, epochs=3, **stored)
+        assert prefix.n_epochs_trained_ == 0
+        assert weights_equal(prefix, fit(rows, epochs=3))
+        staged = list(longer.staged_predict_proba(rows[0]))
+        assert_array_equal(staged[2], prefix.predict_proba(rows[0]))
+
+    def test_files_keep_all_that_going_on_needs(self, rows, tmp_path):
+        clf = fit(rows, epochs=2)
+        clf.save(tmp_path / "model", include_optimizer=True)
+        loaded = FashionCNN.load(tmp_path / "model")
+        assert_array_equal(loaded.predict_proba(rows[0]), clf.predict_proba(rows[0]))
+        loaded.partial_fit(*rows)
+        assert weights_equal(loaded, fit(rows, epochs=3))
+        clf.save(tmp_path / "small")
+        with pytest.raises(ValueError, match="no optimizer's state"):
+            FashionCNN.load(tmp_path / "small").partial_fit(*rows)
+
+    def test_float64_works_too(self, rows):
+        clf = fit(rows, dtype="float64")
+        assert clf.predict_proba(rows[0]).dtype == np.float64
+        single = fit(rows, epochs=1)
+        double = fit(rows, epochs=1, dtype="float64")
+        assert np.mean(single.predict(rows[0]) == double.predict(rows[0])) > 0.9
+
+    def test_keras_early_stopping_restores_the_average_of_the_best_epoch(self, rows):
+        X, y = rows
+        stop = keras.callbacks.EarlyStopping(
+            "val_loss", patience=2, restore_best_weights=True, start_from_epoch=1
+        )
+        clf = FashionCNN(**{**ALL, "epochs": 6}, callbacks=[stop])
+        clf.fit(X[:80], y[:80], X_val=X[80:], y_val=np.roll(y[80:], 1))
+        assert weights_equal(clf, fit((X[:80], y[:80]), epochs=clf.n_iter_))
