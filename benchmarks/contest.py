@@ -71,6 +71,7 @@ class Contender:
 def _serve(told, job):
     try:
         with _silence():
+            _start_tensorflow_without_onednn()
             work = job()
             told.send(True)
             while repeats := told.recv():
@@ -84,6 +85,17 @@ def _serve(told, job):
         told.send(traceback.format_exc())
     finally:
         _dismiss_workers()
+
+
+def _start_tensorflow_without_onednn():
+    """Start TensorFlow as on a processor for which it does not choose oneDNN.
+
+    It reads the variable when it starts. Afterwards it would mean that the user wants no oneDNN.
+    """
+    if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
+        import tensorflow as tf  # noqa: F401
+
+        del os.environ["TF_ENABLE_ONEDNN_OPTS"]
 
 
 def _dismiss_workers():

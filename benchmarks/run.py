@@ -6,6 +6,7 @@ choose rows by the beginning of their names: ``python benchmarks/run.py epoch-v2
 """
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -308,7 +309,15 @@ def fraction(value):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("rows", nargs="*", metavar="row", help=f"of {', '.join(ROWS)}; all")
-    wanted = parser.parse_args().rows
+    parser.add_argument(
+        "--without-vnni",
+        action="store_true",
+        help="let TensorFlow choose its kernels as on a processor without VNNI",
+    )
+    arguments = parser.parse_args()
+    wanted = arguments.rows
+    if arguments.without_vnni:
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
     if unknown := [word for word in wanted if not any(name.startswith(word) for name in ROWS)]:
         parser.error(f"no such row: {', '.join(unknown)}")
     begin = time.perf_counter()
