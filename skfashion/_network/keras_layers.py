@@ -8,7 +8,7 @@ import numpy as np
 
 from skfashion._network import onednn
 from skfashion._network.architecture import Architecture
-from skfashion._network.tensorflow import computing_eagerly, keras, tf
+from skfashion._network.tensorflow import compiles_with_xla, computing_eagerly, keras, tf
 from skfashion._network.training_state import EPSILON
 from skfashion._utils.types import FloatArray, ImageShape
 
@@ -45,6 +45,26 @@ class Conv2D(keras.layers.Conv2D):
         if self.use_bias and onednn.is_needed(inputs, max(self.strides)):
             return onednn.convolve(inputs, self.kernel.value, self.bias.value, max(self.strides))
         return super().call(inputs)
+
+
+class MaxPooling2D(keras.layers.MaxPooling2D):
+    """Keras' MaxPooling2D, also for programs that XLA compiles.
+
+    XLA has no deterministic gradient of TensorFlow's operation. If outputs are equal, the gradient
+    is shared by them, and not that of the first one.
+    """
+
+    __module__ = "keras.layers"
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Take the maximum of each square."""
+        if not compiles_with_xla():
+            return super().call(inputs)
+        size, (_, rows, columns, channels) = self.pool_size[0], inputs.shape
+        rows, columns = rows // size, columns // size
+        kept = inputs[:, : rows * size, : columns * size]
+        squares = tf.reshape(kept, [-1, rows, size, columns, size, channels])
+        return tf.reduce_max(squares, axis=[2, 4])
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -252,9 +272,9 @@ def build_layers(
     # Keras would draw them from the module `random`.
     dtype = architecture.dtype
     weights = {"kernel_initializer": keras.initializers.Zeros(), "dtype": dtype}
-    convolution, dropping = (
-        (keras.layers.Conv2D, keras.layers.Dropout) if plain else (Conv2D, Dropout)
-    )
+    convolution: Any = keras.layers.Conv2D if plain else Conv2D
+    pooling: Any = keras.layers.MaxPooling2D if plain else MaxPooling2D
+    dropping: Any = keras.layers.Dropout if plain else Dropout
     layers = []
     normalizes = architecture.batch_norm and not plain
     shapes = zip(architecture.filters, architecture.strides, architecture.pool_size, strict=True)
@@ -274,9 +294,7 @@ def build_layers(
         )
         if pool > 1:
             layers.append(
-                keras.layers.MaxPooling2D(
-                    pool, data_format="channels_last", dtype=dtype, name=f"pooling_{number}"
-                )
+                pooling(pool, data_format="channels_last", dtype=dtype, name=f"pooling_{number}")
             )
         if normalizes:
             layers.append(BatchNormalization(dtype=dtype, name=f"normalization_{number}"))

@@ -9,7 +9,7 @@ from helpers import make_images, weights_equal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfashion import FashionCNN
-from skfashion._network import keras_model, onednn, prediction, xla
+from skfashion._network import keras_layers, keras_model, onednn, prediction, xla
 from skfashion._network import tensorflow as _tensorflow
 from skfashion._network.architecture import Architecture
 from skfashion._network.keras_layers import _draw_words
@@ -28,7 +28,8 @@ def force(monkeypatch):
 
     def force(jit_compile=True):
         cache.clear()
-        monkeypatch.setattr(keras_model, "compiles_with_xla", lambda: jit_compile)
+        for module in (keras_layers, keras_model):
+            monkeypatch.setattr(module, "compiles_with_xla", lambda: jit_compile)
         monkeypatch.setattr(_tensorflow, "compiles_with_xla", lambda: jit_compile)
 
     yield force
@@ -57,6 +58,9 @@ def network():
         ({"batch_size": 7}, np.float32),  # the last batch has 1 of 7 rows
         ({"batch_size": 500, "dropout": 0.3}, np.uint8),
         ({"batch_size": 50, "dropout": 0.5, "strides": 2, "dtype": "float64"}, np.float32),
+        # The last batch has 13 rows, whose mean and variance must not count padding.
+        ({"batch_size": 50, "batch_norm": True, "averaging": 4.0, "pool_size": 2}, np.uint8),
+        ({"batch_size": 50, "flip": True, "shift": 1, "warmup_steps": 4}, np.uint8),
     ],
 )
 def test_training_is_that_of_the_ordinary_programs(force, parameters, convert):
