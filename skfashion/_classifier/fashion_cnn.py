@@ -103,15 +103,16 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Number of training steps over which the learning rate rises linearly to `learning_rate`, at
         least 0.
     averaging : float, default=0.0
-        If above 0, `weights_` are an average of the weights after each epoch, later ones with
-        greater weight [2]_: ``mean = (1 - c) * mean + c * weights`` after epoch k, with
+        At least 0. If above 0, `weights_` are an average of the weights after each epoch, later ones
+        with greater weight [2]_: ``mean = (1 - c) * mean + c * weights`` after epoch k, with
         ``c = (averaging + 1) / (averaging + k)``. Training itself goes on from the weights of the
         last epoch, so every epoch has the average of a training that ends there. 4 is a good value.
     flip : bool, default=False
         Whether training mirrors images left-right: a fixed half of them in odd epochs, the other
         half in even ones [3]_.
     shift : int, default=0
-        Training shifts each image by up to so many pixels up or down and left or right, at least 0.
+        Training shifts each image by up to so many pixels up or down and left or right, at least 0
+        and less than the image has.
         Pixels from outside are 0. The shifts are drawn anew in each epoch.
     validation_fraction : float, default=0.0
         Share of the training rows, in [0, 1), set aside for validation. They are stratified by
@@ -600,6 +601,11 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             n_classes=len(self.classes_),
             dtype=self.dtype,
         )
+        if self.shift >= min(self.image_shape_):
+            raise ValueError(
+                f"shift={self.shift} may move images out of sight: these have "
+                f"{self.image_shape_[0]} x {self.image_shape_[1]} pixels."
+            )
         if self.n_iter_ > 0:
             architecture.check_continues(Architecture(**self._architecture))
             if self._optimizer_state["iterations"] is None:

@@ -15,11 +15,16 @@ from sklearn.exceptions import NotFittedError
 
 from skfashion import FashionCNN
 
-INTEGERS = "kernel_size strides dense_units epochs batch_size n_iter_no_change"
+INTEGERS = "kernel_size epochs batch_size n_iter_no_change"
 REFUSED_VALUES = [
     (name, value, expected)
     for names, values, expected in [
         (INTEGERS, (0, -1, 1.5, "5", None), "an int in the range [1, inf)"),
+        ("strides pool_size dense_units", (0, -1, 1.5, "5"), "an int in the range [1, inf)"),
+        ("strides pool_size", (None,), "an int in the range [1, inf)"),
+        ("warmup_steps shift", (-1, 1.5, "5", None), "an int in the range [0, inf)"),
+        ("averaging", (-1, np.nan, np.inf, None), "a float in the range [0.0, inf)"),
+        ("batch_norm flip", ("yes", 1, None), "an instance of 'bool'"),
         ("learning_rate", (0, -1, "a", None, np.nan, np.inf), "a float in the range (0.0, inf)"),
         ("dropout validation_fraction", (1, -0.1, np.nan, "half"), "a float in the range [0.0, 1"),
         ("tol", (-1, np.nan, np.inf, None), "a float in the range [0.0, inf)"),
@@ -175,6 +180,8 @@ REFUSED_FITS = [
     # parameters that do not go with the data
     ({"strides": 1000}, "strides=1000.*8 x 8"),
     ({"kernel_size": 100}, "kernel_size=100.*8 x 8"),
+    ({"pool_size": 100}, "pool_size=100.*8 x 8"),
+    ({"shift": 8}, "shift=8 .* 8 x 8 pixels"),
     ({"filters": (1,) * 10_000, "strides": 10**18}, "need images of at least .* these have 8 x 8"),
     ({"image_shape": (4, 16)}, r"X holds images of shape \(8, 8\).*\(4, 16\)"),
     ({"class_weight": {7: 1.0}}, r"class_weight names 7.* not among the classes \[0, 1, 2\]"),
@@ -300,6 +307,8 @@ class TestPartialFit:
         ({"filters": (5, 6)}, "filters was (4, 6) and is now (5, 6)"),
         ({"kernel_size": 2}, "kernel_size was 3 and is now 2"),
         ({"strides": 2}, "strides was 1 and is now 2"),
+        ({"pool_size": (1, 2)}, "pool_size was 1 and is now (1, 2)"),
+        ({"batch_norm": True}, "batch_norm was False and is now True"),
         ({"dense_units": 13}, "dense_units was 12 and is now 13"),
         ({"dtype": "float64"}, "dtype was 'float32' and is now 'float64'"),
         ({"image_shape": (4, 16)}, "expects (8, 8)"),
