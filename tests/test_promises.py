@@ -139,7 +139,7 @@ class TestPromise3EqualInputsGiveEqualBits:
             train(*images, dense_units=20 + units, epochs=1)
         assert train(*images) == first
 
-    @pytest.mark.parametrize("version", [FashionCNN.v1, FashionCNN.v2])
+    @pytest.mark.parametrize("version", [FashionCNN.v1, FashionCNN.v2, FashionCNN.v3])
     def test_in_threads_at_once(self, version):
         X, y = load_fashion_mini(return_X_y=True)
 

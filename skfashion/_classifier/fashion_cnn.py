@@ -103,8 +103,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Number of training steps over which the learning rate rises linearly to `learning_rate`, at
         least 0.
     averaging : float, default=0.0
-        At least 0. If above 0, `weights_` are an average of the weights after each epoch, later ones
-        with greater weight [2]_: ``mean = (1 - c) * mean + c * weights`` after epoch k, with
+        At least 0. If above 0, `weights_` are an average of the weights after each epoch, later
+        ones with greater weight [2]_: ``mean = (1 - c) * mean + c * weights`` after epoch k, with
         ``c = (averaging + 1) / (averaging + k)``. Training itself goes on from the weights of the
         last epoch, so every epoch has the average of a training that ends there. 4 is a good value.
     flip : bool, default=False
