@@ -143,9 +143,12 @@ class Network(keras.Sequential):
 
     def _fold(self) -> list[FloatArray]:
         """Return the weights with batch normalization folded in."""
-        n = len(self.trainable_variables)
-        arrays = [variable.value.numpy() for variable in self._get_variables()]
-        return fold(arrays[:n], arrays[3 * n :])
+        n, variables = len(self.trainable_variables), self._get_variables()
+        weights, statistics = (
+            [variable.value.numpy() for variable in part]
+            for part in (variables[:n], variables[3 * n :])
+        )
+        return fold(weights, statistics)
 
     @property
     def n_bytes(self) -> int:
