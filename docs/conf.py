@@ -85,6 +85,7 @@ sphinx_gallery_conf = {
             "plot_halving.py",
             "plot_optuna.py",
             "plot_epoch_path.py",
+            "plot_averaging.py",
             "plot_dask.py",
             "plot_learning_curves.py",
             "plot_overfitting.py",

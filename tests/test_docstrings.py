@@ -87,10 +87,20 @@ def words(constraint):
     return [kinds[constraint]] if known and constraint in kinds else [], []
 
 
+def test_the_groups_of_parameters_are_those_of_the_signature():
+    from skfashion import FashionCNN
+
+    text = inspect.getdoc(FashionCNN)
+    listed = text.partition("in five groups:")[2].partition("Parameters\n---")[0]
+    names = [*inspect.signature(FashionCNN).parameters]
+    assert re.findall(r"`(\w+)`", listed) == names == [*documented_parameters(FashionCNN)]
+
+
 def test_the_public_names_are_all_found():
     for name in (
         "skfashion.FashionCNN.staged_predict_proba",
         "skfashion.FashionCNN.v2",
+        "skfashion.FashionCNN.v3",
         "skfashion.comparison.Comparison.failures",
         "skfashion.datasets.DatasetError",
         "skfashion.inspection.OcclusionDisplay.from_estimator",

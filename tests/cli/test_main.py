@@ -29,7 +29,7 @@ def test_compare_prints_a_row_for_all_and_writes_a_report(tmp_path, capsys):
     assert main(["compare", "--data", str(csv), "--cv", "3", "--output", str(folder)]) == 0
     out, err = capsys.readouterr()
     rows = out.splitlines()
-    estimators = ["FashionCNN v1", "FashionCNN v2", *make_baselines()]
+    estimators = [*(f"FashionCNN v{n}" for n in (1, 2, 3)), *make_baselines()]
     names = "|".join(estimators)
     pattern = re.compile(rf"^({names})\s+0\.\d{{3}} \[-?0\.\d{{3}}, [01]\.\d{{3}}\] .*\d$")
     assert len([row for row in rows if pattern.match(row)]) == len(estimators)
@@ -218,7 +218,7 @@ def test_without_arguments_the_command_shows_its_help_and_examples(capsys):
     [
         ("re", {"reproduce"}),
         ("compare --sc", {"--scoring"}),
-        ("compare --sede 1 --networks v", {"v1", "v2"}),
+        ("compare --sede 1 --networks v", {"v1", "v2", "v3"}),
         ("compare --baselines kNN RBF", {r"RBF\ SVC"}),
         ("predict mod", {"model"}),
     ],

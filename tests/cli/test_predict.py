@@ -262,6 +262,16 @@ class TestTrain:
         X, y = load_fashion_mini(subset="test", return_X_y=True)
         assert f"test accuracy on 1000 images: {clf.score(X, NAMES[y]):.4f}\n" in out
 
+    def test_trains_version_3(self, csv, fashion, tmp_path, capsys):
+        path = tmp_path / "model"
+        command = ["train", "--data", csv, "--network", "v3", "--epochs", "1"]
+        assert main([*command, "--output", str(path)]) == 0
+        X, y = fashion
+        expected = FashionCNN.v3(epochs=1, random_state=0).fit(X, NAMES[y])
+        np.testing.assert_array_equal(
+            FashionCNN.load(path).predict_proba(X), expected.predict_proba(X)
+        )
+
     @pytest.mark.parametrize(
         ("output", "reason"),
         [(lambda: "/dev/full", "No space left on device"), (broken_pipe, "Broken pipe")],
