@@ -441,8 +441,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
 
         It is not of the original. Four convolutions of 16, 32, 64 and 96 filters have max pooling
         after the second and the third. There is no hidden dense layer. Training normalizes batches,
-        mirrors images, has a learning rate of 0.003, and averages the weights of the epochs. The number of parameters is that of `weights_` for 28x28 pixels and 10
-        classes.
+        mirrors images, has a learning rate of 0.003, and averages the weights of the epochs. The
+        number of parameters is that of `weights_` for 28x28 pixels and 10 classes.
 
         Averaging stands in for a decaying learning rate, which would have to know the last epoch.
         So every epoch ends with a good network, and with `memory` a search over `epochs` trains one
