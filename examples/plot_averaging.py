@@ -45,7 +45,8 @@ raw = accuracy_path(clf.set_params(averaging=0).fit(X_train, y_train))
 
 # %%
 # Plot both paths. The steps of both trainings are the same: ``averaging`` changes the result, not
-# the weights that training continues from. After the first epoch the weights are still equal.
+# the weights that training continues from. After the first epoch the weights are still equal. Their
+# accuracy is below the picture.
 
 import matplotlib.pyplot as plt
 
