@@ -76,6 +76,8 @@ class TestInsideAnyContextOfTensorFlow:
 
 def test_where_eager_execution_is_switched_off_a_fit_is_the_same(images, fitted, tmp_path):
     fitted.save(tmp_path / "clf")
+    third = FashionCNN.v3(epochs=1, shift=1, dropout=0.5, random_state=0).fit(*images)
+    third.save(tmp_path / "third")
     run_python(
         f"""
         from helpers import import_tensorflow, make_images, weights_equal
@@ -92,6 +94,10 @@ def test_where_eager_execution_is_switched_off_a_fit_is_the_same(images, fitted,
         prediction._MULTIPLY_ADDS_WORTH_TENSORFLOW = 0
         assert abs(again.predict_proba(X) - by_numpy).max() < 1e-5
         assert again.to_keras().count_params() == sum(weight.size for weight in clf.weights_)
+        third = FashionCNN.load({str(tmp_path / "third")!r})
+        again = FashionCNN(**third.get_params()).fit(X, y)
+        assert weights_equal(again, third)
+        assert third.to_keras().count_params() == sum(weight.size for weight in third.weights_)
         assert not tf.executing_eagerly()
     """,
         **QUIET,

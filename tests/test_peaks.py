@@ -129,7 +129,7 @@ def test_some_rows_are_prepared_as_all_are(n_features, dtype, order, monkeypatch
 
 
 def test_the_network_computes_on_the_prepared_rows_themselves():
-    from skfashion._network.keras_layers import share_array
+    from skfashion._network.programs import share_array
 
     array = allocate_aligned((5, 3), np.float32)
     tensor = share_array(array)

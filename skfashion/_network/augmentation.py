@@ -58,12 +58,13 @@ def change_images(images: tf.Tensor, changes: tf.Tensor) -> tf.Tensor:
     -------
     tensor of the shape and dtype of `images`
     """
-    if changes.shape[1] == 0:
+    n_columns = changes.shape.as_list()[1]
+    if n_columns == 0:
         return images
-    mirrored = changes[:, 0] == 1
-    if changes.shape[1] == 1:
+    mirrored = tf.equal(changes[:, 0], 1)  # `==` compares identities in the behavior of version 1
+    if n_columns == 1:
         return tf.where(mirrored[:, None, None, None], tf.reverse(images, [2]), images)
-    rows, columns = images.shape[1:3]
+    rows, columns = images.shape.as_list()[1:3]
     from_rows = tf.range(rows, dtype=changes.dtype) - changes[:, 1:2]
     from_columns = tf.range(columns, dtype=changes.dtype) - changes[:, 2:3]
     inside = (from_rows >= 0) & (from_rows < rows)

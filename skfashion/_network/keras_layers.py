@@ -60,7 +60,7 @@ class MaxPooling2D(keras.layers.MaxPooling2D):
         """Take the maximum of each square."""
         if not compiles_with_xla():
             return super().call(inputs)
-        size, (_, rows, columns, channels) = self.pool_size[0], inputs.shape
+        size, (_, rows, columns, channels) = self.pool_size[0], inputs.shape.as_list()
         rows, columns = rows // size, columns // size
         kept = inputs[:, : rows * size, : columns * size]
         squares = tf.reshape(kept, [-1, rows, size, columns, size, channels])
@@ -145,7 +145,7 @@ class Dropout(keras.layers.Dropout):
         seed = self._seed.assign_add([0, 1])
         shape = tf.shape(inputs)
         kept = tf.cond(
-            self._threshold % 256 == 0,
+            tf.equal(self._threshold % 256, 0),
             lambda: _draw(tf.uint8, shape, seed) >= tf.cast(self._threshold // 256, tf.uint8),
             lambda: _draw(tf.uint16, shape, seed) >= tf.cast(self._threshold, tf.uint16),
         )

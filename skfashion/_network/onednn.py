@@ -82,8 +82,9 @@ def _is_available() -> bool:
 def _convolve(
     x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], _Gradients]]:
-    height, width, _, filters = kernel.shape
-    shape = [None, x.shape[1] - height + 1, x.shape[2] - width + 1, filters]
+    height, width, _, filters = kernel.shape.as_list()
+    _, rows, columns, _ = x.shape.as_list()
+    shape = [None, rows - height + 1, columns - width + 1, filters]
     outputs = _add_node("FusedConv2D", [x, kernel, bias], shape, fused=[b"BiasAdd", b"Relu"])
 
     def gradients(upstream: tf.Tensor) -> _Gradients:

@@ -119,7 +119,7 @@ class Programs:
         ndarray of shape (3,)
             Weighted sum of the losses, weighted number of correct predictions, sum of weights.
         """
-        train = self._get_train_program(rows, order.shape[1])
+        train = self._get_train_program(rows, order.shape.as_list()[1])
         return train(*rows.tensors, order, batch_size, first, last).numpy()
 
     def score(self, rows: Rows, batch_size: int, first: int, last: int) -> AnyArray:
@@ -149,7 +149,9 @@ class Programs:
     @staticmethod
     def _specify_rows(rows: Rows) -> list[tf.TensorSpec]:
         """Return the signature of rows, for any number of them."""
-        return [tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in rows.tensors]
+        return [
+            tf.TensorSpec([None, *part.shape.as_list()[1:]], part.dtype) for part in rows.tensors
+        ]
 
     def _train_steps(
         self,

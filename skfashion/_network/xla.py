@@ -60,13 +60,14 @@ class XlaPrograms(Programs):
     def train(
         self, rows: Rows, order: tf.Tensor, batch_size: int, first: int, last: int
     ) -> AnyArray:
-        program = self._get_program("train", rows, batch_size, order.shape[1])
+        n_columns = order.shape.as_list()[1]
+        program = self._get_program("train", rows, batch_size, n_columns)
         short = rows.n_rows % batch_size if self._architecture.batch_norm else 0
         if not short or last * batch_size <= rows.n_rows:
             return program(*rows.tensors, order, first, last).numpy()
         # Padding would change mean and variance of the last batch.
         sums = program(*rows.tensors, order, first, last - 1).numpy()
-        program = self._get_program("train", rows, short, order.shape[1])
+        program = self._get_program("train", rows, short, n_columns)
         order = tf.roll(order, -(rows.n_rows - short), axis=0)
         return sums + program(*rows.tensors, order, 0, 1).numpy()
 
