@@ -73,13 +73,8 @@ def keras_work(version, size, jit_compile):
     X = peers.scaled(X)
     how = {"batch_size": peers.BATCH_SIZE, "verbose": 0}
     for steps in (1, 20):
-        model = peers.keras_network(**peers.VERSIONS[version], steps_per_execution=steps)
-        model.compile(
-            optimizer="adam",
-            loss="sparse_categorical_crossentropy",
-            metrics=["accuracy"],
-            steps_per_execution=steps,
-            jit_compile=jit_compile,
+        model = peers.keras_network(
+            **peers.VERSIONS[version], steps_per_execution=steps, jit_compile=jit_compile
         )
         yield f"epoch, {steps} a call", partial(model.fit, X, y, **how)
         yield (

@@ -107,7 +107,7 @@ def memory_fit(memory, n, epochs):
 # Keras
 
 
-def keras_network(filters, strides, dropout, steps_per_execution=1):
+def keras_network(filters, strides, dropout, steps_per_execution=1, jit_compile=False):
     """Compiled; `jit_compile` makes these convolutions many times slower on a CPU."""
     import keras
 
@@ -127,7 +127,7 @@ def keras_network(filters, strides, dropout, steps_per_execution=1):
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
         steps_per_execution=steps_per_execution,
-        jit_compile=False,
+        jit_compile=jit_compile,
     )
     return model
 

@@ -96,7 +96,7 @@ class Architecture:
     strides, pool_size : tuple of int
         One for each convolution.
     batch_norm : bool
-        Whether training normalizes the outputs of each convolution. See `TrainingState.fold`.
+        Whether training normalizes the outputs of each convolution. See `training_state.fold`.
     dense_units : int or None
     n_classes : int
     dropout : bool

@@ -33,7 +33,7 @@ def draw_changes(
 
     References
     ----------
-    Jordan: 94% on CIFAR-10 in 3.29 Seconds on a Single GPU, arXiv:2404.00498, 2024, section 3.6.
+    Jordan: 94% on CIFAR-10 in 3.29 Seconds on a Single GPU, arXiv:2404.00498, 2024.
     """
     columns = []
     if flip or shift:

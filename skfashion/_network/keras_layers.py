@@ -1,5 +1,6 @@
 """The Keras layers of the network, and a plain Keras model made of them."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from skfashion._network import onednn
 from skfashion._network.architecture import Architecture
-from skfashion._network.tensorflow import compiles_with_xla, computing_eagerly, keras, tf
+from skfashion._network.tensorflow import computing_eagerly, keras, tf
 from skfashion._network.training_state import EPSILON
 from skfashion._utils.types import FloatArray, ImageShape
 
@@ -50,15 +51,27 @@ class Conv2D(keras.layers.Conv2D):
 class MaxPooling2D(keras.layers.MaxPooling2D):
     """Keras' MaxPooling2D, also for programs that XLA compiles.
 
-    XLA has no deterministic gradient of TensorFlow's operation. If outputs are equal, the gradient
-    is shared by them, and not that of the first one.
+    XLA has no deterministic gradient of TensorFlow's operation. In the other form equal outputs
+    share the gradient. In TensorFlow's the first one has it.
+
+    Parameters
+    ----------
+    pool_size : int
+    jit_compile : bool, default=False
+        Whether XLA compiles the layer.
+    **kwargs
+        Further arguments of `keras.layers.MaxPooling2D`.
     """
 
     __module__ = "keras.layers"
 
+    def __init__(self, pool_size: int, *, jit_compile: bool = False, **kwargs: Any) -> None:
+        super().__init__(pool_size, **kwargs)
+        self._jit_compile = jit_compile
+
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Take the maximum of each square."""
-        if not compiles_with_xla():
+        if not self._jit_compile:
             return super().call(inputs)
         size, (_, rows, columns, channels) = self.pool_size[0], inputs.shape.as_list()
         rows, columns = rows // size, columns // size
@@ -251,7 +264,7 @@ class Adam(keras.optimizers.Adam):
 
 
 def build_layers(
-    architecture: Architecture, dropout: float, *, plain: bool
+    architecture: Architecture, dropout: float, *, plain: bool, jit_compile: bool = False
 ) -> list[keras.layers.Layer]:
     """Make the layers of a network. They are not built, so they have no weights.
 
@@ -263,6 +276,8 @@ def build_layers(
     plain : bool
         Whether to make the network for prediction, of Keras' own layers alone. Batch normalization
         is folded into its weights then.
+    jit_compile : bool, default=False
+        Whether XLA compiles the network.
 
     Returns
     -------
@@ -273,7 +288,11 @@ def build_layers(
     dtype = architecture.dtype
     weights = {"kernel_initializer": keras.initializers.Zeros(), "dtype": dtype}
     convolution: Any = keras.layers.Conv2D if plain else Conv2D
-    pooling: Any = keras.layers.MaxPooling2D if plain else MaxPooling2D
+    pooling: Any = (
+        keras.layers.MaxPooling2D
+        if plain
+        else functools.partial(MaxPooling2D, jit_compile=jit_compile)
+    )
     dropping: Any = keras.layers.Dropout if plain else Dropout
     layers = []
     normalizes = architecture.batch_norm and not plain

@@ -85,17 +85,16 @@ class Network(keras.Sequential):
     def __init__(self, architecture: Architecture, jit_compile: bool | None = None) -> None:
         dtype = architecture.dtype
         pixels = keras.Input((*architecture.image_shape, 1), dtype=dtype, name="pixels")
-        super().__init__(
-            [pixels, *build_layers(architecture, 0.5, plain=False)], name="fashion_cnn"
-        )
+        if jit_compile is None:
+            jit_compile = compiles_with_xla()
+        layers = build_layers(architecture, 0.5, plain=False, jit_compile=jit_compile)
+        super().__init__([pixels, *layers], name="fashion_cnn")
         self.dtype_policy = keras.DTypePolicy(dtype)  # not the user's global policy
         self.architecture = architecture
         self.epoch = 0
         self.epoch_is_complete = True
         self._averaging = 0.0
         self._average: list[FloatArray] = []
-        if jit_compile is None:
-            jit_compile = compiles_with_xla()
         self._programs = (XlaPrograms if jit_compile else Programs)(self, architecture)
         self._composition: _Composition | None = None
 

@@ -15,10 +15,10 @@ from skfashion._utils.types import AnyArray, FloatArray
 # about 60 images of version 1, or 1,000 of version 2.
 _MULTIPLY_ADDS_WORTH_TENSORFLOW = 500e6
 
-# Limit for the largest feature map of a batch, in bytes. By oneDNN, 10,000 images of version 1 take
-# 1.2 s with 16e6 and 1.0 s with 48e6, and no less with more. By TensorFlow's own kernels they take
-# 1.5 s with 16e6, and 2.1 s in batches of 1,000 (on another machine).
-_MAX_FEATURE_MAP_BYTES = {"oneDNN": 48e6, "own kernels": 16e6}
+# Limit for the largest feature map of a batch, in bytes, by whether TensorFlow chooses oneDNN. If
+# so, 10,000 images of version 1 take 1.2 s with 16e6 and 1.0 s with 48e6, and no less with more. If
+# not, they take 1.2 to 1.3 s with 16e6 and 1.4 to 1.6 s with 48e6: large arrays are new memory.
+_MAX_FEATURE_MAP_BYTES = {True: 48e6, False: 16e6}
 
 
 def predict_outputs(
@@ -79,8 +79,7 @@ def _predict_with_tensorflow(
     )
     from skfashion._network.xla import pad_rows
 
-    kernels = "oneDNN" if chooses_onednn() else "own kernels"
-    rows = architecture.batch_size_within(_MAX_FEATURE_MAP_BYTES[kernels])
+    rows = architecture.batch_size_within(_MAX_FEATURE_MAP_BYTES[chooses_onednn()])
     with explaining_memory_errors(), computing_eagerly():
         jit_compile = compiles_with_xla()
         predict = _compile_prediction(

@@ -135,7 +135,7 @@ def update_average(
     References
     ----------
     Shamir, Zhang: Stochastic Gradient Descent for Non-smooth Optimization, ICML 2013: averaging
-    with polynomial decay, section 4.
+    with polynomial decay.
     """
     share = (averaging + 1) / (epoch + averaging)
     return [

@@ -114,9 +114,7 @@ class Checkpoints:
             expected = (_FORMAT, self._key, epoch, kind)
             if tuple(header[name] for name in ("format", "key", "epoch", "kind")) != expected:
                 raise ValueError("it belongs to another training")
-            shapes = [array.shape for array in arrays]
-            n_alike = {"figures": 0, "weights": 1, "optimizer": 2}[kind] * len(self._shapes)
-            if shapes[:n_alike] != self._shapes * (n_alike // len(self._shapes)):
+            if [array.shape for array in arrays] != self._expected_shapes(kind, header):
                 raise ValueError("it holds another network")
         except FileNotFoundError:
             return None
@@ -129,6 +127,17 @@ class Checkpoints:
                 path.unlink()
             return None
         return header, arrays
+
+    def _expected_shapes(self, kind: _Kind, header: Mapping[str, Any]) -> list[tuple[int, ...]]:
+        if kind == "figures":
+            return []
+        if kind == "weights":
+            return self._shapes
+        means_and_variances = [
+            shape[-1:] for shape in self._shapes if len(shape) == 4 for _ in "mv"
+        ]
+        by_group = {"statistics": means_and_variances}
+        return [shape for name in header["groups"] for shape in by_group.get(name, self._shapes)]
 
     # Writing
 

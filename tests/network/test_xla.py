@@ -9,7 +9,7 @@ from helpers import make_images, weights_equal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfashion import FashionCNN
-from skfashion._network import keras_layers, keras_model, onednn, prediction, xla
+from skfashion._network import keras_model, onednn, prediction, xla
 from skfashion._network import tensorflow as _tensorflow
 from skfashion._network.architecture import Architecture
 from skfashion._network.keras_layers import _draw_words
@@ -28,8 +28,7 @@ def force(monkeypatch):
 
     def force(jit_compile=True):
         cache.clear()
-        for module in (keras_layers, keras_model):
-            monkeypatch.setattr(module, "compiles_with_xla", lambda: jit_compile)
+        monkeypatch.setattr(keras_model, "compiles_with_xla", lambda: jit_compile)
         monkeypatch.setattr(_tensorflow, "compiles_with_xla", lambda: jit_compile)
 
     yield force
@@ -79,6 +78,20 @@ def test_training_is_that_of_the_ordinary_programs(force, parameters, convert):
         assert_allclose(ours, theirs, atol=1e-5)
     for name, values in fits[0].history_.items():
         assert_allclose(fits[1].history_[name], values, rtol=1e-5)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_an_argument_of_the_network_decides_too(images, jit_compile):
+    architecture = Architecture((8, 8), (2,), 3, (1,), (2,), True, False, None, 3, "float32")
+    cache.clear()
+    cache.release(Network(architecture, jit_compile=jit_compile))
+    network()._programs.pixel_max.assign(255)
+    assert isinstance(network()._programs, XlaPrograms) == jit_compile
+    x = tf.random.stateless_uniform([5, 6, 6, 2], [1, 2])
+    (pooling,) = (layer for layer in network().layers if "pooling" in layer.name)
+    graph = tf.function(pooling.call, autograph=False).get_concrete_function(x).graph
+    assert ("MaxPool" in {node.type for node in graph.get_operations()}) != jit_compile
+    cache.clear()
 
 
 def test_equal_seeds_give_equal_bits_in_one_fit_or_two(force, images):

@@ -1,5 +1,7 @@
 """Pooling, batch normalization, averaging, flips, shifts and warm-up: training of version 3."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from helpers import make_images, weights_equal
@@ -229,6 +231,17 @@ class TestPromises:
         assert weights_equal(prefix, fit(rows, epochs=3))
         staged = list(longer.staged_predict_proba(rows[0]))
         assert_array_equal(staged[2], prefix.predict_proba(rows[0]))
+
+    def test_a_stored_epoch_of_another_network_is_not_used(self, rows, tmp_path):
+        clf = fit(rows, epochs=2, memory=tmp_path)
+        checkpoints = clf._open_checkpoints(Architecture(**clf._architecture))
+        state = checkpoints.load(2)
+        for name in ("momentums", "trained", "statistics"):
+            changed = replace(state, **{name: [*getattr(state, name)[:-1], np.zeros((2, 2))]})
+            checkpoints.save(2, changed, {"loss": 1.0, "accuracy": 0.0})
+            with pytest.warns(UserWarning, match="damaged: it holds another network"):
+                assert checkpoints.load(2).iterations is None
+            checkpoints._warned.clear()
 
     def test_files_keep_all_that_going_on_needs(self, rows, tmp_path):
         clf = fit(rows, epochs=2)
