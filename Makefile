@@ -81,6 +81,7 @@ scaling: .venv/peers
 
 results: .venv/installed
 	$(BIN)/python benchmarks/results.py
+	$(BIN)/python benchmarks/version_3.py
 
 lint: .venv/linters
 	$(BIN)/ruff check .

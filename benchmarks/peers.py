@@ -1,4 +1,4 @@
-"""The networks of the original in the words of each library, at its best documented settings.
+"""The three networks in the words of each library, at its best documented settings.
 
 Every function here returns what is timed: a function without arguments. It runs in a process of
 its own, imports its library there, and has nothing left to prepare but what is to be measured. What
@@ -17,9 +17,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 VERSIONS = {
-    "v1": {"filters": (8, 24, 48), "strides": 1, "dropout": 0.0},
-    "v2": {"filters": (16, 48, 96), "strides": 2, "dropout": 0.5},
+    "v1": {"filters": (8, 24, 48), "dense_units": 100},
+    "v2": {"filters": (16, 48, 96), "strides": 2, "dropout": 0.5, "dense_units": 100},
+    "v3": {"filters": (16, 32, 64, 96), "pool_size": (1, 2, 2, 1), "batch_norm": True},
 }
+LEARNING_RATES = {"v1": 1e-3, "v2": 1e-3, "v3": 3e-3}
 BATCH_SIZE = 100
 GEMM_SIDE = 2000
 DROPOUTS = [0.0, 0.25, 0.5]
@@ -63,13 +65,23 @@ def unanswered(work, *arguments, **keywords):
 
 def operations(version):
     """Of a training step for one image: forwards, and backwards but for the pixels."""
-    filters, strides, _ = VERSIONS[version].values()
     total, side, channels = 0, 28, 1
-    for number, n_filters in enumerate(filters):
+    for number, (n_filters, strides, pool_size) in enumerate(_convolutions(**VERSIONS[version])):
         side = (side - 3) // strides + 1
         total += (3 if number else 2) * side**2 * 9 * channels * n_filters
-        channels = n_filters
-    return 2 * (total + 3 * (side**2 * channels * 100 + 100 * 10))
+        side, channels = side // pool_size, n_filters
+    units = side**2 * channels
+    for n_units in (VERSIONS[version].get("dense_units"), 10):
+        if n_units:
+            total += 3 * units * n_units
+            units = n_units
+    return 2 * total
+
+
+def _convolutions(filters, strides=1, pool_size=None, **_):
+    """Filters, strides and pooling of each."""
+    pools = pool_size or [1] * len(filters)
+    return [(n, strides, pool) for n, pool in zip(filters, pools, strict=True)]
 
 
 # skfashion
@@ -107,23 +119,42 @@ def memory_fit(memory, n, epochs):
 # Keras
 
 
-def keras_network(filters, strides, dropout, steps_per_execution=1, jit_compile=False):
+def keras_network(
+    filters,
+    strides=1,
+    pool_size=None,
+    dropout=0.0,
+    batch_norm=False,
+    dense_units=None,
+    learning_rate=1e-3,
+    steps_per_execution=1,
+    jit_compile=False,
+):
     """Compiled; `jit_compile` makes these convolutions many times slower on a CPU."""
     import keras
 
-    layers = [keras.Input((28, 28, 1))]
-    for n_filters in filters:
-        layers.append(keras.layers.Conv2D(n_filters, 3, strides=strides, activation="relu"))
+    network = [keras.Input((28, 28, 1))]
+    activation = None if batch_norm else "relu"
+    for n_filters, stride, pool in _convolutions(filters, strides, pool_size):
+        network.append(
+            keras.layers.Conv2D(
+                n_filters, 3, strides=stride, activation=activation, use_bias=not batch_norm
+            )
+        )
+        if pool > 1:
+            network.append(keras.layers.MaxPooling2D(pool))
+        if batch_norm:
+            network.append(keras.layers.BatchNormalization(scale=False, momentum=0.9))
+            network.append(keras.layers.ReLU())
         if dropout:
-            layers.append(keras.layers.Dropout(dropout))
-    layers += [
-        keras.layers.Flatten(),
-        keras.layers.Dense(100, activation="relu"),
-        keras.layers.Dense(10, activation="softmax"),
-    ]
-    model = keras.Sequential(layers)
+            network.append(keras.layers.Dropout(dropout))
+    network.append(keras.layers.Flatten())
+    if dense_units:
+        network.append(keras.layers.Dense(dense_units, activation="relu"))
+    network.append(keras.layers.Dense(10, activation="softmax"))
+    model = keras.Sequential(network)
     model.compile(
-        optimizer="adam",
+        optimizer=keras.optimizers.Adam(learning_rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
         steps_per_execution=steps_per_execution,
@@ -135,7 +166,11 @@ def keras_network(filters, strides, dropout, steps_per_execution=1, jit_compile=
 def keras_fit(version, n, steps_per_execution):
     X, y = full_images(n)
     X = scaled(X)
-    model = keras_network(**VERSIONS[version], steps_per_execution=steps_per_execution)
+    model = keras_network(
+        **VERSIONS[version],
+        learning_rate=LEARNING_RATES[version],
+        steps_per_execution=steps_per_execution,
+    )
     return unanswered(model.fit, X, y, batch_size=BATCH_SIZE, verbose=0)
 
 
@@ -182,17 +217,26 @@ def keras_classifier_predict(version, n):
 # skorch
 
 
-def torch_network(filters, strides, dropout):
+def torch_network(
+    filters, strides=1, pool_size=None, dropout=0.0, batch_norm=False, dense_units=None
+):
     from torch import nn
 
-    layers, channels, side = [], 1, 28
-    for n_filters in filters:
-        layers += [nn.Conv2d(channels, n_filters, 3, stride=strides), nn.ReLU()]
+    layers, channels = [], 1
+    for n_filters, stride, pool in _convolutions(filters, strides, pool_size):
+        layers.append(nn.Conv2d(channels, n_filters, 3, stride=stride, bias=not batch_norm))
+        if pool > 1:
+            layers.append(nn.MaxPool2d(pool))
+        if batch_norm:
+            layers.append(nn.BatchNorm2d(n_filters))
+        layers.append(nn.ReLU())
         if dropout:
             layers.append(nn.Dropout(dropout))
-        channels, side = n_filters, (side - 3) // strides + 1
-    layers += [nn.Flatten(), nn.Linear(channels * side**2, 100), nn.ReLU(), nn.Linear(100, 10)]
-    return nn.Sequential(*layers)
+        channels = n_filters
+    layers.append(nn.Flatten())
+    if dense_units:
+        layers += [nn.LazyLinear(dense_units), nn.ReLU()]
+    return nn.Sequential(*layers, nn.LazyLinear(10))
 
 
 def skorch_classifier(version, **parameters):
@@ -204,7 +248,7 @@ def skorch_classifier(version, **parameters):
         **{f"module__{name}": value for name, value in VERSIONS[version].items()},
         criterion=torch.nn.CrossEntropyLoss,
         optimizer=torch.optim.Adam,
-        lr=1e-3,
+        lr=LEARNING_RATES[version],
         batch_size=BATCH_SIZE,
         iterator_train__shuffle=True,
         train_split=None,
@@ -252,10 +296,10 @@ def _grid_search(clf, grid, X, y, folds, **settings):
     return lambda: search.fit(X, y)
 
 
-def grid_search(grid, *, folds=3, n_jobs=1, memory=False, again=False, **parameters):
+def grid_search(grid, *, version="v2", folds=3, n_jobs=1, memory=False, again=False, **parameters):
     """Counts the epochs; `again` for the second run, in a directory that is full."""
     X, y = mini()
-    clf = fashion_cnn("v2", random_state=0, **parameters)
+    clf = fashion_cnn(version, random_state=0, **parameters)
     clf.set_params(memory=new_folder() if memory else None)
     scoring = {"trained": n_epochs_trained, "accuracy": "accuracy"}
     fit = _grid_search(clf, grid, X, y, folds, n_jobs=n_jobs, scoring=scoring)
@@ -319,6 +363,7 @@ def league():
     networks = {
         "v1": fashion_cnn("v1", epochs=5, random_state=0),
         "v2": fashion_cnn("v2", random_state=0),
+        "v3": fashion_cnn("v3", epochs=16, random_state=0),
     }
 
     def run():

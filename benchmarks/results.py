@@ -1,10 +1,9 @@
 """The networks and all baselines on the full Fashion-MNIST: `make results`.
 
 Every estimator is trained on the 60,000 training images and predicts the 10,000 test images once,
-the networks with three seeds. Version 3 is also trained without each of its parts, for as long as
-the whole takes. What was predicted and how long it took is kept in a folder, a file for each
-training, so that an interrupted run goes on where it stopped; the tables in docs/results are made
-of these files.
+the networks with three seeds. What was predicted and how long it took is kept in a folder, a file
+for each training, so that an interrupted run goes on where it stopped; the tables in docs/results
+are made of these files.
 """
 
 import argparse
@@ -38,14 +37,6 @@ NETWORKS = {
     "FashionCNN v2, 20 epochs": FashionCNN.v2,
     V3: FashionCNN.v3,
 }
-# Strides in the place of pooling give feature maps of the same size.
-ABLATIONS = {
-    "without pooling": {"pool_size": 1, "strides": FashionCNN.v3().pool_size},
-    "without batch normalization": {"batch_norm": False},
-    "without flips": {"flip": False},
-    "without averaging": {"averaging": 0},
-}
-
 # Xiao, Rasul, Vollgraf 2017, arXiv 1708.07747, table 3: of each kind the best.
 PAPER = {
     "naive Bayes": 0.511,
@@ -125,23 +116,6 @@ def run(estimator, X, y, X_test, y_test):
         }
 
 
-def run_within(seconds, network, X, y, X_test):
-    """Train as many epochs as fit into the time, at least one."""
-    network.set_params(epochs=1, warm_start=True)
-    begin = time.perf_counter()
-    while True:
-        last = time.perf_counter()
-        network.fit(X, y)
-        now = time.perf_counter()
-        if now + (now - last) > begin + seconds:
-            break
-    return {
-        "predictions": network.predict(X_test),
-        "fit_seconds": now - begin,
-        "epochs": network.n_iter_,
-    }
-
-
 def league(found, y_test):
     """The table, best first."""
     right = {name: kept["predictions"] == y_test for name, kept in found.items()}
@@ -169,50 +143,23 @@ def league(found, y_test):
     return pd.DataFrame(rows)
 
 
-def over_seeds(found, name, y_test):
-    """Accuracy with each seed, and the means of epochs and seconds."""
-    trainings = [found[of_seed(name, seed)] for seed in SEEDS]
-    accuracy = [np.mean(kept["predictions"] == y_test) for kept in trainings]
-    epochs, duration = (
-        np.mean([kept[key] for kept in trainings]) for key in ("epochs", "fit_seconds")
-    )
-    return accuracy, epochs, duration
-
-
 def networks(found, y_test):
     """The networks, best first."""
     rows = []
     for name in NETWORKS:
-        accuracy, epochs, duration = over_seeds(found, name, y_test)
+        trainings = [found[of_seed(name, seed)] for seed in SEEDS]
+        accuracy = [np.mean(kept["predictions"] == y_test) for kept in trainings]
+        low, high = proportion_interval(np.mean(accuracy), len(y_test))
         rows.append(
             {
                 "network": name,
                 "parameters": f"{found[name]['parameters']:,}",
-                "epochs": f"{epochs:.0f}",
-                "fit, s": format_cost(duration),
-                "test accuracy": f"{np.mean(accuracy):.4f}",
+                "fit, s": format_cost(np.mean([kept["fit_seconds"] for kept in trainings])),
+                "test accuracy [95 %]": f"{np.mean(accuracy):.4f} [{low:.4f}, {high:.4f}]",
                 "each seed": ", ".join(f"{value:.4f}" for value in accuracy),
             }
         )
-    return pd.DataFrame(rows).sort_values("test accuracy", ascending=False)
-
-
-def ablations(found, y_test):
-    """Version 3, and what it is without each of its parts."""
-    whole, *_ = over_seeds(found, V3, y_test)
-    rows = []
-    for name in (V3, *ABLATIONS):
-        accuracy, epochs, duration = over_seeds(found, name, y_test)
-        rows.append(
-            {
-                "network": "version 3" if name == V3 else name,
-                "epochs": f"{epochs:.3g}",
-                "fit, s": format_cost(duration),
-                "test accuracy": f"{np.mean(accuracy):.4f}",
-                "difference": "" if name == V3 else f"{np.mean(accuracy) - np.mean(whole):+.4f}",
-            }
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).sort_values("test accuracy [95 %]", ascending=False)
 
 
 def generalisation(found):
@@ -254,50 +201,56 @@ def errors_by_class(found, y_test):
     return table.loc[list(CLASS_NAMES)].rename_axis("class").reset_index()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def keep(folder, name, work, *given):
+    """Do the work, or read what it gave in an earlier run."""
+    path = folder / f"{name}.npz"
+    if not path.exists():
+        np.savez(path, **work(*given))
+    with np.load(path) as kept:
+        return dict(kept)
+
+
+def write(tables, folder):
+    for name, table in tables.items():
+        path = folder / f"{name}.csv"
+        table.to_csv(path, index=False, float_format="%.4f", lineterminator="\n")
+        print(f"\n{path}\n{table.to_string(index=False)}")
+    print("\n" + "\n".join(f"{name}: {value}" for name, value in describe().items()))
+
+
+def read_arguments(description):
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--kept", type=Path, default=Path("build/results"))
     parser.add_argument("--tables", type=Path, default=Path("docs/results"))
     arguments = parser.parse_args()
     for folder in (arguments.kept, arguments.tables):
         folder.mkdir(parents=True, exist_ok=True)
+    return arguments
+
+
+def main():
+    arguments = read_arguments(__doc__)
     X, y = fetch_fashion_mnist(return_X_y=True)
     X_test, y_test = fetch_fashion_mnist(subset="test", return_X_y=True)
+    in_the_league = contenders() | as_in_the_paper()
+    estimators = in_the_league | {
+        of_seed(name, seed): make(random_state=seed)
+        for seed in SEEDS[1:]
+        for name, make in NETWORKS.items()
+    }
     found = {}
-
-    def keep(name, work, *given):
-        path = arguments.kept / f"{name}.npz"
-        if not path.exists():
-            np.savez(path, **work(*given))
-        with np.load(path) as kept:
-            found[name] = dict(kept)
+    for name, estimator in estimators.items():
+        found[name] = keep(arguments.kept, name, run, estimator, X, y, X_test, y_test)
         accuracy = np.mean(found[name]["predictions"] == y_test)
         print(f"{name}: {accuracy:.4f}, fit in {found[name]['fit_seconds']:.1f} s", flush=True)
-
-    in_the_league = contenders() | as_in_the_paper()
-    for name, estimator in in_the_league.items():
-        keep(name, run, estimator, X, y, X_test, y_test)
-    for seed in SEEDS[1:]:
-        for name, make in NETWORKS.items():
-            keep(of_seed(name, seed), run, make(random_state=seed), X, y, X_test, y_test)
-    *_, duration = over_seeds(found, V3, y_test)
-    for seed in SEEDS:
-        for name, changes in ABLATIONS.items():
-            network = FashionCNN.v3(**changes, random_state=seed)
-            keep(of_seed(name, seed), run_within, duration, network, X, y, X_test)
     tables = {
         "full_data": league({name: found[name] for name in in_the_league}, y_test),
         "networks": networks(found, y_test),
-        "ablations": ablations(found, y_test),
         "generalisation": generalisation(found),
         "errors_by_class": errors_by_class(found, y_test),
     }
-    for name, table in tables.items():
-        path = arguments.tables / f"{name}.csv"
-        table.to_csv(path, index=False, float_format="%.4f", lineterminator="\n")
-        print(f"\n{path}\n{table.to_string(index=False)}")
+    write(tables, arguments.tables)
     draw_generalisation(tables["generalisation"], arguments.tables / "generalisation.svg")
-    print("\n" + "\n".join(f"{name}: {value}" for name, value in describe().items()))
 
 
 if __name__ == "__main__":

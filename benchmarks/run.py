@@ -66,13 +66,17 @@ THREE = {**TWO_STRIDES, "epochs": [5, 10, 20]}
 in_a_grid = partial(partial, peers.grid_search)
 EPOCH = {
     # More steps a call gain nothing where a step takes 60 ms.
-    "v2": {"steps": (1, 20, 120), "keras": 0.75, "skorch": 0.6, "rounds": 5},
-    "v1": {"steps": (1,), "keras": 0.85, "skorch": 0.8, "rounds": 3},
+    "v2": {"steps": (1, 20, 120), "keras": 0.6, "skorch": 0.6, "rounds": 5},
+    "v1": {"steps": (1,), "keras": 0.8, "skorch": 0.8, "rounds": 3},
+    "v3": {"steps": (1,), "keras": None, "skorch": None, "rounds": 3},
 }
+PREDICT_ONE = {"v1": 1 / 30, "v2": 1 / 150, "v3": 1 / 50}
+LOAD = {"v1": 1 / 2, "v2": 1 / 10, "v3": None}
+FILE_SIZE = {"v1": "<= 9.4", "v2": "<= 0.36", "v3": ""}
 
 
 def of_version(v):
-    """The rows that both networks have."""
+    """The rows that all networks have."""
     full, many = 48_000, 10_000
     keras = {
         f"Keras, {steps} a call": peer(EPOCH[v]["keras"], peers.keras_fit, v, full, steps)
@@ -90,9 +94,7 @@ def of_version(v):
             f"predict_proba, 1 row, {v}",
             partial(peers.skfashion_predict, v, 1),
             {
-                "KerasClassifier": peer(
-                    {"v1": 1 / 30, "v2": 1 / 150}[v], peers.keras_classifier_predict, v, 1
-                ),
+                "KerasClassifier": peer(PREDICT_ONE[v], peers.keras_classifier_predict, v, 1),
                 "MLPClassifier(100)": peer({"v1": None, "v2": 3}[v], peers.mlp_predict, 1),
             },
             rounds=7,
@@ -107,7 +109,7 @@ def of_version(v):
         f"load-{v}": row(
             f"load a model, {v}",
             partial(peers.skfashion_load, v),
-            {"Keras": peer({"v1": 1 / 2, "v2": 1 / 10}[v], peers.keras_load, v)},
+            {"Keras": peer(LOAD[v], peers.keras_load, v)},
             rounds=15,
             repeats=5,
         ),
@@ -120,7 +122,7 @@ def of_version(v):
         f"file-size-{v}": row(
             f"save a model, {v}",
             partial(peers.skfashion_save, v),
-            asked={"size of the file, MB": {"v1": "<= 9.4", "v2": "<= 0.36"}[v]},
+            asked={"size of the file, MB": FILE_SIZE[v]},
         ),
     }
 
@@ -140,6 +142,7 @@ ROWS = {
     ),
     **of_version("v2"),
     **of_version("v1"),
+    **of_version("v3"),
     "matrix-product": row(
         f"matrix product, {peers.GEMM_SIDE:,} x {peers.GEMM_SIDE:,}, float32",
         peers.gemm,
@@ -208,6 +211,12 @@ ROWS = {
         asked={"epochs trained": "<= 45"},
         **FRESH,
     ),
+    "grid-epochs-v3": row(
+        "grid of epochs 1..12 x 3 folds, v3, with memory",
+        in_a_grid({"epochs": list(range(1, 13))}, version="v3", memory=True),
+        asked={"epochs trained": "36"},
+        **ONCE,
+    ),
     "halving": row(
         "halving, 12 v2, epochs 2..18, 3 folds, with memory",
         partial(peers.halving_search, True),
@@ -234,7 +243,7 @@ ROWS = {
         rounds=9,
     ),
     "compare-overhead": row(
-        "compare, 11 estimators x 3 folds",
+        "compare, 12 estimators x 3 folds",
         peers.league,
         asked={"beyond fits and scores, %": "<= 3"},
         **ONCE,
