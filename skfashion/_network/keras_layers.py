@@ -37,19 +37,23 @@ def keep_name_counters() -> Iterator[None]:
 
 
 class Conv2D(keras.layers.Conv2D):
-    """Keras' Conv2D with ReLU, computed by oneDNN where that is faster. See `onednn.is_needed`."""
+    """Keras' Conv2D, computed by oneDNN where that is faster. See `onednn.is_needed`.
+
+    With a bias it applies ReLU. Without one, batch normalization follows.
+    """
 
     __module__ = "keras.layers"
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Convolve, add the bias and apply ReLU."""
-        if self.use_bias and onednn.is_needed(inputs, max(self.strides)):
-            return onednn.convolve(inputs, self.kernel.value, self.bias.value, max(self.strides))
+        """Convolve. With a bias, add it and apply ReLU."""
+        if onednn.is_needed(inputs, max(self.strides)):
+            bias = self.bias.value if self.use_bias else None
+            return onednn.convolve(inputs, self.kernel.value, bias, max(self.strides))
         return super().call(inputs)
 
 
 class MaxPooling2D(keras.layers.MaxPooling2D):
-    """Keras' MaxPooling2D, also for programs that XLA compiles.
+    """Keras' MaxPooling2D, by oneDNN where that is faster, and for programs that XLA compiles.
 
     XLA has no deterministic gradient of TensorFlow's operation. In the other form equal outputs
     share the gradient. In TensorFlow's the first one has it.
@@ -72,7 +76,7 @@ class MaxPooling2D(keras.layers.MaxPooling2D):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Take the maximum of each square."""
         if not self._jit_compile:
-            return super().call(inputs)
+            return onednn.max_pool(inputs, self.pool_size[0])
         size, (_, rows, columns, channels) = self.pool_size[0], inputs.shape.as_list()
         rows, columns = rows // size, columns // size
         kept = inputs[:, : rows * size, : columns * size]

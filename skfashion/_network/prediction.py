@@ -120,7 +120,7 @@ def _compile_prediction(
         ):
             x = onednn.convolve(x, kernel, bias, strides)
             if pool > 1:
-                x = tf.nn.max_pool2d(x, pool, pool, "VALID")
+                x = onednn.max_pool(x, pool)
         x = tf.reshape(x, [-1, architecture.flattened_size])
         for kernel, bias in hidden:
             x = tf.nn.relu(x @ kernel + bias)
