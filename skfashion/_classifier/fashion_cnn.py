@@ -64,7 +64,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     The network has a ``Conv2D(f, kernel_size, strides, "valid", relu)`` for each entry of
     `filters`, each followed by ``MaxPooling2D(pool_size)`` if that is above 1, and by
     ``Dropout(dropout)`` if that is above 0, then Flatten, ``Dense(dense_units, relu)`` unless that
-    is None, and ``Dense(n_classes, softmax)``. Adam minimises the categorical cross-entropy.
+    is None, and ``Dense(n_classes, softmax)``. Adam minimizes the categorical cross-entropy.
 
     `v1`, `v2` and `v3` make three networks by name. Versions 1 and 2 are those of the original
     README [1]_, and version 1 has the defaults. Version 3 is the most accurate.
