@@ -48,7 +48,8 @@ plt.show()
 print(f"accuracy on {len(X_test)} test images: {clf.score(X_test, y_test):.3f}")
 
 # %%
-# Predict the probabilities of single images. You get a column for every label of ``classes_``.
+# Predict the probabilities of single images. You get a column for every label of ``classes_``. The
+# number before each row is the true label.
 
 import pandas as pd
 
