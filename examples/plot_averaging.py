@@ -45,8 +45,8 @@ raw = accuracy_path(clf.set_params(averaging=0).fit(X_train, y_train))
 
 # %%
 # Plot both paths. The steps of both trainings are the same: ``averaging`` changes the result, not
-# the weights that training continues from. After the first epoch the weights are still equal. Their
-# accuracy is below the picture.
+# the weights that training continues from. After the first epoch the weights are still equal, and
+# their accuracy is too low for the axis.
 
 import matplotlib.pyplot as plt
 
@@ -60,8 +60,9 @@ ax.legend()
 plt.show()
 
 # %%
-# Every point of the averaged path is the result of a training of that length. So a grid search over
-# ``epochs`` costs nothing more: all epochs are stored, and it trains none of them.
+# Search over ``epochs``. Every point of the averaged path is the result of a training of that
+# length, and all epochs are stored. So the search trains none of them. It uses one split, the one
+# above.
 
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 

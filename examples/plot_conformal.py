@@ -3,17 +3,17 @@
 Conformal prediction sets with a coverage guarantee
 ===================================================
 
-A classifier names one label for each image, right or wrong. A conformal prediction set contains
-the right label with a probability that you choose, for example 90 %. Easy images get one label,
-difficult images get several.
+In this example you predict sets of labels. A classifier predicts one label for each image, right or
+wrong. A conformal prediction set contains the right label with a probability that you choose, for
+example 90 %. Easy images get one label, difficult images get several.
 
-`MAPIE <https://mapie.readthedocs.io>`__ builds such sets around any scikit-learn classifier. It
-needs images that the network was not trained on, and no assumption other than that new images come
-from the same distribution.
+`MAPIE <https://mapie.readthedocs.io>`__ builds such sets around any scikit-learn classifier. You
+need images that the network was not trained on. The only assumption is that new images come from
+the same distribution.
 """
 
 # %%
-# Train on 3,000 images, and keep 2,000 more for the calibration of the sets.
+# Train on 3,000 images, and use 2,000 others to calibrate the sets.
 
 import numpy as np
 from mapie.classification import SplitConformalClassifier
@@ -31,9 +31,9 @@ conformal = SplitConformalClassifier(clf, confidence_level=LEVELS, prefit=True)
 conformal.conformalize(X[3000:5000], y[3000:5000])
 
 # %%
-# ``predict_set`` returns the labels and, for each image and level, which classes are in the set.
-# The shares on the test images are close to the levels. With 1,000 test images they may differ
-# by about two points.
+# Predict the sets of the test images. ``predict_set`` returns the labels and, for each image and
+# level, which classes are in the set. The shares of sets with the right label are close to the
+# levels. With 1,000 test images they may differ by about two percentage points.
 
 labels, sets = conformal.predict_set(X_test)
 coverage = sets[np.arange(len(y_test)), y_test].mean(axis=0)
@@ -44,8 +44,8 @@ for level, covered, size in zip(LEVELS, coverage, sizes, strict=True):
     )
 
 # %%
-# The largest probability of the network gives no such guarantee, and says nothing about the
-# other images. Here are the images for which it is at least 90 %.
+# Compare with the largest probability of the network, which gives no such guarantee. Print the
+# share of images for which it is at least 90 %, and how many of these are right.
 
 probabilities = clf.predict_proba(X_test)
 confident = probabilities.max(axis=1) >= 0.9
@@ -53,8 +53,8 @@ right = labels[confident] == y_test[confident]
 print(f"{confident.mean():.0%} of the images, {right.mean():.1%} of them right")
 
 # %%
-# The size of a set tells you which images deserve a second look. Here are the images with the
-# largest sets at 95 %.
+# Plot the images with the largest sets at 95 %. The size of a set tells you which images deserve a
+# second look.
 
 import matplotlib.pyplot as plt
 
@@ -69,7 +69,8 @@ for ax, row in zip(axes.flat, largest, strict=True):
 plt.show()
 
 # %%
-# The guarantee holds on average over all images. It need not hold within a class.
+# Print the same share for each class. The guarantee holds on average over all images. It need not
+# hold within a class.
 
 for name, group in ((name, y_test == k) for k, name in enumerate(CLASS_NAMES)):
     print(f"{name}: {at_95[group, y_test[group]].mean():.1%}")

@@ -20,7 +20,7 @@ X, y = X[:1200], y[:1200]
 # %%
 # Define two votes and a stack. In the stack a logistic regression learns from out-of-fold
 # probabilities how much to trust each member. Give each network a seed of its own, because networks
-# with the same ``random_state`` are equal. Two convolutions are quick to train.
+# with the same ``random_state`` are equal. These have two convolutions, so they are quick to train.
 
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression

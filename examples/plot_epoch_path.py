@@ -16,7 +16,7 @@ You get the same weights and scores as without ``memory``, bit for bit.
 
 # %%
 # Search over dropout and epochs, on 1,000 of the images that come with the package. The function
-# also counts the epochs per fold.
+# ``search`` also counts the epochs per fold.
 
 from tempfile import TemporaryDirectory
 

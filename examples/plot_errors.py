@@ -9,7 +9,7 @@ and :class:`~skfashion.plotting.ImageGridDisplay` then show you the errors.
 """
 
 # %%
-# Predict out-of-fold probabilities of 2,000 images, with three networks.
+# Predict out-of-fold probabilities of 2,000 images. You train one network for each of three folds.
 
 from sklearn.model_selection import cross_val_predict
 
@@ -55,9 +55,9 @@ display.im_.colorbar.set_label("share of the errors of a class")
 plt.show()
 
 # %%
-# Plot the errors with the highest confidence. Above each image you see its label and the
-# prediction. Some of them are honest mistakes, and some have doubtful labels. Others nobody could
-# decide at 28 x 28 pixels.
+# Plot the errors with the highest confidence. Above each image you see its label, and after the
+# arrow the prediction. Some of them are clear mistakes, and some have doubtful labels. Others show
+# too little at 28 x 28 pixels to decide.
 
 from skfashion.plotting import ImageGridDisplay
 

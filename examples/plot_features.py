@@ -24,8 +24,8 @@ features, features_test = clf.transform(X), clf.transform(X_test)
 print(f"{features.shape[1]} features: {', '.join(clf.get_feature_names_out()[:3])}, ...")
 
 # %%
-# Plot five test images in the first column, each with its five nearest training images. Labels of
-# another class are red.
+# Plot five test images in the first column, each with its five nearest training images. Labels that
+# differ from that of the test image are red.
 
 import matplotlib.pyplot as plt
 from sklearn.neighbors import NearestNeighbors
@@ -98,7 +98,7 @@ print(f"{found.sum()} of the 40 most suspicious labels are among the 40 wrong on
 
 # %%
 # The others are labels of the data set. Look at them before you change one: some may be wrong, and
-# some images are unusual but have the right label. An arrow leads from each label to the most
+# some images are unusual but have the right label. Below each label, an arrow points to the most
 # probable class.
 
 from skfashion.plotting import ImageGridDisplay

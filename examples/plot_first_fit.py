@@ -4,7 +4,8 @@ Train a first network on Fashion-MNIST
 ======================================
 
 In this example you train a network on 2,000 small images of clothes. You then plot the training,
-measure the accuracy on test images and look at single predictions.
+measure the accuracy on test images and look at single predictions. To tune and compare networks,
+go on with the :doc:`/tutorial`.
 """
 
 # %%
@@ -20,9 +21,10 @@ print(X.shape, X.dtype, y[:10])
 print(*CLASS_NAMES, sep=", ")
 
 # %%
-# Fit the network like any other classifier. You choose the first of two named configurations with
-# :meth:`~skfashion.FashionCNN.v1`, and override its parameters with keyword arguments. Here a fifth
-# of the rows is set aside, and the network is scored on them after every epoch.
+# Fit the network like any other classifier. You choose the first of three named configurations with
+# :meth:`~skfashion.FashionCNN.v1`, and override its parameters with keyword arguments. The others
+# are :meth:`~skfashion.FashionCNN.v2` and :meth:`~skfashion.FashionCNN.v3`. Here a fifth of the
+# rows is set aside, and the network is scored on them after every epoch.
 
 from skfashion import FashionCNN
 
@@ -46,7 +48,8 @@ plt.show()
 print(f"accuracy on {len(X_test)} test images: {clf.score(X_test, y_test):.3f}")
 
 # %%
-# Predict the probabilities of single images. You get a column for every label of ``classes_``.
+# Predict the probabilities of single images. You get a column for every label of ``classes_``. The
+# number before each row is the true label.
 
 import pandas as pd
 
@@ -54,8 +57,8 @@ probabilities = clf.predict_proba(X_test[:5])
 pd.DataFrame(probabilities, columns=CLASS_NAMES, index=y_test[:5]).round(3)
 
 # %%
-# Plot the first images of the test set. Below each label you see the prediction, in orange if it is
-# wrong.
+# Plot the first images of the test set. Above each image you see its label, and then the
+# prediction, in orange if it is wrong.
 
 from skfashion.plotting import ImageGridDisplay
 

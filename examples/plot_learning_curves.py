@@ -5,7 +5,7 @@ Learning curves and early stopping
 
 In this example you find out whether more images or more epochs would improve a classifier.
 scikit-learn's learning curves show you the effect of more rows. The history of a training shows you
-the effect of more epochs, and cross-validation how much both vary by chance.
+the effect of more epochs, and cross-validation shows how much both vary by chance.
 """
 
 # %%
@@ -68,8 +68,10 @@ plt.show()
 
 # %%
 # Version 2 still improves after thirty epochs. Its training accuracy is measured with dropout, so
-# it is lower than the validation accuracy for most epochs. Version 1 needs fewer epochs, so you
-# stop it early, by its validation accuracy. The dotted line marks the epoch whose weights are kept.
+# it is lower than the validation accuracy for most epochs.
+#
+# Version 1 needs fewer epochs. With ``early_stopping`` it stops when its validation accuracy has
+# not risen for four epochs. The dotted line marks the epoch whose weights are kept.
 
 clf = FashionCNN.v1(
     epochs=20, validation_fraction=0.2, early_stopping=True, n_iter_no_change=4, random_state=0

@@ -60,14 +60,15 @@ plt.show()
 
 # %%
 # All three recognize the coat by its collar and the part below. The third row shows an error that
-# depends on one place. A few covered pixels there take more than half of the network's confidence.
+# depends on one place. If a few pixels there are covered, the network loses more than half of its
+# confidence.
 #
 # When you read a map, keep these limits in mind:
 #
 # - **Pale does not mean that nothing matters.** The network and the linear model are almost certain
 #   of the boot. No single patch changes the answer of the network, because the rest is enough. In
-#   its most confident error one patch in a hundred does. In the forest a patch changes the votes of
-#   many of the 100 trees, so its map is red.
+#   its most confident error hardly any patch does. In the forest a patch changes the votes of many
+#   of the 100 trees, so its map is red.
 # - **You see where, but not why.** A patch puts a hole in the colour of the background into the
 #   cloth. No map can tell you whether a classifier misses the covered part or reacts to the hole.
 #   With another ``fill`` you get another map.

@@ -3,12 +3,12 @@
 Optuna: prune unpromising trials
 ================================
 
-`Optuna <https://optuna.org>`__ draws settings at random, learns from the results, and stops trials
-early that fall behind. This example tunes version 2 with Optuna and reports the validation
-accuracy after every epoch, so that Optuna can prune.
+In this example you tune version 2 with `Optuna <https://optuna.org>`__. Optuna draws settings at
+random, learns from the results, and prunes trials: it stops those early that fall behind. For that
+you report the validation accuracy after every epoch.
 
 ``partial_fit`` trains one epoch at a time. Training epoch by epoch gives exactly the same network
-as one ``fit``. So the accuracy that Optuna sees after epoch 4 is the accuracy of ``fit`` with
+as one ``fit``. So the accuracy that you report after epoch 4 is the accuracy of ``fit`` with
 ``epochs=4``.
 """
 
@@ -27,8 +27,8 @@ X_train, X_val, y_train, y_val = train_test_split(
 )
 
 # %%
-# The objective trains one network. It reports the accuracy after each epoch and raises
-# ``TrialPruned`` when Optuna asks it to stop.
+# Define the objective. It trains one network, reports the accuracy after each epoch and raises
+# ``TrialPruned`` when Optuna asks it to stop. Run it for 16 trials.
 
 MAX_EPOCHS = 12
 
@@ -69,7 +69,7 @@ for name, value in study.best_params.items():
     print(f"{name}: {value:.3g}")
 
 # %%
-# Each line is a trial. Pruned trials end early.
+# Plot the trials. Each line is one of them, and pruned trials end early.
 
 import matplotlib.pyplot as plt
 
@@ -82,15 +82,15 @@ ax.set(xlabel="epoch", ylabel="validation accuracy", title="Trials; the best one
 plt.show()
 
 # %%
-# One ``fit`` with the best settings gives the same network, bit for bit.
+# Train the best settings again, with one ``fit``. You get the same network, bit for bit.
 
 clf = make_network({**study.best_params, "epochs": MAX_EPOCHS}).fit(X_train, y_train)
 print(f"accuracy of one fit: {clf.score(X_val, y_val):.3f}")
 assert clf.score(X_val, y_val) == study.best_value
 
 # %%
-# The best of many trials looks better on its validation images than on new ones. The test images
-# give an honest score.
+# Score the network on the test images. The best of many trials looks better on its validation
+# images, because it was chosen on them.
 
 X_test, y_test = load_fashion_mini(subset="test", return_X_y=True)
 print(f"accuracy on the test images: {clf.score(X_test, y_test):.3f}")

@@ -4,7 +4,7 @@ Preprocess pixels in a Pipeline
 ===============================
 
 In this example you measure whether preprocessing improves a classifier. Classical classifiers often
-get scaled, standardised or fewer features. A network scales its pixels itself. Put the
+get scaled, standardized or fewer features. A network scales its pixels itself. Put the
 preprocessing and the classifier into a :class:`~sklearn.pipeline.Pipeline`, and you can use it
 wherever you can use a classifier.
 """
@@ -23,7 +23,7 @@ X, y = X[:1000], y[:1000]
 #
 # - *Bytes* are divided by the largest value that the network was trained on.
 # - *Each pixel 0..1* comes from a scaler with a scale for each pixel.
-# - *Standardised* pixels have negative values, so the network does not scale them again.
+# - *Standardized* pixels have negative values, so the network does not scale them again.
 #
 # Do not give principal components to a network. They are no image: neighbouring features are not
 # neighbouring pixels, and a convolution loses its advantage.
@@ -37,15 +37,15 @@ from sklearn.svm import SVC
 network = FashionCNN.v1(epochs=5, random_state=0)
 classifiers = {
     "SVC, bytes": SVC(),
-    "SVC, standardised": make_pipeline(StandardScaler(), SVC()),
-    "SVC, standardised, 100 components": make_pipeline(
+    "SVC, standardized": make_pipeline(StandardScaler(), SVC()),
+    "SVC, standardized, 100 components": make_pipeline(
         StandardScaler(), PCA(100, random_state=0), SVC()
     ),
     "kNN, bytes": KNeighborsClassifier(),
     "kNN, 50 components": make_pipeline(PCA(50, random_state=0), KNeighborsClassifier()),
     "network, bytes": network,
     "network, each pixel 0..1": make_pipeline(MinMaxScaler(), network),
-    "network, standardised": make_pipeline(StandardScaler(), network),
+    "network, standardized": make_pipeline(StandardScaler(), network),
 }
 
 # %%

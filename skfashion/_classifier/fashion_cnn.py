@@ -64,8 +64,10 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     The network has a ``Conv2D(f, kernel_size, strides, "valid", relu)`` for each entry of
     `filters`, each followed by ``MaxPooling2D(pool_size)`` if that is above 1, and by
     ``Dropout(dropout)`` if that is above 0, then Flatten, ``Dense(dense_units, relu)`` unless that
-    is None, and ``Dense(n_classes, softmax)``. Adam minimises the categorical cross-entropy. The
-    defaults are version 1 of the original [1]_. `v1`, `v2` and `v3` make three networks by name.
+    is None, and ``Dense(n_classes, softmax)``. Adam minimizes the categorical cross-entropy.
+
+    `v1`, `v2` and `v3` make three networks by name. Versions 1 and 2 are those of the original
+    README [1]_, and version 1 has the defaults. Version 3 is the most accurate.
 
     The classifier is also a transformer: `transform` returns the outputs of the hidden dense layer,
     or without one those of the last convolution.
@@ -95,9 +97,9 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         do not fill a square are cut.
     batch_norm : bool, default=False
         Whether training normalizes each channel after a convolution and its pooling, before the
-        ReLU: by mean and variance of the batch, without a gain. Their moving averages are folded
-        into `weights_`, so prediction and exported models do not have this step. Sample weights
-        affect the loss alone, not mean and variance.
+        ReLU: by mean and variance of the batch, without Keras' factor gamma. Their moving averages
+        are folded into `weights_`, so prediction and exported models do not have this step. Sample
+        weights affect the loss alone, not mean and variance.
     dropout : float, default=0.0
         Share of the outputs of every convolution that are set to zero in training, in [0, 1). It
         follows the pooling.
@@ -118,8 +120,9 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Number of training steps over which the learning rate rises linearly to `learning_rate`, at
         least 0.
     averaging : float, default=0.0
-        At least 0. With 0 `weights_` are those after the last epoch. Above 0 they are an average of
-        the weights after each epoch, later ones with greater weight [2]_:
+        How fast the average of the weights forgets early epochs, at least 0. With 0 there is no
+        average, and `weights_` are those after the last epoch. Above 0 they are an average of the
+        weights after each epoch, later ones with greater weight [2]_:
         ``mean = (1 - c) * mean + c * weights`` after epoch k, with
         ``c = (averaging + 1) / (averaging + k)``. Training itself continues from the weights of the
         last epoch, so every epoch has the average of a training that ends there. Validation scores
@@ -134,9 +137,9 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Whether training mirrors images left-right: a fixed half of them in odd epochs, the other
         half in even ones [3]_.
     shift : int, default=0
-        Training shifts each image by up to so many pixels up or down and left or right, at least 0
-        and less than the image has.
-        Pixels from outside are 0. The shifts are drawn anew in each epoch.
+        Number of pixels by which training moves each image at most, up or down and left or right,
+        at least 0 and less than rows and columns of the image. The shifts are drawn anew in each
+        epoch. Pixels from outside are 0.
     validation_fraction : float, default=0.0
         Share of the training rows, in [0, 1), set aside for validation. They are stratified by
         class and drawn by `random_state`. Not used if `fit` is given `X_val` and `y_val`.
@@ -173,8 +176,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         stops the training, the result is the last epoch with finite weights. ``clone`` copies
         callbacks like all parameters, so each fit of a search has its own.
     verbose : int, default=0
-        At least 0. If 1 or more, print a line for each epoch, with loss and accuracy, those of the
-        validation rows, and the time left. 0 is silent.
+        If 1 or more, print a line for each epoch, with loss and accuracy, those of the validation
+        rows, and the time left. 0 is silent. At least 0.
     random_state : int, RandomState instance or None, default=None
         Determines the initial weights, the order of the rows, dropout, flips and shifts, and the
         validation rows. With an int, in [0, 2**32), equal data and parameters give bitwise equal
@@ -287,7 +290,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     normalization and augmentation. With "float32" all pass except the equivalence of weights and
     repetition, because that precision cannot meet its tolerance of 1e-7. With dropout,
     `batch_norm`, `flip` or `shift` this equivalence does not hold either: each copy of a row has
-    its own mask, flip and shift, and weights do not reach mean and variance of a batch.
+    its own mask, flip and shift, and weights do not affect mean and variance of a batch.
 
     References
     ----------
@@ -395,12 +398,12 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
 
     @classmethod
     def v1(cls, **overrides: Any) -> Self:
-        """Make version 1 of the original, the defaults: 2,336,558 parameters on 28x28 pixels.
+        """Make version 1, the defaults: 2,336,558 parameters for 28x28 pixels and 10 classes.
 
         Parameters
         ----------
         **overrides
-            Parameters with other values.
+            Parameters of `FashionCNN` that replace those of version 1, such as ``epochs=5``.
 
         Returns
         -------
@@ -416,12 +419,12 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
 
     @classmethod
     def v2(cls, **overrides: Any) -> Self:
-        """Make version 2 of the original: strides, dropout, twice the filters; 88,198 parameters.
+        """Make version 2: strides of 2, dropout of 0.5, twice the filters; 88,198 parameters.
 
         Parameters
         ----------
         **overrides
-            Parameters with other values.
+            Parameters of `FashionCNN` that replace those of version 2, such as ``epochs=5``.
 
         Returns
         -------
@@ -439,10 +442,11 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
     def v3(cls, **overrides: Any) -> Self:
         """Make version 3: pooling, batch normalization, flips and averaging; 87,338 parameters.
 
-        It is not of the original. Four convolutions of 16, 32, 64 and 96 filters have max pooling
-        after the second and the third. There is no hidden dense layer. Training normalizes batches,
-        mirrors images, has a learning rate of 0.003, and averages the weights of the epochs. The
-        number of parameters is that of `weights_` for 28x28 pixels and 10 classes.
+        The original README does not have this network. Four convolutions of 16, 32, 64 and 96
+        filters have max pooling after the second and the third. There is no hidden dense layer.
+        Training takes 12 epochs, normalizes batches, mirrors images, has a learning rate of 0.003,
+        and averages the weights of the epochs. The number of parameters is that of `weights_` for
+        28x28 pixels and 10 classes.
 
         Averaging stands in for a decaying learning rate, which would have to know the last epoch.
         So every epoch ends with a good network, and with `memory` a search over `epochs` trains one
@@ -454,7 +458,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Parameters
         ----------
         **overrides
-            Parameters with other values.
+            Parameters of `FashionCNN` that replace those of version 3, such as ``flip=False``.
 
         Returns
         -------

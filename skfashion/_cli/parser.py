@@ -70,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Build the argument parser with all subcommands."""
     parser = _Parser(
         prog="skfashion",
-        description="Convolutional networks for Fashion-MNIST beside classical classifiers.",
+        description="Train convolutional networks on Fashion-MNIST, and compare and use them.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -78,10 +78,10 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="command")
     for name, add_arguments, summary in (
         ("compare", _add_compare_arguments, "cross-validate networks and classical baselines"),
-        ("reproduce", _add_reproduce_arguments, "train as published, and compare the accuracies"),
+        ("reproduce", _add_reproduce_arguments, "train v1 or v2, and compare with its publication"),
         ("train", _add_train_arguments, "train a network and save it to a file"),
-        ("predict", _add_predict_arguments, "classify photos with a network from such a file"),
-        ("cache", _add_cache_arguments, "show, limit or clear what --memory stored"),
+        ("predict", _add_predict_arguments, "classify photos with a network that `train` saved"),
+        ("cache", _add_cache_arguments, "show, limit or clear a directory of --memory"),
         ("info", _add_info_arguments, "show versions and the machine, for bug reports"),
     ):
         command = commands.add_parser(
@@ -126,34 +126,45 @@ def _add_compare_arguments(command: argparse.ArgumentParser) -> None:
         nargs="+",
         default=["accuracy"],
         metavar="METRIC",
-        help="metrics of scikit-learn, such as f1_macro; the first orders the table; "
+        help="metrics of scikit-learn, such as f1_macro; the table is sorted by the first; "
         "default: accuracy",
     )
-    add("--folds", "--cv", type=_at_least(2), default=3, metavar="N", help="at least 2; default: 3")
+    add(
+        "--folds",
+        "--cv",
+        type=_at_least(2),
+        default=3,
+        metavar="N",
+        help="number of folds, at least 2; default: 3",
+    )
     add(
         "--n-jobs",
         type=_number_of_jobs,
         metavar="N",
         help="number of parallel fits, or -1 for one on each core; default: 1",
     )
-    add("--test", action="store_true", help="also fit on all images and score the test images")
+    add(
+        "--test",
+        action="store_true",
+        help="also fit on all training images, and score on the test images",
+    )
     add(
         "--timeout",
         type=_positive_seconds,
         metavar="SECONDS",
-        help="limit for one fit; default: none",
+        help="stop a fit that takes longer, and go on with the others; default: no limit",
     )
     _add_memory(command)
     add("--output", type=_path, metavar="DIR", help="write tables and a report to this folder")
-    add("--json", action="store_true", help="print the tables as JSON")
+    add("--json", action="store_true", help="print the table and the scores of each fold as JSON")
     add("--quiet", action="store_true", help="show no progress")
     _add_seed(command)
 
 
 def _add_reproduce_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("version", choices=("v1", "v2"), help="the network to train")
-    add("--epochs", type=_at_least(1), default=20, metavar="N", help="default: 20")
+    add("version", choices=("v1", "v2"), help="network to train; v3 was not published")
+    add("--epochs", type=_at_least(1), default=20, metavar="N", help="number; default: 20")
     _add_data(command, default="full")
     _add_seed(command)
 
@@ -161,7 +172,7 @@ def _add_reproduce_arguments(command: argparse.ArgumentParser) -> None:
 def _add_train_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     _add_data(command, default="full")
-    add("--output", type=_path, required=True, metavar="MODEL", help="the file to write")
+    add("--output", type=_path, required=True, metavar="MODEL", help="model file to write")
     add("--network", choices=EPOCHS, default="v1", help="network to train; default: v1")
     add(
         "--epochs",
@@ -175,32 +186,32 @@ def _add_train_arguments(command: argparse.ArgumentParser) -> None:
 
 def _add_predict_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("model", metavar="MODEL", help="a model file from `train` or FashionCNN.save")
+    add("model", metavar="MODEL", help="model file of `train` or FashionCNN.save")
     add(
         "images",
         metavar="IMAGE",
         nargs="+",
-        help="an image file, a folder or a pattern such as '*.png'; - reads standard input",
+        help="image file, folder or pattern such as '*.png'; - reads standard input",
     )
-    add("--json", action="store_true", help="print a JSON object per image")
+    add("--json", action="store_true", help="print one JSON object for each image")
     add(
         "--background",
         default="auto",
         metavar="COLOR",
-        help="such as white or #fdfdfd; default: auto (the corners)",
+        help="colour behind the object, such as white or #fdfdfd; default: auto (the corners)",
     )
     add(
         "--invert",
         choices=("auto", "yes", "no"),
         default="auto",
-        help="invert images; default: auto (if the object is darker)",
+        help="invert grey values; default: auto (if the object is darker than the background)",
     )
 
 
 def _add_cache_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("path", type=_path, help="the directory given as memory or --memory")
+    command.add_argument("path", type=_path, help="directory that you passed as memory or --memory")
     add = command.add_mutually_exclusive_group().add_argument
-    add("--clear", action="store_true", help="remove everything")
+    add("--clear", action="store_true", help="remove everything that is stored there")
     add(
         "--max-size",
         type=_size,
@@ -218,7 +229,8 @@ def _add_data(command: argparse.ArgumentParser, *, default: str) -> None:
         "--data",
         default=default,
         metavar="{mini,full,PATH}",
-        help=f"7,000 images, all 70,000, or a folder, CSV or zip file; default: {default}",
+        help="mini: the 7,000 bundled images; full: all 70,000, downloaded if needed; or a folder, "
+        f"CSV or zip file with Fashion-MNIST; default: {default}",
     )
 
 
@@ -227,7 +239,7 @@ def _add_memory(command: argparse.ArgumentParser) -> None:
         "--memory",
         type=_path,
         metavar="DIR",
-        help="store progress here; repeat a stopped command to continue",
+        help="directory to store progress in; to resume, run the same command again",
     )
 
 

@@ -22,15 +22,15 @@ def make_baselines(random_state: int | np.random.RandomState | None = None) -> d
     dummy
         Predicts the most frequent class: the accuracy without any learning.
     naive Bayes
-        On raw pixels. [1]_ standardises them, which lowers the accuracy on the full data by .015.
+        On raw pixels. [1]_ standardizes them, which lowers the accuracy on the full data by .015.
     logistic regression, linear SVC
-        ``C=0.1`` on pixels in 0..1; [1]_ uses ``C=1`` on standardised ones. ``tol=1e-3`` takes a
+        ``C=0.1`` on pixels in 0..1; [1]_ uses ``C=1`` on standardized ones. ``tol=1e-3`` takes a
         third of the default's time for the same accuracy on the bundled images.
     kNN
         Five neighbours by Manhattan distance, weighted by distance, on raw pixels: the best kNN of
         [1]_.
     RBF SVC
-        ``C=10`` on standardised pixels: the best classifier of [1]_.
+        ``C=10`` on standardized pixels: the best classifier of [1]_.
     random forest
         100 trees, as in [1]_, which uses entropy and a maximum depth of 100.
     histogram gradient boosting

@@ -40,10 +40,11 @@ def compare(
     memory: StrPath | Any | None = None,
     verbose: int = 0,
 ) -> Comparison:
-    """Cross-validate estimators on the same folds.
+    """Cross-validate estimators on the same folds, and tabulate their scores and costs.
 
-    If an estimator fails or exceeds the timeout, its row of the table shows the error, and the
-    others continue.
+    The table has confidence intervals, p-values, times and sizes; the user guide explains how to
+    read it. If an estimator fails or exceeds the timeout, its row shows the error, and the others
+    continue.
 
     Parameters
     ----------

@@ -35,14 +35,15 @@ class Comparison:
         - ``accuracy_mean`` and ``accuracy_sd``, mean and standard deviation (with divisor k - 1)
           over the k folds;
         - ``accuracy_low`` and ``accuracy_high``, the 95 % interval of the expected score. For
-          accuracy it is Wilson's interval with the effective number of rows [1]_. For other metrics
-          it is Student's t interval with the standard error of [1]_, on the logit scale if it is a
-          metric of scikit-learn with values in [0, 1]. NaN if all folds have the same score and the
-          metric is not accuracy;
+          accuracy it is Wilson's interval, with the number of rows divided by a design effect [2]_.
+          For other metrics it is Student's t interval with the standard error of [1]_, on the logit
+          or logarithmic scale if it is a metric of scikit-learn with known limits. NaN if all folds
+          have the same score and the metric is not accuracy;
         - ``accuracy_difference``, the difference from the best;
         - ``accuracy_p_value``, the p-value of the two-sided test against the best. For accuracy it
-          is McNemar's exact test on the out-of-fold predictions, for other metrics the corrected
-          resampled t-test [1]_. NaN for the best itself, and if the t-test has no variance;
+          is McNemar's test on the out-of-fold predictions, with counts divided by a design effect
+          [2]_. For other metrics it is the corrected resampled t-test [1]_. NaN for the best
+          itself, and if the t-test has no variance;
         - ``accuracy_p_adjusted``, the same adjusted by Holm's method for all pairs of estimators,
           because the best was selected by its scores. Below .05 the difference is significant.
 
@@ -85,6 +86,8 @@ class Comparison:
     References
     ----------
     .. [1] Nadeau, Bengio: Inference for the Generalization Error, Machine Learning 52, 2003.
+    .. [2] Rao, Scott: A simple method for the analysis of clustered binary data, Biometrics 48,
+       1992.
 
     Examples
     --------

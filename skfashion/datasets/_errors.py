@@ -8,7 +8,7 @@ from skfashion._utils.types import StrPath
 
 
 class DatasetError(OSError):
-    """Data are missing, damaged, or not the expected ones.
+    """Error for data that are missing, damaged, or not the expected ones.
 
     The message names the file (or place), the finding and the remedy. The class is an
     :class:`OSError`, which scikit-learn's fetchers raise when data are missing.

@@ -67,8 +67,11 @@ class OcclusionDisplay:
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
+        The figure.
     ax_ : matplotlib.axes.Axes
+        The axes of the maps.
     colorbar_ : matplotlib.colorbar.Colorbar
+        The scale of all maps.
 
     See Also
     --------
@@ -165,6 +168,7 @@ class OcclusionDisplay:
         Returns
         -------
         OcclusionDisplay
+            The drawn Display, with `figure_`, `ax_` and `colorbar_`.
 
         Raises
         ------
@@ -254,7 +258,7 @@ class OcclusionDisplay:
         Returns
         -------
         self : OcclusionDisplay
-            With `figure_`, `ax_` and `colorbar_`.
+            The same Display, with `figure_`, `ax_` and `colorbar_`.
 
         Raises
         ------

@@ -161,8 +161,8 @@ class HistoryDisplay:
     ) -> Self:
         """Draw the loss and accuracy of a training, and of its validation data if there are any.
 
-        Training curves show means during an epoch, with dropout. Validation curves are computed
-        after the epoch.
+        Training curves show means during an epoch, with dropout, augmentation and the weights
+        before averaging. Validation curves are computed after the epoch.
 
         Parameters
         ----------
