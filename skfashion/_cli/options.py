@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
+from skfashion._cli.text import suggest
 from skfashion._utils.files import expand_user, make_folder
 from skfashion.datasets import fetch_fashion_mnist, load_fashion_csv, load_fashion_mini
 from skfashion.datasets._csv import has_test_file
@@ -27,8 +28,19 @@ def prepare_folder(option: str, folder: Path) -> None:
         ) from error
 
 
+def how_to_resume(memory: Path | None) -> str:
+    """Tell how to go on after an interruption."""
+    if memory:
+        return "To resume, run the same command again."
+    return "Use --memory DIR if you want to resume next time."
+
+
 def load_data(data: str, subset: Literal["train", "test"]) -> Any:
     """Return X and y of a subset. A single CSV file has no test images: then return None."""
+    names = ("mini", "full")
+    hint = suggest(data, names)
+    if hint and data not in names and not expand_user(data).exists():
+        raise FileNotFoundError(f"--data {data}: does not exist{hint}")
     if data == "mini":
         return load_fashion_mini(subset=subset, return_X_y=True)
     if data == "full":

@@ -4,31 +4,37 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from skfashion import FashionCNN
-from skfashion._cli.options import load_data, prepare_folder
+from skfashion._cli.options import how_to_resume, load_data, prepare_folder
 from skfashion._cli.parser import EPOCHS
 from skfashion._cli.terminal import show_progress
 from skfashion._cli.text import clean_message, escape
-from skfashion._utils.files import make_folder
 from skfashion.datasets import CLASS_NAMES
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, print a line for each epoch, and save the model, even if printing fails."""
+    if arguments.output.is_dir():
+        raise IsADirectoryError(
+            f"--output {arguments.output} is a folder: expected the name of a file."
+        )
+    prepare_folder("the folder of --output,", arguments.output.parent)
+    if arguments.memory:
+        prepare_folder("--memory", arguments.memory)
     # If TensorFlow is missing, this raises the error before a download.
     from skfashion._network import tensorflow  # noqa: F401
 
-    _prepare(arguments.output)
-    if arguments.memory:
-        prepare_folder("--memory", arguments.memory)
     output = _Output(sys.stdout)
-    with contextlib.redirect_stdout(output):
-        _train(arguments)
+    try:
+        with contextlib.redirect_stdout(output):
+            _train(arguments)
+    except KeyboardInterrupt:
+        print(f"skfashion: interrupted. {how_to_resume(arguments.memory)}", file=sys.stderr)
+        return 130
     if output.error is None:
         return 0
     print(
@@ -85,15 +91,3 @@ def _train(arguments: argparse.Namespace) -> None:
         print(f"test accuracy on {len(X)} images: {clf.score(X, names[y]):.4f}")
     size = arguments.output.stat().st_size / 1e6
     print(f"{escape(arguments.output)}: {size:.2f} MB", flush=True)
-
-
-def _prepare(path: Path) -> None:
-    """Create the file's folder, and raise an error before the training if it is not writable."""
-    if path.is_dir():
-        raise IsADirectoryError(f"--output {path} is a folder: expected the name of a file.")
-    try:
-        make_folder(path.parent)
-    except OSError as error:
-        raise OSError(
-            f"--output {path}: cannot write to the folder {path.parent} ({error.strerror})."
-        ) from error

@@ -28,9 +28,9 @@ _MAX_PATCH_BYTES = 8e6
 # each other in busy loops: next to busy processes an image took 20 times as long.
 _MATRIX_WORK, _VECTOR_WORK = 2**18, 2**17
 
-# A product is split into at most 512 pieces, each of length 4 or more. If that is not enough, it is
+# A product is split into at most 512 pieces, each of length 3 or more. If that is not enough, it is
 # not split, and BLAS uses several threads.
-_MAX_PIECES, _MIN_LENGTH = 512, 4
+_MAX_PIECES, _MIN_LENGTH = 512, 3
 
 
 def compute_outputs(
