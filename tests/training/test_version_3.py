@@ -134,6 +134,13 @@ class TestBatchNormalization:
         kinds = [type(layer).__name__ for layer in clf.to_keras().layers]
         assert "BatchNormalization" not in kinds
 
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("batch_size", [20, 120])
+    def test_a_training_whose_variances_overflow_has_diverged(self, rows, batch_size):
+        """The weights before folding are still finite then."""
+        with pytest.raises(ValueError, match="Training diverged in epoch"):
+            fit(rows, epochs=2, learning_rate=1e12, batch_size=batch_size)
+
 
 class TestAveraging:
     def test_the_weights_are_the_documented_average(self, rows):
