@@ -21,6 +21,7 @@ from skfashion._classifier import validation
 from skfashion._classifier.base import BaseCNN
 from skfashion._network.architecture import Architecture
 from skfashion._network.forks import importing_tensorflow
+from skfashion._network.training_settings import TrainingSettings
 from skfashion._network.training_state import TrainingState
 from skfashion._training.callbacks import (
     CallbackSupportMixin,
@@ -30,7 +31,7 @@ from skfashion._training.callbacks import (
     with_callbacks,
 )
 from skfashion._training.checkpoint_key import compute_checkpoint_key
-from skfashion._training.data import FitResult, TrainingData, TrainingSettings
+from skfashion._training.data import FitResult, TrainingData
 from skfashion._training.early_stopping import EarlyStopping
 from skfashion._training.progress import Progress
 from skfashion._utils.types import (

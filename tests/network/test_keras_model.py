@@ -16,6 +16,7 @@ from skfashion._network.keras_model import Network
 from skfashion._network.network_cache import NetworkCache
 from skfashion._network.network_cache import network_cache as cache
 from skfashion._network.tensorflow import keras, tf
+from skfashion._network.training_settings import TrainingSettings
 from skfashion._network.training_state import TrainingState
 from skfashion._training import loop
 from skfashion.datasets import load_fashion_mini
@@ -187,8 +188,18 @@ def test_a_state_does_not_change_in_the_next_epoch(images, small, train):
         X[..., np.newaxis],
         y.astype(np.int32),
         sample_weight=np.ones(len(y), np.float32),
-        batch_size=20,
         epochs=1,
+        settings=TrainingSettings(
+            batch_size=20,
+            learning_rate=1e-3,
+            warmup_steps=0,
+            averaging=0.0,
+            dropout=0.0,
+            flip=False,
+            shift=0,
+            pixel_max=255.0,
+            seed=0,
+        ),
         initial_state=lambda: before,
     )
     for name in ("weights", "momentums", "velocities"):

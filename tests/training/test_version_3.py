@@ -203,7 +203,8 @@ class TestAugmentation:
 
 def test_the_rate_rises_over_the_steps_of_the_warm_up():
     variable = keras.Variable([0.0])
-    optimizer = Adam(0.5, warmup_steps=4)
+    optimizer = Adam(0.5)
+    optimizer.set_warmup_steps(4)
     rates = []
     for _ in range(6):
         before = variable.numpy()
