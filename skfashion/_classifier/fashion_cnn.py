@@ -677,6 +677,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             dropout=float(self.dropout),
             flip=bool(self.flip),
             shift=int(self.shift),
+            image_shape=self.image_shape_,
             pixel_max=self.pixel_max_,
             seed=self._seed,
         )

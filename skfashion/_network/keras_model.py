@@ -158,6 +158,7 @@ class Network(keras.Sequential):
         self.optimizer.learning_rate = settings.learning_rate
         self.optimizer.set_warmup_steps(settings.warmup_steps)
         self._programs.pixel_max.assign(settings.pixel_max)
+        self._programs.image_shape = settings.image_shape
         for layer in self._dropout_layers():
             layer.rate = settings.dropout
         self._averaging = settings.averaging

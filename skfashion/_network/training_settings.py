@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from skfashion._utils.types import ImageShape
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -20,6 +22,8 @@ class TrainingSettings:
     flip : bool
     shift : int
         How images are changed. See `draw_changes`.
+    image_shape : tuple of two int
+        Rows and columns of the images before padding, which flips and shifts leave in its place.
     pixel_max : float
         The value that bytes are divided by. Floats have been divided already.
     seed : int
@@ -33,5 +37,6 @@ class TrainingSettings:
     dropout: float
     flip: bool
     shift: int
+    image_shape: ImageShape
     pixel_max: float
     seed: int

@@ -197,6 +197,7 @@ def test_a_state_does_not_change_in_the_next_epoch(images, small, train):
             dropout=0.0,
             flip=False,
             shift=0,
+            image_shape=(8, 8),
             pixel_max=255.0,
             seed=0,
         ),

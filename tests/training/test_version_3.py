@@ -189,12 +189,36 @@ class TestAugmentation:
     @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
     def test_images_are_mirrored_and_moved(self, dtype):
         images = np.arange(1, 13, dtype=dtype).reshape(1, 3, 4, 1)
-        (changed,) = change_images(tf.constant(images), tf.constant([[1, 1, -2]])).numpy()
+        (changed,) = change_images(tf.constant(images), tf.constant([[1, 1, -2]]), (3, 4)).numpy()
         assert_array_equal(changed[..., 0], [[0, 0, 0, 0], [2, 1, 0, 0], [6, 5, 0, 0]])
-        (same,) = change_images(tf.constant(images), tf.constant([[0, 0, 0]])).numpy()
+        (same,) = change_images(tf.constant(images), tf.constant([[0, 0, 0]]), (3, 4)).numpy()
         assert_array_equal(same, images[0])
-        (mirrored,) = change_images(tf.constant(images), tf.constant([[1]])).numpy()
+        (mirrored,) = change_images(tf.constant(images), tf.constant([[1]]), (3, 4)).numpy()
         assert_array_equal(mirrored, images[0][:, ::-1])
+
+    def test_padding_stays_where_it_is(self):
+        """Otherwise training would see small images on the other side than prediction."""
+        small = np.arange(1, 13, dtype=np.uint8).reshape(1, 3, 4, 1)
+        padded = np.pad(small, ((0, 0), (0, 2), (0, 5), (0, 0)))
+        for changes in ([1], [1, 1, -2], [0, -1, 2]):
+            ours, expected = (
+                change_images(tf.constant(images), tf.constant([changes]), (3, 4)).numpy()
+                for images in (padded, small)
+            )
+            assert_array_equal(ours[:, :3, :4], expected)
+            assert ours.sum() == expected.sum()
+
+    def test_small_images_are_mirrored_as_if_their_columns_were_swapped(self):
+        """Images that are symmetric train the same network with and without flips."""
+        half = np.random.default_rng(0).integers(0, 256, (40, 6, 3), dtype=np.uint8)
+        images = np.concatenate([half, half[:, :, ::-1]], axis=2)
+        labels = np.arange(40) % 2
+        fits = [
+            fit((images, labels), pool_size=2, shift=0, flip=flip, epochs=1)
+            for flip in (False, True)
+        ]
+        assert fits[0]._architecture["image_shape"] != fits[0].image_shape_
+        assert weights_equal(*fits)
 
     @pytest.mark.parametrize("change", [{"flip": False}, {"shift": 0}, {"warmup_steps": 0}])
     def test_each_changes_the_training(self, rows, change):
