@@ -640,11 +640,6 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             n_classes=len(self.classes_),
             dtype=self.dtype,
         )
-        if self.shift >= min(self.image_shape_):
-            raise ValueError(
-                f"shift={self.shift} may move images out of sight: these have "
-                f"{self.image_shape_[0]} x {self.image_shape_[1]} pixels."
-            )
         if self.n_iter_ > 0:
             architecture.check_continues(Architecture(**self._architecture))
             if self._optimizer_state["iterations"] is None:
