@@ -695,7 +695,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             progress.resume()
             if not progress.ended:
                 with importing_tensorflow():
-                    from skfashion._training.loop import train
+                    from skfashion._training.scikeras import train
 
                 train(architecture, settings, data, progress, self.callbacks or ())
         except KeyboardInterrupt:

@@ -18,7 +18,7 @@ from skfashion._network.network_cache import network_cache as cache
 from skfashion._network.tensorflow import keras, tf
 from skfashion._network.training_settings import TrainingSettings
 from skfashion._network.training_state import TrainingState
-from skfashion._training import loop
+from skfashion._training import scikeras
 from skfashion.datasets import load_fashion_mini
 
 VERSION_1 = Architecture(
@@ -325,7 +325,7 @@ class TestCache:
         assert 16 * Network(VERSION_1).n_bytes <= cache.max_bytes
 
     def test_a_dropped_network_is_gone(self, images, small, monkeypatch):
-        monkeypatch.setattr(loop, "_MIN_BYTES_TO_COLLECT", 0)
+        monkeypatch.setattr(scikeras, "_MIN_BYTES_TO_COLLECT", 0)
         monkeypatch.setattr(cache, "max_bytes", 0)
         cache.clear()
 
