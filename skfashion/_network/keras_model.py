@@ -93,9 +93,10 @@ class Network(keras.Sequential):
 
     def set_state(self, state: TrainingState, epoch: int) -> None:
         """Overwrite weights, optimizer and averages by the state after an epoch."""
-        values = [*state.trained_weights, *state.momentums, *state.velocities, *state.statistics]
-        for variable, value in zip(self._get_variables(), values, strict=True):
-            variable.value.assign(value)  # keras.Variable.assign takes twice as long
+        values = {**state.groups, "trained": state.trained_weights}
+        for name, variables in self._variables_by_group().items():
+            for variable, value in zip(variables, values.get(name, []), strict=True):
+                variable.value.assign(value)  # keras.Variable.assign takes twice as long
         self.optimizer.iterations.assign(state.iterations)
         self.epoch = epoch
         self._average = state.weights if self._averaging else []
@@ -105,31 +106,22 @@ class Network(keras.Sequential):
 
         They do not change: as long as they exist, the next epoch updates copies of them.
         """
-        arrays = [
-            np.asarray(memoryview(variable.value.read_value()))
-            for variable in self._get_variables()
-        ]
-        n = len(self.trainable_variables)
-        trained, statistics = arrays[:n], arrays[3 * n :]
-        weights = [*self._average] if self._averaging else fold(trained, statistics)
+        groups = {
+            name: [np.asarray(memoryview(variable.value.read_value())) for variable in variables]
+            for name, variables in self._variables_by_group().items()
+        }
+        if self._averaging:
+            weights = [*self._average]
+        else:
+            weights = fold(groups["trained"], groups["statistics"])
+        if not (self._averaging or groups["statistics"]):
+            del groups["trained"]  # these are the weights
         return TrainingState(
             weights,
-            momentums=arrays[n : 2 * n],
-            velocities=arrays[2 * n : 3 * n],
             iterations=int(self.optimizer.iterations.numpy()),
-            trained=trained if self._averaging or statistics else [],
-            statistics=statistics,
             is_view=True,
+            **groups,
         )
-
-    def _fold(self) -> list[FloatArray]:
-        """Return the weights with batch normalization folded in."""
-        n, variables = len(self.trainable_variables), self._get_variables()
-        weights, statistics = (
-            [variable.value.numpy() for variable in part]
-            for part in (variables[:n], variables[3 * n :])
-        )
-        return fold(weights, statistics)
 
     @property
     def n_bytes(self) -> int:
@@ -137,21 +129,20 @@ class Network(keras.Sequential):
         itemsize = np.dtype(self.architecture.dtype).itemsize
         return 3 * itemsize * self.architecture.n_parameters
 
-    def _get_variables(self) -> list[keras.Variable]:
-        """Return weights, momentums, velocities, and the statistics of batch normalization."""
-        moments = [
-            variable
-            for name in ("_momentum", "_velocity")
-            for variable in self.optimizer.variables
-            if variable.name.endswith(name)
-        ]
+    def _variables_by_group(self) -> dict[str, list[keras.Variable]]:
+        """Return what training changes, under the names that `TrainingState` has for it."""
         statistics = [
             variable
             for layer in self.layers
             if isinstance(layer, BatchNormalization)
             for variable in (layer.moving_mean, layer.moving_variance)
         ]
-        return [*self.trainable_variables, *moments, *statistics]
+        return {
+            "trained": self.trainable_variables,
+            "momentums": self.optimizer._momentums,
+            "velocities": self.optimizer._velocities,
+            "statistics": statistics,
+        }
 
     def _apply(self, settings: TrainingSettings) -> None:
         """Set the variables and attributes that hold a part of the settings."""
@@ -241,9 +232,7 @@ class Network(keras.Sequential):
             callback_list.on_epoch_begin(self.epoch)
             logs = self._train_epoch(data, settings, callback_list)
             if self._averaging and self.epoch_is_complete:
-                self._average = update_average(
-                    self._average, self._fold(), self.epoch + 1, self._averaging
-                )
+                self._update_average()
             if validation is not None:
                 callback_list.on_test_begin()
                 scores = self._evaluate(validation)
@@ -328,6 +317,17 @@ class Network(keras.Sequential):
         order = rng.permutation(data.n_rows)
         return self._programs.load_order(np.column_stack([order, changes[order]]), data)
 
+    def _update_average(self) -> None:
+        """Add the weights after this epoch to the average, with batch normalization folded in."""
+        groups = self._variables_by_group()
+        trained, statistics = (
+            [variable.value.numpy() for variable in groups[name]]
+            for name in ("trained", "statistics")
+        )
+        self._average = update_average(
+            self._average, fold(trained, statistics), self.epoch + 1, self._averaging
+        )
+
     def _evaluate(self, data: Rows) -> dict[str, float]:
         rows = self._scoring_batch_size
         sums = np.zeros(3)
@@ -342,11 +342,11 @@ class Network(keras.Sequential):
         if not self._averaging:
             yield
             return
-        n, variables = len(self.trainable_variables), self._get_variables()
-        changed = [*variables[:n], *variables[3 * n :]]
+        groups = self._variables_by_group()
+        changed = [*groups["trained"], *groups["statistics"]]
         before = [variable.value.read_value() for variable in changed]
         # With these statistics the layers of batch normalization only add the bias.
-        identity = [0, 1 - EPSILON] * (len(changed[n:]) // 2)
+        identity = [0, 1 - EPSILON] * (len(groups["statistics"]) // 2)
         averaged = [*self._average, *identity]
         for variable, value in zip(changed, averaged, strict=True):
             variable.assign(tf.broadcast_to(tf.cast(value, variable.dtype), variable.shape))
