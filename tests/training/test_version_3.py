@@ -1,5 +1,6 @@
 """Pooling, batch normalization, averaging, flips, shifts and warm-up: training of version 3."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -285,6 +286,19 @@ class TestPromises:
         clf.save(tmp_path / "small")
         with pytest.raises(ValueError, match="no optimizer's state"):
             FashionCNN.load(tmp_path / "small").partial_fit(*rows)
+
+    @pytest.mark.parametrize(
+        ("averaging", "batch_norm", "times"), [(0, False, 3), (4, False, 4), (0, True, 4)]
+    )
+    def test_the_optimizer_makes_files_as_large_as_documented(
+        self, rows, averaging, batch_norm, times
+    ):
+        clf = fit(rows, averaging=averaging, batch_norm=batch_norm, dense_units=500, epochs=1)
+        sizes = []
+        for include_optimizer in (False, True):
+            clf.save(file := io.BytesIO(), include_optimizer=include_optimizer)
+            sizes.append(len(file.getvalue()))
+        assert sizes[1] / sizes[0] == pytest.approx(times, rel=0.05)
 
     def test_float64_works_too(self, rows):
         clf = fit(rows, dtype="float64")
