@@ -265,6 +265,16 @@ class TestPromises:
         staged = list(longer.staged_predict_proba(rows[0]))
         assert_array_equal(staged[2], prefix.predict_proba(rows[0]))
 
+    def test_images_that_only_padding_makes_equal_are_other_data(self, rows, tmp_path):
+        """Flips mirror them in other places."""
+        X, y = rows
+        larger = np.pad(X[:, :8, :8], ((0, 0), (0, 2), (0, 2)))
+        options = {"pool_size": 4, "shift": 0, "epochs": 1, "memory": tmp_path}
+        small, large = (fit((images, y), **options) for images in (X[:, :8, :8], larger))
+        assert small._architecture == large._architecture
+        assert large.n_epochs_trained_ == 1
+        assert not weights_equal(small, large)
+
     def test_a_stored_epoch_of_another_network_is_not_used(self, rows, tmp_path):
         clf = fit(rows, epochs=2, memory=tmp_path)
         checkpoints = clf._open_checkpoints(Architecture(**clf._architecture))
