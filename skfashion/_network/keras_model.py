@@ -241,6 +241,7 @@ class Network(keras.Sequential):
             self.epoch += 1
             callback_list.on_epoch_end(self.epoch - 1, logs)
         callback_list.on_train_end()
+        self._average = []  # the cache of networks does not count it
         return self.history
 
     def _prepare_training(self) -> None:

@@ -324,6 +324,12 @@ class TestCache:
     def test_sixteen_networks_of_the_usual_size_are_kept(self):
         assert 16 * Network(VERSION_1).n_bytes <= cache.max_bytes
 
+    def test_what_waits_keeps_no_average(self, images, small):
+        """Only weights and optimizer are counted, and the result has the average."""
+        clf = FashionCNN(**small, averaging=4.0).fit(*images)
+        assert cache._idle[-1]._average == []
+        assert weights_equal(FashionCNN(**small, averaging=4.0).fit(*images), clf)
+
     def test_a_dropped_network_is_gone(self, images, small, monkeypatch):
         monkeypatch.setattr(scikeras, "_MIN_BYTES_TO_COLLECT", 0)
         monkeypatch.setattr(cache, "max_bytes", 0)
