@@ -21,6 +21,7 @@ from skfashion._classifier import validation
 from skfashion._classifier.base import BaseCNN
 from skfashion._network.architecture import Architecture
 from skfashion._network.forks import importing_tensorflow
+from skfashion._network.training_settings import TrainingSettings
 from skfashion._network.training_state import TrainingState
 from skfashion._training.callbacks import (
     CallbackSupportMixin,
@@ -30,7 +31,7 @@ from skfashion._training.callbacks import (
     with_callbacks,
 )
 from skfashion._training.checkpoint_key import compute_checkpoint_key
-from skfashion._training.data import FitResult, TrainingData, TrainingSettings
+from skfashion._training.data import FitResult, TrainingData
 from skfashion._training.early_stopping import EarlyStopping
 from skfashion._training.progress import Progress
 from skfashion._utils.types import (
@@ -639,11 +640,6 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             n_classes=len(self.classes_),
             dtype=self.dtype,
         )
-        if self.shift >= min(self.image_shape_):
-            raise ValueError(
-                f"shift={self.shift} may move images out of sight: these have "
-                f"{self.image_shape_[0]} x {self.image_shape_[1]} pixels."
-            )
         if self.n_iter_ > 0:
             architecture.check_continues(Architecture(**self._architecture))
             if self._optimizer_state["iterations"] is None:
@@ -676,6 +672,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             dropout=float(self.dropout),
             flip=bool(self.flip),
             shift=int(self.shift),
+            image_shape=self.image_shape_,
             pixel_max=self.pixel_max_,
             seed=self._seed,
         )
@@ -698,7 +695,7 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
             progress.resume()
             if not progress.ended:
                 with importing_tensorflow():
-                    from skfashion._training.loop import train
+                    from skfashion._training.scikeras import train
 
                 train(architecture, settings, data, progress, self.callbacks or ())
         except KeyboardInterrupt:

@@ -215,6 +215,11 @@ def check_rows(
         clf.image_shape_ = images.choose_image_shape(clf.image_shape, layout, X.shape[1])
         if clf.image_shape is None and layout is None:
             images.warn_if_not_square(X.shape[1])
+    if clf.shift >= min(clf.image_shape_):
+        raise ValueError(
+            f"shift={shorten(clf.shift)} may move images out of sight: these have "
+            f"{clf.image_shape_[0]} x {clf.image_shape_[1]} pixels."
+        )
     weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     clf.classes_ = np.unique(y) if classes is None else classes
     check_classes(clf.classes_)

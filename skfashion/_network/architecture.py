@@ -128,7 +128,8 @@ class Architecture:
         dropout: float,
         pool_size: int | Sequence[int] | AnyArray = 1,
         batch_norm: bool = False,
-        **fields: Any,
+        n_classes: int,
+        dtype: FloatName,
     ) -> Self:
         """Build the architecture for images of a given shape.
 
@@ -138,10 +139,9 @@ class Architecture:
         ----------
         image_shape : tuple of two int
             Rows and columns before any padding.
-        filters, strides, kernel_size, dense_units, dropout, pool_size, batch_norm
+        filters, strides, kernel_size, dense_units, dropout, pool_size, batch_norm, dtype
             Parameters of `FashionCNN`.
-        **fields
-            `n_classes` and `dtype`.
+        n_classes : int
 
         Raises
         ------
@@ -179,7 +179,8 @@ class Architecture:
             batch_norm=bool(batch_norm),
             dropout=bool(dropout > 0),
             dense_units=None if dense_units is None else int(dense_units),
-            **fields,
+            n_classes=n_classes,
+            dtype=dtype,
         )
         if architecture.n_parameters > _MAX_PARAMETERS:
             raise ValueError(

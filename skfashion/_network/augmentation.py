@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skfashion._network.tensorflow import tf
+from skfashion._utils.types import ImageShape
 
 
 def draw_changes(
@@ -45,7 +46,7 @@ def draw_changes(
     return np.array(columns, np.int32).reshape(len(columns), n_rows).T
 
 
-def change_images(images: tf.Tensor, changes: tf.Tensor) -> tf.Tensor:
+def change_images(images: tf.Tensor, changes: tf.Tensor, image_shape: ImageShape) -> tf.Tensor:
     """Mirror and shift images. Pixels from outside are 0.
 
     Parameters
@@ -53,16 +54,24 @@ def change_images(images: tf.Tensor, changes: tf.Tensor) -> tf.Tensor:
     images : tensor of shape (n, rows, columns, 1)
     changes : int tensor of shape (n, k)
         Rows of what `draw_changes` returns.
+    image_shape : tuple of two int
+        Rows and columns before padding. Padding stays where it is.
 
     Returns
     -------
     tensor of the shape and dtype of `images`
     """
-    n_columns = changes.shape.as_list()[1]
-    if n_columns == 0:
+    if changes.shape.as_list()[1] == 0:
         return images
+    rows, columns = image_shape
+    changed = _change(images[:, :rows, :columns], changes)
+    bottom, right = np.subtract(images.shape.as_list()[1:3], image_shape)
+    return tf.pad(changed, [[0, 0], [0, bottom], [0, right], [0, 0]])
+
+
+def _change(images: tf.Tensor, changes: tf.Tensor) -> tf.Tensor:
     mirrored = tf.equal(changes[:, 0], 1)  # `==` compares identities in the behavior of version 1
-    if n_columns == 1:
+    if changes.shape.as_list()[1] == 1:
         return tf.where(mirrored[:, None, None, None], tf.reverse(images, [2]), images)
     rows, columns = images.shape.as_list()[1:3]
     from_rows = tf.range(rows, dtype=changes.dtype) - changes[:, 1:2]

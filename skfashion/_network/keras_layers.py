@@ -205,9 +205,7 @@ class Adam(keras.optimizers.Adam):
 
     Parameters
     ----------
-    learning_rate : float
-    warmup_steps : int, default=0
-        The learning rate rises linearly over so many steps. It can be set after compilation.
+    learning_rate : float, default=0.001
     dtype : {"float32", "float64"} or None, default=None
         Dtype of the learning rate. If None, the user's `floatx`, as in Keras.
     **kwargs
@@ -219,8 +217,7 @@ class Adam(keras.optimizers.Adam):
 
     def __init__(
         self,
-        learning_rate: float,
-        warmup_steps: int = 0,
+        learning_rate: float = 0.001,
         dtype: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -231,10 +228,9 @@ class Adam(keras.optimizers.Adam):
         )
         with tf.init_scope():
             self._warmup_steps = tf.Variable(1, dtype=self._learning_rate.dtype, trainable=False)
-        self.set_warmup_steps(warmup_steps)
 
     def set_warmup_steps(self, steps: int) -> None:
-        """Set the number of steps over which the learning rate rises."""
+        """Set the number of steps over which the learning rate rises linearly."""
         self._warmup_steps.assign(max(steps, 1))
 
     def _backend_update_step(

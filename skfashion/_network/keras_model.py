@@ -17,6 +17,7 @@ from skfashion._network.keras_layers import (
 )
 from skfashion._network.programs import Programs, Rows
 from skfashion._network.tensorflow import compiles_with_xla, keras, tf
+from skfashion._network.training_settings import TrainingSettings
 from skfashion._network.training_state import EPSILON, TrainingState, fold, update_average
 from skfashion._network.xla import XlaPrograms
 from skfashion._utils.types import AnyArray, FloatArray
@@ -40,30 +41,11 @@ class _Composition:
     configs: list[Any]
 
 
-@dataclass(frozen=True)
-class _EpochSettings:
-    """What determines an epoch, apart from the state before it and its number."""
-
-    batch_size: int
-    flip: bool
-    shift: int
-    seed: int
-
-    def draw_order(self, rng: np.random.Generator, n_rows: int, epoch: int) -> AnyArray:
-        """Draw the order of the rows, and how their images are changed. See `load_order`."""
-        changes = draw_changes(
-            n_rows, flip=self.flip, shift=self.shift, seed=self.seed, epoch=epoch
-        )
-        order = rng.permutation(n_rows)
-        return np.column_stack([order, changes[order]])
-
-
 class Network(keras.Sequential):
     """A Keras model whose `fit` keeps the data on the device and runs many steps in one call.
 
     It overrides `fit`, as in Keras' guide "Customizing what happens in fit()". Everything that
-    training changes can be overwritten by `set_state` and `set_scales`, so that one compiled
-    network serves many trainings.
+    training changes can be overwritten, so that one compiled network serves many trainings.
 
     Parameters
     ----------
@@ -111,9 +93,10 @@ class Network(keras.Sequential):
 
     def set_state(self, state: TrainingState, epoch: int) -> None:
         """Overwrite weights, optimizer and averages by the state after an epoch."""
-        values = [*state.trained_weights, *state.momentums, *state.velocities, *state.statistics]
-        for variable, value in zip(self._get_variables(), values, strict=True):
-            variable.value.assign(value)  # keras.Variable.assign takes twice as long
+        values = {**state.groups, "trained": state.trained_weights}
+        for name, variables in self._variables_by_group().items():
+            for variable, value in zip(variables, values.get(name, []), strict=True):
+                variable.value.assign(value)  # keras.Variable.assign takes twice as long
         self.optimizer.iterations.assign(state.iterations)
         self.epoch = epoch
         self._average = state.weights if self._averaging else []
@@ -123,31 +106,22 @@ class Network(keras.Sequential):
 
         They do not change: as long as they exist, the next epoch updates copies of them.
         """
-        arrays = [
-            np.asarray(memoryview(variable.value.read_value()))
-            for variable in self._get_variables()
-        ]
-        n = len(self.trainable_variables)
-        trained, statistics = arrays[:n], arrays[3 * n :]
-        weights = [*self._average] if self._averaging else fold(trained, statistics)
+        groups = {
+            name: [np.asarray(memoryview(variable.value.read_value())) for variable in variables]
+            for name, variables in self._variables_by_group().items()
+        }
+        if self._averaging:
+            weights = [*self._average]
+        else:
+            weights = fold(groups["trained"], groups["statistics"])
+        if not (self._averaging or groups["statistics"]):
+            del groups["trained"]  # these are the weights
         return TrainingState(
             weights,
-            momentums=arrays[n : 2 * n],
-            velocities=arrays[2 * n : 3 * n],
             iterations=int(self.optimizer.iterations.numpy()),
-            trained=trained if self._averaging or statistics else [],
-            statistics=statistics,
             is_view=True,
+            **groups,
         )
-
-    def _fold(self) -> list[FloatArray]:
-        """Return the weights with batch normalization folded in."""
-        n, variables = len(self.trainable_variables), self._get_variables()
-        weights, statistics = (
-            [variable.value.numpy() for variable in part]
-            for part in (variables[:n], variables[3 * n :])
-        )
-        return fold(weights, statistics)
 
     @property
     def n_bytes(self) -> int:
@@ -155,27 +129,30 @@ class Network(keras.Sequential):
         itemsize = np.dtype(self.architecture.dtype).itemsize
         return 3 * itemsize * self.architecture.n_parameters
 
-    def _get_variables(self) -> list[keras.Variable]:
-        """Return weights, momentums, velocities, and the statistics of batch normalization."""
-        moments = [
-            variable
-            for name in ("_momentum", "_velocity")
-            for variable in self.optimizer.variables
-            if variable.name.endswith(name)
-        ]
+    def _variables_by_group(self) -> dict[str, list[keras.Variable]]:
+        """Return what training changes, under the names that `TrainingState` has for it."""
         statistics = [
             variable
             for layer in self.layers
             if isinstance(layer, BatchNormalization)
             for variable in (layer.moving_mean, layer.moving_variance)
         ]
-        return [*self.trainable_variables, *moments, *statistics]
+        return {
+            "trained": self.trainable_variables,
+            "momentums": self.optimizer._momentums,
+            "velocities": self.optimizer._velocities,
+            "statistics": statistics,
+        }
 
-    def set_scales(self, *, pixel_max: float, dropout: float) -> None:
-        """Set the value that pixels are divided by, and the dropout rate."""
-        self._programs.pixel_max.assign(pixel_max)
+    def _apply(self, settings: TrainingSettings) -> None:
+        """Set the variables and attributes that hold a part of the settings."""
+        self.optimizer.learning_rate = settings.learning_rate
+        self.optimizer.set_warmup_steps(settings.warmup_steps)
+        self._programs.pixel_max.assign(settings.pixel_max)
+        self._programs.image_shape = settings.image_shape
         for layer in self._dropout_layers():
-            layer.rate = dropout
+            layer.rate = settings.dropout
+        self._averaging = settings.averaging
 
     def get_rates(self) -> list[float]:
         """Return the learning rate, and the rate of each dropout layer."""
@@ -193,23 +170,19 @@ class Network(keras.Sequential):
         y: AnyArray,
         *,
         sample_weight: AnyArray,
-        batch_size: int,
         epochs: int,
+        settings: TrainingSettings,
         initial_state: Callable[[], TrainingState],
         initial_epoch: int = 0,
         validation_data: tuple[AnyArray, AnyArray, AnyArray] | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
-        averaging: float = 0.0,
-        flip: bool = False,
-        shift: int = 0,
-        seed: int = 0,
         **_: Any,
     ) -> keras.callbacks.History:
         """Train up to epoch `epochs`, or until a callback sets `stop_training`.
 
-        The order of rows, their changes and the dropout masks depend only on `seed` and the number
-        of the epoch.
-        If a callback calls `set_state`, training goes on from the epoch that it sets.
+        The order of rows, their changes and the dropout masks depend only on the seed and the
+        number of the epoch. If a callback calls `set_state`, training goes on from the epoch that
+        it sets.
 
         Parameters
         ----------
@@ -219,8 +192,9 @@ class Network(keras.Sequential):
             Encoded labels.
         sample_weight : ndarray of shape (n,)
             Their mean is 1.
-        batch_size, epochs, initial_epoch : int
+        epochs, initial_epoch : int
             As in `keras.Model.fit`.
+        settings : TrainingSettings
         initial_state : callable
             Returns the state after `initial_epoch` epochs. A function, so that no argument keeps
             the state in memory during training.
@@ -228,12 +202,6 @@ class Network(keras.Sequential):
             Images, encoded labels and weights.
         callbacks : list of keras.callbacks.Callback
             Batch hooks are called once per TensorFlow call of up to 16 training steps.
-        averaging : float, default=0.0
-            If above 0, the result is an average over the epochs. See `update_average`.
-        flip : bool, default=False
-        shift : int, default=0
-            How images are changed. See `draw_changes`.
-        seed : int, default=0
         **_
             Other arguments of `keras.Model.fit`, which SciKeras always passes.
 
@@ -241,18 +209,15 @@ class Network(keras.Sequential):
         -------
         keras.callbacks.History
         """
-        self._averaging = averaging
-        settings = _EpochSettings(batch_size, flip, shift, seed)
-        programs = self._programs
+        self._apply(settings)
+        programs, batch_size = self._programs, settings.batch_size
         data = programs.load_rows((x, y, sample_weight))
         validation = validation_data and programs.load_rows(validation_data)
         if self._composition is None:
             self._prepare_training()
         # Compile by calls of 0 steps before any callback sees the network. Otherwise a callback's
         # changes would affect training only if the network does not come from the cache.
-        order = programs.load_order(
-            settings.draw_order(np.random.default_rng(0), data.n_rows, 1), data
-        )
+        order = self._load_order(np.random.default_rng(0), data, settings, epoch=1)
         programs.train(data, order, batch_size, 0, 0)
         if validation is not None:
             programs.score(validation, self._scoring_batch_size, 0, 0)
@@ -266,10 +231,8 @@ class Network(keras.Sequential):
         while self.epoch < epochs and not self.stop_training:
             callback_list.on_epoch_begin(self.epoch)
             logs = self._train_epoch(data, settings, callback_list)
-            if averaging and self.epoch_is_complete:
-                self._average = update_average(
-                    self._average, self._fold(), self.epoch + 1, averaging
-                )
+            if self._averaging and self.epoch_is_complete:
+                self._update_average()
             if validation is not None:
                 callback_list.on_test_begin()
                 scores = self._evaluate(validation)
@@ -278,6 +241,7 @@ class Network(keras.Sequential):
             self.epoch += 1
             callback_list.on_epoch_end(self.epoch - 1, logs)
         callback_list.on_train_end()
+        self._average = []  # the cache of networks does not count it
         return self.history
 
     def _prepare_training(self) -> None:
@@ -320,12 +284,12 @@ class Network(keras.Sequential):
     def _train_epoch(
         self,
         data: Rows,
-        settings: _EpochSettings,
+        settings: TrainingSettings,
         callback_list: keras.callbacks.CallbackList,
     ) -> dict[str, float]:
         epoch, batch_size = self.epoch + 1, settings.batch_size
         rng = np.random.default_rng([settings.seed, epoch])
-        order = self._programs.load_order(settings.draw_order(rng, data.n_rows, epoch), data)
+        order = self._load_order(rng, data, settings, epoch)
         for layer in self._dropout_layers():
             layer.set_seed(int(rng.integers(2**63)))
         calls_batch_hooks = any(map(overrides_batch_hooks, callback_list.callbacks))
@@ -344,6 +308,27 @@ class Network(keras.Sequential):
                 break
         return _to_means(sums)
 
+    def _load_order(
+        self, rng: np.random.Generator, data: Rows, settings: TrainingSettings, epoch: int
+    ) -> tf.Tensor:
+        """Draw the order of the rows, and how their images are changed. See `load_order`."""
+        changes = draw_changes(
+            data.n_rows, flip=settings.flip, shift=settings.shift, seed=settings.seed, epoch=epoch
+        )
+        order = rng.permutation(data.n_rows)
+        return self._programs.load_order(np.column_stack([order, changes[order]]), data)
+
+    def _update_average(self) -> None:
+        """Add the weights after this epoch to the average, with batch normalization folded in."""
+        groups = self._variables_by_group()
+        trained, statistics = (
+            [variable.value.numpy() for variable in groups[name]]
+            for name in ("trained", "statistics")
+        )
+        self._average = update_average(
+            self._average, fold(trained, statistics), self.epoch + 1, self._averaging
+        )
+
     def _evaluate(self, data: Rows) -> dict[str, float]:
         rows = self._scoring_batch_size
         sums = np.zeros(3)
@@ -358,11 +343,11 @@ class Network(keras.Sequential):
         if not self._averaging:
             yield
             return
-        n, variables = len(self.trainable_variables), self._get_variables()
-        changed = [*variables[:n], *variables[3 * n :]]
+        groups = self._variables_by_group()
+        changed = [*groups["trained"], *groups["statistics"]]
         before = [variable.value.read_value() for variable in changed]
         # With these statistics the layers of batch normalization only add the bias.
-        identity = [0, 1 - EPSILON] * (len(changed[n:]) // 2)
+        identity = [0, 1 - EPSILON] * (len(groups["statistics"]) // 2)
         averaged = [*self._average, *identity]
         for variable, value in zip(changed, averaged, strict=True):
             variable.assign(tf.broadcast_to(tf.cast(value, variable.dtype), variable.shape))

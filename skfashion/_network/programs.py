@@ -9,7 +9,7 @@ from skfashion._network.architecture import Architecture
 from skfashion._network.augmentation import change_images
 from skfashion._network.tensorflow import keras, tf
 from skfashion._utils.arrays import is_aligned
-from skfashion._utils.types import AnyArray
+from skfashion._utils.types import AnyArray, ImageShape
 
 _THREE_NUMBERS = [tf.TensorSpec([], tf.int32)] * 3
 
@@ -77,6 +77,8 @@ class Programs:
     ----------
     pixel_max : tf.Variable
         Bytes are divided by it on the device, where they take a quarter of the memory of floats.
+    image_shape : tuple of two int
+        Rows and columns of the images before padding, which flips and shifts leave in its place.
     """
 
     # Maximum number of training steps per call, like Keras' `steps_per_execution`. More steps are
@@ -92,6 +94,7 @@ class Programs:
         self._architecture = architecture
         with tf.init_scope():
             self.pixel_max = tf.Variable(1, dtype=architecture.dtype, trainable=False)
+        self.image_shape = architecture.image_shape
         self._compiled: dict[Any, Any] = {}
 
     def load_rows(self, data: Sequence[AnyArray]) -> Rows:
@@ -129,13 +132,17 @@ class Programs:
 
     def _get_train_program(self, rows: Rows, n_columns: int) -> Program:
         """Return the compiled function that runs many training steps."""
-        key = "train", rows.tensors[0].dtype, n_columns
+        key = "train", rows.tensors[0].dtype, self._describe_changes(n_columns)
         if key not in self._compiled:
             order = tf.TensorSpec([None, n_columns], tf.int32)
             self._compiled[key] = Program(
                 self._train_steps, [*self._specify_rows(rows), order, *_THREE_NUMBERS]
             )
         return self._compiled[key]
+
+    def _describe_changes(self, n_columns: int) -> tuple[int, ImageShape | None]:
+        """Describe how a program changes images, as a part of its key."""
+        return n_columns, self.image_shape if n_columns > 1 else None
 
     def _get_score_program(self, rows: Rows) -> Program:
         """Return the compiled function that runs many test steps."""
@@ -165,7 +172,7 @@ class Programs:
     ) -> tf.Tensor:
         def step(number: tf.Tensor) -> tf.Tensor:
             rows = order[number * batch_size : (number + 1) * batch_size]
-            return self._train_batch(take_batch((images, labels, weights), rows))
+            return self._train_batch(self._take_batch((images, labels, weights), rows))
 
         return sum_over_steps(step, first, last)
 
@@ -183,6 +190,11 @@ class Programs:
             return self._score_batch([part[rows] for part in (images, labels, weights)])
 
         return sum_over_steps(step, first, last)
+
+    def _take_batch(self, data: Sequence[tf.Tensor], order: tf.Tensor) -> list[tf.Tensor]:
+        """Gather the rows of a part of an epoch's order, and change their images."""
+        images, *others = (tf.gather(part, order[:, 0]) for part in data)
+        return [change_images(images, order[:, 1:], self.image_shape), *others]
 
     def _train_batch(self, batch: Sequence[tf.Tensor], scale: Any = None) -> tf.Tensor:
         """Take a step of the optimizer on a batch. Return the sums of `train`.
@@ -216,12 +228,6 @@ class Programs:
         hits = tf.cast(tf.equal(best, labels), weights.dtype)
         sums = [loss * n_rows, tf.reduce_sum(hits * weights), tf.reduce_sum(weights)]
         return tf.cast(tf.stack(sums), tf.float64)
-
-
-def take_batch(data: Sequence[tf.Tensor], order: tf.Tensor) -> list[tf.Tensor]:
-    """Gather the rows of a batch, and change its images. `order` is a part of an epoch's order."""
-    images, *others = (tf.gather(part, order[:, 0]) for part in data)
-    return [change_images(images, order[:, 1:]), *others]
 
 
 def sum_over_steps(

@@ -86,6 +86,7 @@ def _copy(arrays: Sequence[FloatArray]) -> list[FloatArray]:
     return [array.copy() for array in arrays]
 
 
+@np.errstate(all="ignore")  # the caller checks for non-finite values
 def fold(weights: Sequence[FloatArray], statistics: Sequence[FloatArray]) -> list[FloatArray]:
     """Fold batch normalization into the kernels and biases of the convolutions.
 
@@ -112,6 +113,7 @@ def fold(weights: Sequence[FloatArray], statistics: Sequence[FloatArray]) -> lis
     return folded
 
 
+@np.errstate(all="ignore")  # the caller checks for non-finite values
 def update_average(
     average: Sequence[FloatArray], weights: Sequence[FloatArray], epoch: int, averaging: float
 ) -> list[FloatArray]:

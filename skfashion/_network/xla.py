@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from skfashion._network.programs import Program, Programs, Rows, sum_over_steps, take_batch
+from skfashion._network.programs import Program, Programs, Rows, sum_over_steps
 from skfashion._network.tensorflow import tf
 from skfashion._utils.types import AnyArray
 
@@ -82,7 +82,8 @@ class XlaPrograms(Programs):
         batch_size = min(batch_size, size)
         allowed = tf.config.experimental.tensor_float_32_execution_enabled()
         tensor_float_32 = kind == "train" and TENSOR_FLOAT_32_IN_TRAINING and allowed
-        key = kind, rows.tensors[0].dtype, size, batch_size, n_columns, tensor_float_32
+        changes = self._describe_changes(n_columns)
+        key = kind, rows.tensors[0].dtype, size, batch_size, changes, tensor_float_32
         if key not in self._compiled:
             signature = [tf.TensorSpec(part.shape, part.dtype) for part in rows.tensors]
             if kind == "train":
@@ -103,7 +104,7 @@ class XlaPrograms(Programs):
                     part[:, 0] < size - 1, dtype=self._architecture.dtype
                 )
                 # The loss was divided by the number of rows with padding.
-                return self._train_batch(take_batch(data, part), scale=batch_size / n_rows)
+                return self._train_batch(self._take_batch(data, part), scale=batch_size / n_rows)
 
             return sum_over_steps(step, first, last)
 

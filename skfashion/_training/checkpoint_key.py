@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from skfashion._network.architecture import Architecture
-from skfashion._training.data import TrainingData, TrainingSettings
+from skfashion._network.training_settings import TrainingSettings
+from skfashion._training.data import TrainingData
 from skfashion._utils import environment
 from skfashion._utils.cache_directory import hash_settings
 from skfashion._utils.types import FloatName

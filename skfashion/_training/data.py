@@ -1,4 +1,4 @@
-"""Input and output of a training: data, settings and result."""
+"""Input and output of a training: data and result."""
 
 from dataclasses import dataclass
 
@@ -34,34 +34,6 @@ class TrainingData:
     def arrays(self) -> tuple[AnyArray, AnyArray, AnyArray]:
         """Images, labels and weights of these rows, without the validation rows."""
         return self.images, self.labels, self.weights
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """Hyperparameters of a training, without those of the architecture.
-
-    Parameters
-    ----------
-    batch_size : int
-    learning_rate : float
-    warmup_steps : int
-    averaging, dropout : float
-    flip : bool
-    shift : int
-    pixel_max : float
-    seed : int
-        Determines the order of the rows, the changes of images and the dropout masks in each epoch.
-    """
-
-    batch_size: int
-    learning_rate: float
-    warmup_steps: int
-    averaging: float
-    dropout: float
-    flip: bool
-    shift: int
-    pixel_max: float
-    seed: int
 
 
 @dataclass

@@ -79,9 +79,9 @@ class _Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         self._call("on_epoch_end", epoch, {**logs})  # callbacks may add to the copy
         state = self.model.get_state()
-        is_finite = np.isfinite(logs["loss"]) and all(
-            np.isfinite(w).all() for w in state.trained_weights
-        )
+        # Variances may overflow before the weights that are trained.
+        arrays = [*state.weights, *state.trained, *state.statistics]
+        is_finite = np.isfinite(logs["loss"]) and all(np.isfinite(a).all() for a in arrays)
         if not is_finite:
             # With TerminateOnNaN this is not an error if there are earlier epochs.
             expected = any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in self.callbacks)

@@ -32,6 +32,7 @@ FAULTS = {
     "other filters": lambda images, fitted: fitted.set_params(
         warm_start=True, filters=[1] * 9000, kernel_size=1
     ).fit(*images),
+    "shift": lambda images, fitted: fit(images, shift=10**4000),
     "image_shape": lambda images, fitted: fit(images, image_shape=LONG),
     "class_weight": lambda images, fitted: fit(
         images, class_weight=dict.fromkeys(LONG, 1) | {0: np.nan}

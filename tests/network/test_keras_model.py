@@ -16,8 +16,9 @@ from skfashion._network.keras_model import Network
 from skfashion._network.network_cache import NetworkCache
 from skfashion._network.network_cache import network_cache as cache
 from skfashion._network.tensorflow import keras, tf
+from skfashion._network.training_settings import TrainingSettings
 from skfashion._network.training_state import TrainingState
-from skfashion._training import loop
+from skfashion._training import scikeras
 from skfashion.datasets import load_fashion_mini
 
 VERSION_1 = Architecture(
@@ -187,8 +188,19 @@ def test_a_state_does_not_change_in_the_next_epoch(images, small, train):
         X[..., np.newaxis],
         y.astype(np.int32),
         sample_weight=np.ones(len(y), np.float32),
-        batch_size=20,
         epochs=1,
+        settings=TrainingSettings(
+            batch_size=20,
+            learning_rate=1e-3,
+            warmup_steps=0,
+            averaging=0.0,
+            dropout=0.0,
+            flip=False,
+            shift=0,
+            image_shape=(8, 8),
+            pixel_max=255.0,
+            seed=0,
+        ),
         initial_state=lambda: before,
     )
     for name in ("weights", "momentums", "velocities"):
@@ -312,8 +324,14 @@ class TestCache:
     def test_sixteen_networks_of_the_usual_size_are_kept(self):
         assert 16 * Network(VERSION_1).n_bytes <= cache.max_bytes
 
+    def test_what_waits_keeps_no_average(self, images, small):
+        """Only weights and optimizer are counted, and the result has the average."""
+        clf = FashionCNN(**small, averaging=4.0).fit(*images)
+        assert cache._idle[-1]._average == []
+        assert weights_equal(FashionCNN(**small, averaging=4.0).fit(*images), clf)
+
     def test_a_dropped_network_is_gone(self, images, small, monkeypatch):
-        monkeypatch.setattr(loop, "_MIN_BYTES_TO_COLLECT", 0)
+        monkeypatch.setattr(scikeras, "_MIN_BYTES_TO_COLLECT", 0)
         monkeypatch.setattr(cache, "max_bytes", 0)
         cache.clear()
 

@@ -60,6 +60,7 @@ def network():
         # The last batch has 13 rows, whose mean and variance must not count padding.
         ({"batch_size": 50, "batch_norm": True, "averaging": 4.0, "pool_size": 2}, np.uint8),
         ({"batch_size": 50, "flip": True, "shift": 1, "warmup_steps": 4}, np.uint8),
+        ({"batch_size": 50, "flip": True, "pool_size": 8}, np.float32),  # padded to 10 x 10
     ],
 )
 def test_training_is_that_of_the_ordinary_programs(force, parameters, convert):

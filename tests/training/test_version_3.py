@@ -1,5 +1,6 @@
 """Pooling, batch normalization, averaging, flips, shifts and warm-up: training of version 3."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -134,6 +135,13 @@ class TestBatchNormalization:
         kinds = [type(layer).__name__ for layer in clf.to_keras().layers]
         assert "BatchNormalization" not in kinds
 
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("batch_size", [20, 120])
+    def test_a_training_whose_variances_overflow_has_diverged(self, rows, batch_size):
+        """The weights before folding are still finite then."""
+        with pytest.raises(ValueError, match="Training diverged in epoch"):
+            fit(rows, epochs=2, learning_rate=1e12, batch_size=batch_size)
+
 
 class TestAveraging:
     def test_the_weights_are_the_documented_average(self, rows):
@@ -182,12 +190,36 @@ class TestAugmentation:
     @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
     def test_images_are_mirrored_and_moved(self, dtype):
         images = np.arange(1, 13, dtype=dtype).reshape(1, 3, 4, 1)
-        (changed,) = change_images(tf.constant(images), tf.constant([[1, 1, -2]])).numpy()
+        (changed,) = change_images(tf.constant(images), tf.constant([[1, 1, -2]]), (3, 4)).numpy()
         assert_array_equal(changed[..., 0], [[0, 0, 0, 0], [2, 1, 0, 0], [6, 5, 0, 0]])
-        (same,) = change_images(tf.constant(images), tf.constant([[0, 0, 0]])).numpy()
+        (same,) = change_images(tf.constant(images), tf.constant([[0, 0, 0]]), (3, 4)).numpy()
         assert_array_equal(same, images[0])
-        (mirrored,) = change_images(tf.constant(images), tf.constant([[1]])).numpy()
+        (mirrored,) = change_images(tf.constant(images), tf.constant([[1]]), (3, 4)).numpy()
         assert_array_equal(mirrored, images[0][:, ::-1])
+
+    def test_padding_stays_where_it_is(self):
+        """Otherwise training would see small images on the other side than prediction."""
+        small = np.arange(1, 13, dtype=np.uint8).reshape(1, 3, 4, 1)
+        padded = np.pad(small, ((0, 0), (0, 2), (0, 5), (0, 0)))
+        for changes in ([1], [1, 1, -2], [0, -1, 2]):
+            ours, expected = (
+                change_images(tf.constant(images), tf.constant([changes]), (3, 4)).numpy()
+                for images in (padded, small)
+            )
+            assert_array_equal(ours[:, :3, :4], expected)
+            assert ours.sum() == expected.sum()
+
+    def test_small_images_are_mirrored_as_if_their_columns_were_swapped(self):
+        """Images that are symmetric train the same network with and without flips."""
+        half = np.random.default_rng(0).integers(0, 256, (40, 6, 3), dtype=np.uint8)
+        images = np.concatenate([half, half[:, :, ::-1]], axis=2)
+        labels = np.arange(40) % 2
+        fits = [
+            fit((images, labels), pool_size=2, shift=0, flip=flip, epochs=1)
+            for flip in (False, True)
+        ]
+        assert fits[0]._architecture["image_shape"] != fits[0].image_shape_
+        assert weights_equal(*fits)
 
     @pytest.mark.parametrize("change", [{"flip": False}, {"shift": 0}, {"warmup_steps": 0}])
     def test_each_changes_the_training(self, rows, change):
@@ -196,7 +228,8 @@ class TestAugmentation:
 
 def test_the_rate_rises_over_the_steps_of_the_warm_up():
     variable = keras.Variable([0.0])
-    optimizer = Adam(0.5, warmup_steps=4)
+    optimizer = Adam(0.5)
+    optimizer.set_warmup_steps(4)
     rates = []
     for _ in range(6):
         before = variable.numpy()
@@ -232,6 +265,16 @@ class TestPromises:
         staged = list(longer.staged_predict_proba(rows[0]))
         assert_array_equal(staged[2], prefix.predict_proba(rows[0]))
 
+    def test_images_that_only_padding_makes_equal_are_other_data(self, rows, tmp_path):
+        """Flips mirror them in other places."""
+        X, y = rows
+        larger = np.pad(X[:, :8, :8], ((0, 0), (0, 2), (0, 2)))
+        options = {"pool_size": 4, "shift": 0, "epochs": 1, "memory": tmp_path}
+        small, large = (fit((images, y), **options) for images in (X[:, :8, :8], larger))
+        assert small._architecture == large._architecture
+        assert large.n_epochs_trained_ == 1
+        assert not weights_equal(small, large)
+
     def test_a_stored_epoch_of_another_network_is_not_used(self, rows, tmp_path):
         clf = fit(rows, epochs=2, memory=tmp_path)
         checkpoints = clf._open_checkpoints(Architecture(**clf._architecture))
@@ -253,6 +296,19 @@ class TestPromises:
         clf.save(tmp_path / "small")
         with pytest.raises(ValueError, match="no optimizer's state"):
             FashionCNN.load(tmp_path / "small").partial_fit(*rows)
+
+    @pytest.mark.parametrize(
+        ("averaging", "batch_norm", "times"), [(0, False, 3), (4, False, 4), (0, True, 4)]
+    )
+    def test_the_optimizer_makes_files_as_large_as_documented(
+        self, rows, averaging, batch_norm, times
+    ):
+        clf = fit(rows, averaging=averaging, batch_norm=batch_norm, dense_units=500, epochs=1)
+        sizes = []
+        for include_optimizer in (False, True):
+            clf.save(file := io.BytesIO(), include_optimizer=include_optimizer)
+            sizes.append(len(file.getvalue()))
+        assert sizes[1] / sizes[0] == pytest.approx(times, rel=0.05)
 
     def test_float64_works_too(self, rows):
         clf = fit(rows, dtype="float64")

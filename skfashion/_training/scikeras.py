@@ -12,7 +12,8 @@ from skfashion._network.keras_layers import Adam
 from skfashion._network.keras_model import Network
 from skfashion._network.network_cache import network_cache
 from skfashion._network.tensorflow import computing_eagerly, explaining_memory_errors, keras
-from skfashion._training.data import TrainingData, TrainingSettings
+from skfashion._network.training_settings import TrainingSettings
+from skfashion._training.data import TrainingData
 from skfashion._training.progress import Progress
 from skfashion._training.recorder import make_recorder, release_callbacks
 from skfashion._utils.types import AnyArray
@@ -89,13 +90,7 @@ def train(
     classifier = _Classifier(
         model=build_network,
         model__architecture=architecture,
-        model__dropout=settings.dropout,
-        model__pixel_max=settings.pixel_max,
-        model__learning_rate=settings.learning_rate,
-        model__warmup_steps=settings.warmup_steps,
         optimizer=Adam,
-        optimizer__learning_rate=settings.learning_rate,
-        optimizer__warmup_steps=settings.warmup_steps,
         optimizer__dtype=architecture.dtype,
         optimizer__name="adam",  # a default name would advance Keras' global name counters
         loss=keras.losses.SparseCategoricalCrossentropy,
@@ -104,10 +99,7 @@ def train(
         batch_size=settings.batch_size,
         callbacks=[recorder],
         verbose=0,
-        fit__averaging=settings.averaging,
-        fit__flip=settings.flip,
-        fit__shift=settings.shift,
-        fit__seed=settings.seed,
+        fit__settings=settings,
         fit__initial_state=progress.take_state,
         fit__validation_data=data.validation and data.validation.arrays,
     )
@@ -136,26 +128,12 @@ def train(
         )
 
 
-def build_network(
-    *,
-    architecture: Architecture,
-    dropout: float,
-    pixel_max: float,
-    learning_rate: float,
-    warmup_steps: int,
-) -> Network:
+def build_network(architecture: Architecture) -> Network:
     """Build a network, which SciKeras compiles, or take a compiled one from the cache.
 
     This is the model-building function for SciKeras.
     """
-    network = network_cache.acquire(architecture)
-    if network is None:
-        network = Network(architecture)
-    else:
-        network.optimizer.learning_rate = learning_rate
-        network.optimizer.set_warmup_steps(warmup_steps)
-    network.set_scales(pixel_max=pixel_max, dropout=dropout)
-    return network
+    return network_cache.acquire(architecture) or Network(architecture)
 
 
 class _Classifier(KerasClassifier):
