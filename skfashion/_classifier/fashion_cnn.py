@@ -121,13 +121,13 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         Number of training steps over which the learning rate rises linearly to `learning_rate`, at
         least 0.
     averaging : float, default=0.0
-        How fast the average of the weights forgets early epochs, at least 0. With 0 there is no
-        average, and `weights_` are those after the last epoch. Above 0 they are an average of the
-        weights after each epoch, later ones with greater weight [2]_:
-        ``mean = (1 - c) * mean + c * weights`` after epoch k, with
-        ``c = (averaging + 1) / (averaging + k)``. Training itself continues from the weights of the
-        last epoch, so every epoch has the average of a training that ends there. Validation scores
-        are those of the average. Version 3 uses 4.
+        How fast the average of the weights forgets early ones, at least 0. With 0 there is no
+        average, and `weights_` are those after the last step. Above 0 they are an average of the
+        weights after each sixteenth of an epoch, later ones with greater weight [2]_:
+        ``mean = (1 - c) * mean + c * weights`` after the k-th sixteenth, with
+        ``c = (averaging + 1) / (averaging + k)``. In epochs of fewer steps, k counts the steps.
+        Training itself continues from the weights of the last step, so every epoch has the average
+        of a training that ends there. Validation scores are those of the average. Version 3 uses 4.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class label, at least 0 and finite. The sample weights of the training rows
         are multiplied by it. Classes that are not in the dict have weight 1. With None all have

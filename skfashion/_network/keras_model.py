@@ -1,5 +1,6 @@
 """A trainable Keras model that keeps its data on the device."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ from skfashion._utils.types import AnyArray, FloatArray
 # Limit for the largest feature map of a batch of validation data, in bytes. Smaller batches are
 # slower, larger ones take memory beside that of the training.
 _MAX_FEATURE_MAP_BYTES = 8e6
+
+# The average of the weights is updated so many times in an epoch. With one update the average after
+# three epochs would be mostly the weights after the third, and .009 less accurate in version 3.
+_UPDATES_PER_EPOCH = 16
 
 # Entries of the configs of layers and optimizer that callbacks may change.
 _CHANGEABLE = {"learning_rate", "rate"}
@@ -201,7 +206,8 @@ class Network(keras.Sequential):
         validation_data : tuple of three ndarray or None, default=None
             Images, encoded labels and weights.
         callbacks : list of keras.callbacks.Callback
-            Batch hooks are called once per TensorFlow call of up to 16 training steps.
+            Batch hooks are called once per TensorFlow call of up to 16 training steps, with
+            averaging of at most a sixteenth of an epoch.
         **_
             Other arguments of `keras.Model.fit`, which SciKeras always passes.
 
@@ -231,8 +237,6 @@ class Network(keras.Sequential):
         while self.epoch < epochs and not self.stop_training:
             callback_list.on_epoch_begin(self.epoch)
             logs = self._train_epoch(data, settings, callback_list)
-            if self._averaging and self.epoch_is_complete:
-                self._update_average()
             if validation is not None:
                 callback_list.on_test_begin()
                 scores = self._evaluate(validation)
@@ -295,14 +299,23 @@ class Network(keras.Sequential):
         calls_batch_hooks = any(map(overrides_batch_hooks, callback_list.callbacks))
         sums = np.zeros(3)
         steps = -(-data.n_rows // batch_size)
+        # The average is updated after these steps.
+        updates = sorted(
+            {-(-n * steps // _UPDATES_PER_EPOCH) for n in range(1, 1 + _UPDATES_PER_EPOCH)}
+        )
         for first, last in self._split_into_calls(
-            steps, batch_size, passes=3, max_steps=Programs.max_steps if calls_batch_hooks else None
+            updates if self._averaging else [steps],
+            batch_size,
+            passes=3,
+            max_steps=Programs.max_steps if calls_batch_hooks else None,
         ):
             if calls_batch_hooks:
                 callback_list.on_train_batch_begin(first)
             sums += self._programs.train(data, order, batch_size, first, last)
             if calls_batch_hooks:
                 callback_list.on_train_batch_end(last - 1, _to_means(sums))
+            if self._averaging and last in updates:
+                self._update_average(self.epoch * len(updates) + updates.index(last) + 1)
             self.epoch_is_complete = last == steps
             if self.stop_training:
                 break
@@ -318,22 +331,22 @@ class Network(keras.Sequential):
         order = rng.permutation(data.n_rows)
         return self._programs.load_order(np.column_stack([order, changes[order]]), data)
 
-    def _update_average(self) -> None:
-        """Add the weights after this epoch to the average, with batch normalization folded in."""
+    def _update_average(self, number: int) -> None:
+        """Add the weights to the average, with batch normalization folded in."""
         groups = self._variables_by_group()
         trained, statistics = (
             [variable.value.numpy() for variable in groups[name]]
             for name in ("trained", "statistics")
         )
         self._average = update_average(
-            self._average, fold(trained, statistics), self.epoch + 1, self._averaging
+            self._average, fold(trained, statistics), number, self._averaging
         )
 
     def _evaluate(self, data: Rows) -> dict[str, float]:
         rows = self._scoring_batch_size
         sums = np.zeros(3)
         with self._averaged():
-            for first, last in self._split_into_calls(-(-data.n_rows // rows), rows, passes=1):
+            for first, last in self._split_into_calls([-(-data.n_rows // rows)], rows, passes=1):
                 sums += self._programs.score(data, rows, first, last)
         return _to_means(sums)
 
@@ -360,15 +373,19 @@ class Network(keras.Sequential):
         return self.architecture.batch_size_within(_MAX_FEATURE_MAP_BYTES)
 
     def _split_into_calls(
-        self, steps: int, rows: int, passes: int, max_steps: int | None = None
+        self, ends: Sequence[int], rows: int, passes: int, max_steps: int | None = None
     ) -> Iterator[tuple[int, int]]:
-        """Yield the first step of each TensorFlow call, and the step after its last one."""
+        """Yield the first step of each TensorFlow call, and the step after its last one.
+
+        A call ends at each of the `ends`, the last of which is the number of steps.
+        """
         programs = self._programs
         work = passes * self.architecture.n_multiply_adds * rows
         max_steps = max_steps or programs.max_steps
         stride = max(1, min(int(programs.max_multiply_adds // work), max_steps))
-        for first in range(0, steps, stride):
-            yield first, min(first + stride, steps)
+        for begin, end in itertools.pairwise([0, *ends]):
+            for first in range(begin, end, stride):
+                yield first, min(first + stride, end)
 
 
 # Keras saves a model under the name of its class. With this name it can be loaded as a plain

@@ -16,7 +16,7 @@ class TrainingSettings:
     warmup_steps : int
         Number of steps over which the learning rate rises to `learning_rate`.
     averaging : float
-        If above 0, the result is an average over the epochs. See `update_average`.
+        If above 0, the result is an average of the weights. See `update_average`.
     dropout : float
         The rate of the dropout layers, if there are any.
     flip : bool

@@ -115,20 +115,20 @@ def fold(weights: Sequence[FloatArray], statistics: Sequence[FloatArray]) -> lis
 
 @np.errstate(all="ignore")  # the caller checks for non-finite values
 def update_average(
-    average: Sequence[FloatArray], weights: Sequence[FloatArray], epoch: int, averaging: float
+    average: Sequence[FloatArray], weights: Sequence[FloatArray], number: int, averaging: float
 ) -> list[FloatArray]:
-    """Average the weights of the epochs, later ones with greater weight.
+    """Average the weights of a training, later ones with greater weight.
 
     Parameters
     ----------
     average : list of ndarray
-        The average of the earlier epochs.
+        The average so far.
     weights : list of ndarray
-        Those after this epoch.
-    epoch : int
-        Its number, from 1.
+        The weights to add.
+    number : int
+        Number of weights in the new average. With 1 it is `weights`.
     averaging : float
-        Above 0: the mean of all epochs is at 0, and greater values forget earlier epochs faster.
+        At 0 all weights count equally. Greater values forget earlier ones faster.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def update_average(
     Shamir, Zhang: Stochastic Gradient Descent for Non-smooth Optimization, ICML 2013: averaging
     with polynomial decay.
     """
-    share = (averaging + 1) / (epoch + averaging)
+    share = (averaging + 1) / (number + averaging)
     return [
         (mean * (1 - share) + weight * share).astype(weight.dtype)
         for mean, weight in zip(average, weights, strict=True)

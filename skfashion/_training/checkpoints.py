@@ -13,7 +13,7 @@ from skfashion._utils.warnings import warn
 
 _Kind: TypeAlias = Literal["figures", "weights", "optimizer"]
 
-_FORMAT = 3
+_FORMAT = 4
 
 
 class Checkpoints:

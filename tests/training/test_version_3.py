@@ -145,13 +145,41 @@ class TestBatchNormalization:
 
 class TestAveraging:
     def test_the_weights_are_the_documented_average(self, rows):
-        each = [fit(rows, epochs=k, averaging=0).weights_ for k in (1, 2, 3)]
+        one_step = {"batch_size": len(rows[0])}  # of an epoch
+        each = [fit(rows, epochs=k, averaging=0, **one_step).weights_ for k in (1, 2, 3)]
         average = each[0]
         for k in (2, 3):
             c = (4 + 1) / (4 + k)
             average = [(1 - c) * a + c * w for a, w in zip(average, each[k - 1], strict=True)]
-        for ours, expected in zip(fit(rows).weights_, average, strict=True):
+        for ours, expected in zip(fit(rows, **one_step).weights_, average, strict=True):
             assert_allclose(ours, expected, atol=1e-6)
+
+    @pytest.mark.parametrize(("batch_size", "updates"), [(20, 6), (3, 16)])
+    def test_it_averages_the_weights_after_each_sixteenth_of_an_epoch(
+        self, rows, batch_size, updates
+    ):
+        seen = {}
+
+        class Watch(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                seen[self.model.epoch, batch + 1] = self.model.get_weights()
+
+        parameters = {"batch_norm": False, "batch_size": batch_size, "callbacks": [Watch()]}
+        clf = fit(rows, epochs=2, **parameters)
+        steps = 120 // batch_size
+        ends = sorted({int(np.ceil(k * steps / 16)) for k in range(1, 17)})
+        assert len(ends) == updates
+        average = None
+        for number, place in enumerate(((e, end) for e in range(2) for end in ends), start=1):
+            c = (4 + 1) / (4 + number)
+            average = [
+                w if average is None else (1 - c) * average[i] + c * w
+                for i, w in enumerate(seen[place])
+            ]
+        for ours, expected in zip(clf.weights_, average, strict=True):
+            assert_allclose(ours, expected, atol=1e-6)
+
+    def test_without_forgetting_it_is_the_mean(self):
         assert_allclose(update_average([np.ones(2)], [np.zeros(2)], 2, 0.0), [[0.5, 0.5]])
 
     @pytest.mark.parametrize("batch_norm", [False, True])
