@@ -29,8 +29,8 @@ def draw_changes(
     Returns
     -------
     ndarray of int32 of shape (n_rows, k)
-        Columns: 1 if mirrored, if there is `flip` or `shift`, and with `shift` also the pixels that
-        the image moves down and to the right.
+        Without `flip` and `shift` there are no columns. Otherwise the first one is 1 for mirrored
+        images. With `shift` there are two more: the pixels that the image moves down and right.
 
     References
     ----------
