@@ -1,11 +1,11 @@
 """
-=================================
-Average the weights of the epochs
-=================================
+===================================
+Average the weights of the training
+===================================
 
 In this example you see what ``averaging`` does. With a constant learning rate the accuracy of a
 network jumps from epoch to epoch. With ``averaging`` the result is the mean of the weights after
-each epoch, with greater weight on later ones. So:
+each sixteenth of an epoch, where later ones count more. So:
 
 - the network is more accurate in most epochs, and its accuracy jumps less;
 - you get a good network after every epoch, without a schedule that has to know the last one;
@@ -45,8 +45,7 @@ raw = accuracy_path(clf.set_params(averaging=0).fit(X_train, y_train))
 
 # %%
 # Plot both paths. The steps of both trainings are the same: ``averaging`` changes the result, not
-# the weights that training continues from. After the first epoch the weights are still equal, and
-# their accuracy is too low for the axis.
+# the weights that training continues from. After the first epoch both are too low for the axis.
 
 import matplotlib.pyplot as plt
 
