@@ -66,10 +66,16 @@ LABELS = [
 ]
 PARAMETERS = {
     "strides": [1, 2, np.int64(1)],
+    "pool_size": [1, 2],
+    "batch_norm": [False, True],
     "dropout": [0.0, 0.3, 0],
     "epochs": [1, 2],
     "batch_size": [1, 3, 10**6],
     "learning_rate": [1e-3, 1, 1e-30],
+    "warmup_steps": [0, 3, 10**6],
+    "averaging": [0.0, 4, 1e300],
+    "flip": [False, True],
+    "shift": [0, 1, np.int8(3)],
     "validation_fraction": [0.0, 0.3, 0.999],
     "early_stopping": [True, False],
     "class_weight": [None, "balanced", {0: 2.0}],
