@@ -299,12 +299,9 @@ class Network(keras.Sequential):
         calls_batch_hooks = any(map(overrides_batch_hooks, callback_list.callbacks))
         sums = np.zeros(3)
         steps = -(-data.n_rows // batch_size)
-        # The average is updated after these steps.
-        updates = sorted(
-            {-(-n * steps // _UPDATES_PER_EPOCH) for n in range(1, 1 + _UPDATES_PER_EPOCH)}
-        )
+        ends = _divide(steps, _UPDATES_PER_EPOCH) if self._averaging else [steps]
         for first, last in self._split_into_calls(
-            updates if self._averaging else [steps],
+            ends,
             batch_size,
             passes=3,
             max_steps=Programs.max_steps if calls_batch_hooks else None,
@@ -314,8 +311,8 @@ class Network(keras.Sequential):
             sums += self._programs.train(data, order, batch_size, first, last)
             if calls_batch_hooks:
                 callback_list.on_train_batch_end(last - 1, _to_means(sums))
-            if self._averaging and last in updates:
-                self._update_average(self.epoch * len(updates) + updates.index(last) + 1)
+            if self._averaging and last in ends:
+                self._update_average(self.epoch * len(ends) + ends.index(last) + 1)
             self.epoch_is_complete = last == steps
             if self.stop_training:
                 break
@@ -391,6 +388,11 @@ class Network(keras.Sequential):
 # Keras saves a model under the name of its class. With this name it can be loaded as a plain
 # Sequential, without skfashion, and TensorBoard shows it.
 Network.__name__ = "Sequential"
+
+
+def _divide(steps: int, parts: int) -> list[int]:
+    """Return the last step of each part. Some parts are left out if there are fewer steps."""
+    return sorted({-(-part * steps // parts) for part in range(1, 1 + parts)})
 
 
 def _to_means(sums: AnyArray) -> dict[str, float]:
