@@ -3,13 +3,13 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from skfashion._network.architecture import Architecture
 from skfashion._network.augmentation import draw_changes
+from skfashion._network.composition import Composition
 from skfashion._network.keras_layers import (
     BatchNormalization,
     Dropout,
@@ -30,20 +30,6 @@ _MAX_FEATURE_MAP_BYTES = 8e6
 # The average of the weights is updated so many times in an epoch. With one update the average after
 # three epochs would be mostly the weights after the third, and .009 less accurate in version 3.
 _UPDATES_PER_EPOCH = 16
-
-# Entries of the configs of layers and optimizer that callbacks may change.
-_CHANGEABLE = {"learning_rate", "rate"}
-
-
-@dataclass(frozen=True)
-class _Composition:
-    """Parts and configs of a network.
-
-    This is not a tuple: Keras would count the variables in a tuple a second time.
-    """
-
-    parts: list[Any]
-    configs: list[Any]
 
 
 class Network(keras.Sequential):
@@ -83,7 +69,7 @@ class Network(keras.Sequential):
         self._averaging = 0.0
         self._average: list[FloatArray] = []
         self._programs = (XlaPrograms if jit_compile else Programs)(self, architecture)
-        self._composition: _Composition | None = None
+        self._composition: Composition | None = None
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> keras.Sequential:
@@ -255,7 +241,7 @@ class Network(keras.Sequential):
         labels, probabilities = tf.zeros([1], tf.int32), tf.zeros([1, self.architecture.n_classes])
         self.compute_metrics(None, labels, probabilities)
         self.reset_metrics()
-        self._composition = _Composition(self._parts(), self._configs())
+        self._composition = Composition(self)
 
     def check_unchanged(self) -> None:
         """Raise an error if a callback made a change that compiled steps would ignore.
@@ -266,24 +252,12 @@ class Network(keras.Sequential):
             If layers, variables, loss or optimizer were replaced, or their configs changed.
         """
         assert self._composition is not None  # `fit` has set it
-        # Compare parts first: a part of another type may have no config.
-        same_parts = [*map(id, self._parts())] == [*map(id, self._composition.parts)]
-        if not same_parts or self._configs() != self._composition.configs:
+        if not self._composition.matches(self):
             raise ValueError(
                 "One of the callbacks changed the network: its layers, loss or optimizer, or their "
                 "settings. Callbacks may set only weights, learning rate, dropout rate and "
                 "stop_training."
             )
-
-    def _parts(self) -> list[Any]:
-        activations = [getattr(layer, "activation", None) for layer in self.layers]
-        variables = [*self.trainable_variables, *self.optimizer.variables]
-        return [self.loss, self.optimizer, *self.layers, *activations, *variables]
-
-    def _configs(self) -> list[Any]:
-        """Return the configs of the optimizer and of each layer, without the changeable entries."""
-        configs = [part.get_config() for part in (self.optimizer, *self.layers)]
-        return [{n: value for n, value in part.items() if n not in _CHANGEABLE} for part in configs]
 
     def _train_epoch(
         self,
