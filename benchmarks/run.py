@@ -95,7 +95,7 @@ def of_version(v):
             partial(peers.skfashion_predict, v, 1),
             {
                 "KerasClassifier": peer(PREDICT_ONE[v], peers.keras_classifier_predict, v, 1),
-                "MLPClassifier(100)": peer({"v1": None, "v2": 3}[v], peers.mlp_predict, 1),
+                "MLPClassifier(100)": peer({"v2": 3}.get(v), peers.mlp_predict, 1),
             },
             rounds=7,
             repeats=30,
