@@ -199,6 +199,22 @@ class TestAveraging:
         clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])
         assert weights_equal(clf, fit((X[:80], y[:80]), epochs=clf.n_iter_))
 
+    def test_an_epoch_that_is_interrupted_leaves_no_trace_in_it(self, rows):
+        """The average is updated within epochs, too."""
+
+        class Interrupt(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                if self.model.epoch == 2 and batch >= 3:
+                    raise KeyboardInterrupt
+
+        clf = FashionCNN(**ALL, epochs=4, callbacks=[Interrupt()])
+        with pytest.raises(KeyboardInterrupt):
+            clf.fit(*rows)
+        assert clf.n_iter_ == 2
+        assert weights_equal(clf, fit(rows, epochs=2))
+        clf.set_params(callbacks=None, warm_start=True, epochs=1).fit(*rows)
+        assert weights_equal(clf, fit(rows, epochs=3))
+
 
 class TestAugmentation:
     def test_flips_alternate_between_fixed_halves(self):
