@@ -28,7 +28,6 @@ _MAX_BYTES = 1 << 25  # the largest file has 26,421,880
 _TIMEOUT = (5, 30)  # seconds to connect, and between two chunks
 _DEADLINE = 1200  # seconds for one file, including all mirrors and retries
 _CHUNK_BYTES = 1 << 16
-_BAR_DELAY = 0.1  # seconds
 
 
 def download(
@@ -113,8 +112,7 @@ def _download_content(url: str, name: str, progress: bool, end: float) -> bytes:
     if progress:
         from tqdm.auto import tqdm
 
-        # With a delay, a mirror that cannot be reached shows no bar.
-        bar = tqdm(total=_MAX_BYTES, desc=f"{name}.gz", unit="B", unit_scale=True, delay=_BAR_DELAY)
+        bar = tqdm(total=_MAX_BYTES, desc=f"{name}.gz", unit="B", unit_scale=True)
 
     def run() -> None:
         shown = bar if progress else False
