@@ -22,12 +22,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise IsADirectoryError(
             f"--output {arguments.output} is a folder: expected the name of a file."
         )
+    # If TensorFlow is missing, this raises the error before a folder is made or data are loaded.
+    from skfashion._network import tensorflow  # noqa: F401
+
     prepare_folder("the folder of --output,", arguments.output.parent)
     if arguments.memory:
         prepare_folder("--memory", arguments.memory)
-    # If TensorFlow is missing, this raises the error before a download.
-    from skfashion._network import tensorflow  # noqa: F401
-
     output = _Output(sys.stdout)
     try:
         with contextlib.redirect_stdout(output):
