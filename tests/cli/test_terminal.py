@@ -78,7 +78,18 @@ def test_ctrl_c_shows_the_rows_that_are_finished():
     assert status == 130
     assert any(re.match(r"dummy +0\.100 \[", line) for line in lines)
     assert "kNN: interrupted before all fits were finished" in lines
+    assert "skfashion: interrupted. Use --memory DIR if you want to resume next time." in lines
     assert not any("Traceback" in line for line in lines)
+
+
+def test_ctrl_c_in_a_training_says_how_to_resume_it(csv, tmp_path):
+    arguments = ["train", "--data", csv, "--network", "v2", "--epochs", "5000"]
+    arguments += ["--memory", str(tmp_path / "epochs"), "--output", str(tmp_path / "model")]
+    status, lines = run_in_terminal(arguments, width=80, interrupt_at=b"epoch 1/5000")
+    assert status == 130
+    assert "skfashion: interrupted. To resume, run the same command again." in lines
+    assert not any("Traceback" in line for line in lines)
+    assert not (tmp_path / "model").exists()
 
 
 def test_elsewhere_a_long_fit_prints_its_epochs_at_times(monkeypatch, capsys):
