@@ -222,7 +222,7 @@ def torch_network(
 ):
     from torch import nn
 
-    layers, channels = [], 1
+    layers, channels, side = [], 1, 28
     for n_filters, stride, pool in _convolutions(filters, strides, pool_size):
         layers.append(nn.Conv2d(channels, n_filters, 3, stride=stride, bias=not batch_norm))
         if pool > 1:
@@ -232,11 +232,13 @@ def torch_network(
         layers.append(nn.ReLU())
         if dropout:
             layers.append(nn.Dropout(dropout))
-        channels = n_filters
+        channels, side = n_filters, ((side - 3) // stride + 1) // pool
     layers.append(nn.Flatten())
+    units = channels * side**2
     if dense_units:
-        layers += [nn.LazyLinear(dense_units), nn.ReLU()]
-    return nn.Sequential(*layers, nn.LazyLinear(10))
+        layers += [nn.Linear(units, dense_units), nn.ReLU()]
+        units = dense_units
+    return nn.Sequential(*layers, nn.Linear(units, 10))
 
 
 def skorch_classifier(version, **parameters):
@@ -358,12 +360,12 @@ def halving_search(memory):
 def league():
     """What the demo compares; the figure is what all takes beyond the fits and scores."""
     from skfashion import compare, make_baselines
+    from skfashion._cli.parser import EPOCHS
 
     X, y = mini()
     networks = {
-        "v1": fashion_cnn("v1", epochs=5, random_state=0),
-        "v2": fashion_cnn("v2", random_state=0),
-        "v3": fashion_cnn("v3", random_state=0),
+        version: fashion_cnn(version, epochs=epochs, random_state=0)
+        for version, epochs in EPOCHS.items()
     }
 
     def run():

@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from skfashion import FashionCNN, compare, make_baselines
+from skfashion._cli.parser import EPOCHS
 from skfashion.datasets import load_fashion_mini
 from skfashion.plotting import ComparisonDisplay
 
@@ -17,9 +18,8 @@ PICTURE = Path("docs/_static/comparison.png")
 def main():
     X, y = load_fashion_mini(return_X_y=True)
     networks = {
-        "FashionCNN v1": FashionCNN.v1(epochs=5, random_state=0),
-        "FashionCNN v2": FashionCNN.v2(random_state=0),
-        "FashionCNN v3": FashionCNN.v3(random_state=0),
+        f"FashionCNN {version}": getattr(FashionCNN, version)(epochs=epochs, random_state=0)
+        for version, epochs in EPOCHS.items()
     }
     comparison = compare(networks | make_baselines(random_state=0), X, y, cv=3, verbose=1)
     print(comparison)

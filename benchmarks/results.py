@@ -112,7 +112,6 @@ def run(estimator, X, y, X_test, y_test):
             "training_accuracy": accuracy_by_epoch(estimator, X, y),
             "test_accuracy": accuracy_by_epoch(estimator, X_test, y_test),
             "parameters": sum(weights.size for weights in estimator.weights_),
-            "epochs": estimator.n_iter_,
         }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from skfashion import FashionCNN, compare, make_baselines
 from skfashion._cli import report
-from skfashion._cli.options import how_to_resume, load_data, prepare_folder
+from skfashion._cli.options import load_data, prepare_folder, report_interruption
 from skfashion._cli.parser import EPOCHS
 from skfashion._cli.terminal import print_comparison, show_progress
 from skfashion._cli.text import escape, name_in_unicode
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.json:
             print(f"Report: {escape(page)}")
     if comparison.interrupted:
-        print(f"skfashion: interrupted. {how_to_resume(arguments.memory)}", file=sys.stderr)
+        report_interruption(arguments.memory)
         return 130
     return 1 if len(comparison.failures) else 0
 

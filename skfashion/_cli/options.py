@@ -1,5 +1,6 @@
-"""Data and folders that several commands read from their options."""
+"""What several commands do with their options: data, folders, and how to resume."""
 
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,11 +29,12 @@ def prepare_folder(option: str, folder: Path) -> None:
         ) from error
 
 
-def how_to_resume(memory: Path | None) -> str:
-    """Tell how to go on after an interruption."""
+def report_interruption(memory: Path | None) -> None:
+    """Print how to go on after Ctrl-C."""
+    hint = "Use --memory DIR if you want to resume next time."
     if memory:
-        return "To resume, run the same command again."
-    return "Use --memory DIR if you want to resume next time."
+        hint = "To resume, run the same command again."
+    print(f"skfashion: interrupted. {hint}", file=sys.stderr)
 
 
 def load_data(data: str, subset: Literal["train", "test"]) -> Any:

@@ -92,8 +92,7 @@ class _Lines(_Steps):
 def print_comparison(comparison: "Comparison") -> None:
     """Print the table of a comparison, its warnings and errors; wrap cells to fit a terminal."""
     if not sys.stdout.isatty():
-        lines = str(comparison).splitlines()
-        print("\n".join(line.rstrip() for line in lines), flush=True)
+        print(comparison, flush=True)
         return
     from rich.console import Console
     from rich.table import Table

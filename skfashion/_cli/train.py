@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skfashion import FashionCNN
-from skfashion._cli.options import how_to_resume, load_data, prepare_folder
+from skfashion._cli.options import load_data, prepare_folder, report_interruption
 from skfashion._cli.parser import EPOCHS
 from skfashion._cli.terminal import show_progress
 from skfashion._cli.text import clean_message, escape
@@ -29,12 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.memory:
         prepare_folder("--memory", arguments.memory)
     output = _Output(sys.stdout)
-    try:
-        with contextlib.redirect_stdout(output):
-            _train(arguments)
-    except KeyboardInterrupt:
-        print(f"skfashion: interrupted. {how_to_resume(arguments.memory)}", file=sys.stderr)
-        return 130
+    with contextlib.redirect_stdout(output):
+        _train(arguments)
     if output.error is None:
         return 0
     print(
@@ -83,8 +79,12 @@ def _train(arguments: argparse.Namespace) -> None:
         random_state=arguments.seed,
     )
     # Train on class names, so that predictions are readable without a list of classes.
-    with show_progress():
-        clf.fit(X, names[y]).set_params(memory=None, verbose=0)
+    try:
+        with show_progress():
+            clf.fit(X, names[y]).set_params(memory=None, verbose=0)
+    except KeyboardInterrupt:
+        report_interruption(arguments.memory)
+        raise
     clf.save(arguments.output)  # save first: the next steps may fail
     if test := load_data(arguments.data, "test"):
         X, y = test

@@ -151,7 +151,9 @@ class Comparison:
         return pd.DataFrame(columns, index=table.index)
 
     def __repr__(self) -> str:
-        return "\n".join([self.readable().to_string(), *list_notes(self)])
+        # pandas fills the line of the index's name with blanks.
+        lines = [line.rstrip() for line in self.readable().to_string().splitlines()]
+        return "\n".join([*lines, *list_notes(self)])
 
     def _repr_html_(self) -> str:
         table = self.readable()

@@ -224,7 +224,9 @@ class TestTable:
         assert text in str(found)
         assert text in found._repr_html_()
         assert found.readable().loc["broken"].tolist() == [""] * 5
-        assert str(found).splitlines()[-1] == "broken: RuntimeError: out of cloth"
+        lines = str(found).splitlines()
+        assert lines[-1] == "broken: RuntimeError: out of cloth"
+        assert lines == [line.rstrip() for line in lines]
 
     def test_lists_frames_and_string_labels_will_do(self, mini):
         X, y = mini

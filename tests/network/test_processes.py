@@ -16,18 +16,19 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skfashion._network import numpy_model
 from skfashion._network.architecture import Architecture
 
-VERSIONS = {"v1": ((8, 24, 48), 1), "v2": ((16, 48, 96), 2)}
+VERSIONS = {
+    "v1": {"filters": (8, 24, 48), "strides": 1, "dense_units": 100},
+    "v2": {"filters": (16, 48, 96), "strides": 2, "dense_units": 100},
+    "v3": {"filters": (16, 32, 64, 96), "strides": 1, "pool_size": (1, 2, 2, 1)},
+}
 QUIET = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}  # of forks beside threads
 FOUR_THREADS = {"OPENBLAS_NUM_THREADS": "4", "OMP_NUM_THREADS": "4"}
 
 
 def make_network(version, dtype="float32", n=20, **changes):
     """Images, weights as before the first epoch, their architecture, and the largest pixel."""
-    filters, strides = VERSIONS[version]
-    fields = {"filters": filters, "kernel_size": 3, "strides": strides, "dense_units": 100}
-    architecture = Architecture.for_images(
-        (28, 28), dropout=0, n_classes=10, dtype=dtype, **{**fields, **changes}
-    )
+    fields = {"kernel_size": 3, "dense_units": None, **VERSIONS[version], **changes}
+    architecture = Architecture.for_images((28, 28), dropout=0, n_classes=10, dtype=dtype, **fields)
     images = np.random.default_rng(0).integers(0, 256, (n, 28, 28, 1), dtype=np.uint8)
     return images, architecture.initial_weights(0), architecture, 255.0
 
@@ -51,6 +52,17 @@ def test_a_prediction_keeps_one_thread_busy():
     """However many BLAS has: with its own, two processes would wait for each other."""
     for of_process, of_this_thread in run_function(seconds_busy, **FOUR_THREADS):
         assert of_process < 1.1 * of_this_thread
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_product_is_small_enough_for_one_thread(monkeypatch, version):
+    """Whether BLAS takes more for larger ones depends on the processor."""
+    found, count_pieces = [], numpy_model._count_pieces
+    monkeypatch.setattr(
+        numpy_model, "_count_pieces", lambda *sizes: found.append(count_pieces(*sizes)) or found[-1]
+    )
+    numpy_model.compute_outputs(*make_network(version))
+    assert 1 not in found  # in pieces, if it is large
 
 
 @pytest.mark.parametrize(
