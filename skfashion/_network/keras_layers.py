@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skfashion._network import onednn
+from skfashion._network import onednn, patches
 from skfashion._network.architecture import Architecture
 from skfashion._network.tensorflow import computing_eagerly, keras, tf
 from skfashion._network.training_state import EPSILON
@@ -37,18 +37,37 @@ def keep_name_counters() -> Iterator[None]:
 
 
 class Conv2D(keras.layers.Conv2D):
-    """Keras' Conv2D, computed by oneDNN where that is faster. See `onednn.is_needed`.
+    """Keras' Conv2D, by oneDNN or matrix products where that is faster.
 
     With a bias it applies ReLU. Without one, batch normalization follows.
+
+    Parameters
+    ----------
+    filters, kernel_size : int
+    jit_compile : bool, default=False
+        Whether XLA compiles the layer. It computes Keras' operations then.
+    **kwargs
+        Further arguments of `keras.layers.Conv2D`.
     """
 
     __module__ = "keras.layers"
 
+    def __init__(
+        self, filters: int, kernel_size: int, *, jit_compile: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(filters, kernel_size, **kwargs)
+        self._jit_compile = jit_compile
+
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Convolve. With a bias, add it and apply ReLU."""
-        if onednn.is_needed(inputs, max(self.strides)):
-            bias = self.bias.value if self.use_bias else None
-            return onednn.convolve(inputs, self.kernel.value, bias, max(self.strides))
+        kernel, strides = self.kernel.value, max(self.strides)
+        bias = self.bias.value if self.use_bias else None
+        if self._jit_compile:
+            return super().call(inputs)
+        if patches.are_faster(inputs, kernel, strides):
+            return patches.convolve(inputs, kernel, bias, strides)
+        if onednn.is_needed(inputs, strides):
+            return onednn.convolve(inputs, kernel, bias, strides)
         return super().call(inputs)
 
 
@@ -287,13 +306,13 @@ def build_layers(
     # Keras would draw them from the module `random`.
     dtype = architecture.dtype
     weights = {"kernel_initializer": keras.initializers.Zeros(), "dtype": dtype}
-    convolution: Any = keras.layers.Conv2D if plain else Conv2D
-    pooling: Any = (
-        keras.layers.MaxPooling2D
-        if plain
-        else functools.partial(MaxPooling2D, jit_compile=jit_compile)
-    )
-    dropping: Any = keras.layers.Dropout if plain else Dropout
+    convolution: Any = keras.layers.Conv2D
+    pooling: Any = keras.layers.MaxPooling2D
+    dropping: Any = keras.layers.Dropout
+    if not plain:
+        convolution = functools.partial(Conv2D, jit_compile=jit_compile)
+        pooling = functools.partial(MaxPooling2D, jit_compile=jit_compile)
+        dropping = Dropout
     layers = []
     normalizes = architecture.batch_norm and not plain
     shapes = zip(architecture.filters, architecture.strides, architecture.pool_size, strict=True)
