@@ -330,7 +330,7 @@ class BaseCNN(ClassNamePrefixFeaturesOutMixin, ClassifierMixin, TransformerMixin
         architecture = Architecture(**self._architecture)
         images.check_raw_pixels(self.pixel_max_, architecture.dtype)
         with importing_tensorflow():
-            from skfashion._network.keras_layers import build_sequential
+            from skfashion._network.keras_sequential import build_sequential
 
         return build_sequential(
             architecture,

@@ -1,39 +1,15 @@
-"""The Keras layers of the network, and a plain Keras model made of them."""
+"""The Keras layers of the network."""
 
 import functools
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
-
-import numpy as np
 
 from skfashion._network import onednn, patches
 from skfashion._network.architecture import Architecture
-from skfashion._network.tensorflow import computing_eagerly, keras, tf
+from skfashion._network.tensorflow import keras, tf
 from skfashion._network.training_state import EPSILON
-from skfashion._utils.types import FloatArray, ImageShape
 
-
-@contextmanager
-def keep_name_counters() -> Iterator[None]:
-    """Restore Keras' name counters of this thread, which number the user's models and layers.
-
-    Building a model advances them even if all its parts have names. Keras has no public way to
-    reset them.
-    """
-    from keras.src.backend.common import global_state
-
-    before = dict(global_state.get_global_attribute("object_name_uids", {}))
-    try:
-        yield
-    finally:
-        counters = global_state.get_global_attribute("object_name_uids", {})
-        counters.clear()
-        counters.update(before)
-
-
-# Keras saves layers and optimizers under the names of their modules and classes. The classes below
-# have the names of the Keras classes that they replace, so they load without skfashion.
+# Keras saves layers under the names of their modules and classes. The classes below have the names
+# of the Keras classes that they replace, so they load without skfashion.
 
 
 class Conv2D(keras.layers.Conv2D):
@@ -216,72 +192,6 @@ def _to_threshold(rate: float) -> int:
     return min(round(rate * 65536), 65535)
 
 
-class Adam(keras.optimizers.Adam):
-    """Keras' Adam, with one TensorFlow operation per weight array.
-
-    This saves 8 % of a training step of version 1. The learning rate has the dtype of the network
-    instead of the user's global `floatx`.
-
-    Parameters
-    ----------
-    learning_rate : float, default=0.001
-    dtype : {"float32", "float64"} or None, default=None
-        Dtype of the learning rate. If None, the user's `floatx`, as in Keras.
-    **kwargs
-        Further arguments of `keras.optimizers.Adam`.
-    """
-
-    __module__ = "keras.optimizers"
-    _learning_rate: keras.Variable
-
-    def __init__(
-        self,
-        learning_rate: float = 0.001,
-        dtype: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(learning_rate, **kwargs)
-        self._untrack_variable(self._learning_rate)
-        self._learning_rate = keras.Variable(
-            learning_rate, dtype=dtype, trainable=False, name="learning_rate"
-        )
-        with tf.init_scope():
-            self._warmup_steps = tf.Variable(1, dtype=self._learning_rate.dtype, trainable=False)
-
-    def set_warmup_steps(self, steps: int) -> None:
-        """Set the number of steps over which the learning rate rises linearly."""
-        self._warmup_steps.assign(max(steps, 1))
-
-    def _backend_update_step(
-        self, grads: list[tf.Tensor], trainable_variables: list[Any], learning_rate: tf.Tensor
-    ) -> None:
-        """Update all variables and their moments.
-
-        Keras would do this through `tf.distribute`, which keeps every graph that was traced, and
-        its weights and optimizer, until the process ends.
-        """
-        dtype = self._learning_rate.dtype
-        beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
-        step, one = tf.cast(self.iterations.value + 1, dtype), tf.constant(1, dtype)
-        settings = {
-            "beta1_power": tf.pow(beta_1, step),
-            "beta2_power": tf.pow(beta_2, step),
-            "lr": tf.cast(learning_rate, dtype) * tf.minimum(one, step / self._warmup_steps),
-            "beta1": beta_1,
-            "beta2": beta_2,
-            "epsilon": tf.constant(self.epsilon, dtype),
-        }
-        for gradient, variable in zip(grads, trainable_variables, strict=True):
-            number = self._get_variable_index(variable)
-            tf.raw_ops.ResourceApplyAdam(
-                var=getattr(variable, "value", variable).handle,
-                m=self._momentums[number].value.handle,
-                v=self._velocities[number].value.handle,
-                grad=gradient,
-                **settings,
-            )
-
-
 def build_layers(
     architecture: Architecture, dropout: float, *, plain: bool, jit_compile: bool = False
 ) -> list[keras.layers.Layer]:
@@ -346,51 +256,3 @@ def build_layers(
     n_classes = architecture.n_classes
     layers.append(keras.layers.Dense(n_classes, activation="softmax", name="output", **weights))
     return layers
-
-
-@computing_eagerly()
-@keep_name_counters()
-def build_sequential(
-    architecture: Architecture,
-    weights: Sequence[FloatArray],
-    *,
-    image_shape: ImageShape,
-    pixel_max: float,
-    dropout: float,
-) -> keras.Sequential:
-    """Make a plain Keras model of a trained network, from raw pixels to probabilities.
-
-    Parameters
-    ----------
-    architecture : Architecture
-    weights : list of ndarray
-    image_shape : tuple of two int
-        Before zero-padding.
-    pixel_max : float
-    dropout : float
-
-    Returns
-    -------
-    keras.Sequential
-        It has only layers of Keras, and has been called once, which exporting needs.
-    """
-    dtype = architecture.dtype
-    layers = [
-        keras.Input((*image_shape, 1), dtype=dtype, name="pixels"),
-        keras.layers.Rescaling(1 / pixel_max, dtype=dtype, name="rescaling"),
-    ]
-    if image_shape != architecture.image_shape:
-        bottom, right = np.subtract(architecture.image_shape, image_shape).tolist()
-        layers.append(
-            keras.layers.ZeroPadding2D(
-                ((0, bottom), (0, right)),
-                data_format="channels_last",
-                dtype=dtype,
-                name="zero_padding",
-            )
-        )
-    layers += build_layers(architecture, dropout, plain=True)
-    model = keras.Sequential(layers, name="fashion_cnn")
-    model.set_weights(weights)
-    model(np.zeros((1, *image_shape, 1), dtype))
-    return model

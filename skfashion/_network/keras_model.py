@@ -14,10 +14,9 @@ from skfashion._network.keras_layers import (
     BatchNormalization,
     Dropout,
     build_layers,
-    keep_name_counters,
 )
 from skfashion._network.programs import Programs, Rows
-from skfashion._network.tensorflow import compiles_with_xla, keras, tf
+from skfashion._network.tensorflow import compiles_with_xla, keep_name_counters, keras, tf
 from skfashion._network.training_settings import TrainingSettings
 from skfashion._network.training_state import EPSILON, TrainingState, fold, update_average
 from skfashion._network.xla import XlaPrograms

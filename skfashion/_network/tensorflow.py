@@ -22,6 +22,7 @@ __all__ = [
     "compiles_with_xla",
     "computing_eagerly",
     "explaining_memory_errors",
+    "keep_name_counters",
     "keras",
     "runs_here",
     "tf",
@@ -191,6 +192,24 @@ def computing_eagerly() -> Iterator[None]:
         tf.__internal__.eager_context.eager_mode(),
     ):
         yield
+
+
+@contextlib.contextmanager
+def keep_name_counters() -> Iterator[None]:
+    """Restore Keras' name counters of this thread, which number the user's models and layers.
+
+    Building a model advances them even if all its parts have names. Keras has no public way to
+    reset them.
+    """
+    from keras.src.backend.common import global_state
+
+    before = dict(global_state.get_global_attribute("object_name_uids", {}))
+    try:
+        yield
+    finally:
+        counters = global_state.get_global_attribute("object_name_uids", {})
+        counters.clear()
+        counters.update(before)
 
 
 def runs_here() -> bool:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from sklearn.preprocessing import FunctionTransformer
 
 from skfashion._network.architecture import Architecture
-from skfashion._network.keras_layers import Adam
 from skfashion._network.keras_model import Network
+from skfashion._network.keras_optimizer import Adam
 from skfashion._network.network_cache import network_cache
 from skfashion._network.tensorflow import computing_eagerly, explaining_memory_errors, keras
 from skfashion._network.training_settings import TrainingSettings

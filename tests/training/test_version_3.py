@@ -12,7 +12,8 @@ from skfashion import FashionCNN
 from skfashion._network import numpy_model, prediction
 from skfashion._network.architecture import Architecture
 from skfashion._network.augmentation import change_images, draw_changes
-from skfashion._network.keras_layers import Adam, BatchNormalization
+from skfashion._network.keras_layers import BatchNormalization
+from skfashion._network.keras_optimizer import Adam
 from skfashion._network.tensorflow import keras, tf
 from skfashion._network.training_state import EPSILON, fold, update_average
 
