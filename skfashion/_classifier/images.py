@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -111,12 +112,31 @@ def check_layout(image_shape: ImageShape, layout: ImageShape | None, name: str =
 
 
 def check_several(X: Any, name: str = "X") -> None:
-    """Raise an error for a 1-dimensional array. scikit-learn's message would show all values."""
+    """Raise an error for a single image, or for names of files in place of images."""
+    if X.shape[1:] in ((), (1,)):
+        for value in np.asarray(X).ravel()[:1].tolist():
+            if _is_file_name(value):
+                raise ValueError(
+                    f"{name} holds names of files, such as {shorten(value)}: expected images. Read "
+                    "them with skfashion.datasets.ImageFileReader, as the first step of a Pipeline "
+                    "before FashionCNN."
+                )
     if len(X.shape) == 1:
+        # scikit-learn's message would show all values.
         raise ValueError(
             f"Expected 2D array, got 1D array instead: {name} has shape {X.shape}. Reshape your "
             f"data: one image is {name}.reshape(1, -1), or a slice of several such as {name}[:1]."
         )
+
+
+def _is_file_name(value: Any) -> bool:
+    if not isinstance(value, (str, bytes)):
+        return isinstance(value, os.PathLike)
+    try:
+        float(value)  # scikit-learn converts strings such as "1.5" to numbers
+    except ValueError:
+        return True
+    return False
 
 
 def find_mistake(

@@ -86,11 +86,11 @@ def with_value(X, value):
 def hand_over(clf, method, X, y, given):
     """Give images to `method`; `X` and `y` are what it needs beside them."""
     if method == "fit":
-        clf.fit(given, y[: given.shape[0]])
+        clf.fit(given, y[: np.shape(given)[0]])
     elif method == "predict":
         clf.fit(X, y).predict(given)
     else:
-        clf.fit(X, y, X_val=given, y_val=y[: given.shape[0]])
+        clf.fit(X, y, X_val=given, y_val=y[: np.shape(given)[0]])
 
 
 def fitted_state(clf):
@@ -154,6 +154,25 @@ class TestImages:
             message = rf"(?s)X_val.*{message}"
         with pytest.raises(error, match=message):
             hand_over(cnn, method, *rows, spoil(rows[0]))
+
+    @pytest.mark.parametrize("method", ["fit", "predict", "X_val"])
+    @pytest.mark.parametrize(
+        "collect",
+        [list, np.array, pd.Series, pd.DataFrame, lambda names: [*map(Path, names)]],
+        ids=["list", "array", "Series", "DataFrame", "paths"],
+    )
+    def test_names_of_files_are_refused_with_the_reader_as_the_remedy(
+        self, cnn, images, method, collect
+    ):
+        names = collect([f"photo {number}.png" for number in range(120)])
+        message = r"photo 0\.png'.* skfashion\.datasets\.ImageFileReader"
+        with pytest.raises(ValueError, match=message):
+            hand_over(cnn, method, *images, names)
+
+    def test_strings_of_numbers_in_a_column_are_numbers_as_in_scikit_learn(self, small):
+        X = np.array([["1.5"], ["2"]] * 60, object)
+        clf = FashionCNN(**{**small, "filters": (2,), "kernel_size": 1}).fit(X, [0, 1] * 60)
+        assert clf.pixel_max_ == 2
 
     @pytest.mark.filterwarnings("error")
     @pytest.mark.parametrize("method", ["fit", "predict", "X_val"])
