@@ -66,13 +66,22 @@ class _Parser(argparse.ArgumentParser):
         return namespace, unknown
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """A formatter that lists the subcommands without a line for all of them above."""
+
+    def _format_action(self, action: argparse.Action) -> str:
+        if isinstance(action, argparse._SubParsersAction):
+            return "".join(map(self._format_action, action._get_subactions()))
+        return super()._format_action(action)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the argument parser with all subcommands."""
     parser = _Parser(
         prog="skfashion",
         description="Train convolutional networks on Fashion-MNIST, and compare and use them.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
     )
     parser.add_argument("-V", "--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", metavar="command")

@@ -214,6 +214,14 @@ def test_without_arguments_the_command_shows_its_help_and_examples(capsys):
         build_parser().parse_args(example.split("  ")[0].split())
 
 
+def test_the_help_lists_nothing_but_the_commands(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    main([])
+    listed = capsys.readouterr().out.partition("\ncommands:\n")[2].partition("\n\n")[0]
+    names = [line.split()[0] for line in listed.splitlines()]
+    assert names == ["compare", "reproduce", "train", "predict", "cache", "info"]
+
+
 @pytest.mark.parametrize(
     ("typed", "completed"),
     [
