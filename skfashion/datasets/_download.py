@@ -1,6 +1,7 @@
 """Download the four files from several mirrors with pooch, and verify them before writing."""
 
 import io
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,12 @@ PACKED = {
     "t10k-images-idx3-ubyte": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
     "t10k-labels-idx1-ubyte": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 }
-_MAX_BYTES = 1 << 25  # the largest file has 26,421,880
+_SIZES = {  # in bytes, compressed
+    "train-images-idx3-ubyte": 26_421_880,
+    "train-labels-idx1-ubyte": 29_515,
+    "t10k-images-idx3-ubyte": 4_422_102,
+    "t10k-labels-idx1-ubyte": 5_148,
+}
 _TIMEOUT = (5, 30)  # seconds to connect, and between two chunks
 _DEADLINE = 1200  # seconds for one file, including all mirrors and retries
 _CHUNK_BYTES = 1 << 16
@@ -64,27 +70,34 @@ def download(
         make_folder(folder)
     mirrors = list(MIRRORS)
     for name in names:
-        failures: dict[str, str] = {}
-        end = time.monotonic() + _DEADLINE
-        for mirror in _attempts(mirrors, n_retries, delay, end):
-            url = f"{mirror}{name}.gz"
-            try:
-                content = _download_content(url, name, progress, end)
-            except (OSError, ValueError) as error:
-                failures[url] = f"{type(error).__name__}: {error}"
-                continue
-            with _as_dataset_error(folder):
-                write_atomically(folder / f"{name}.gz", content)
-            # Use this mirror first for the next file, to wait for the timeouts of others only once.
-            mirrors = [mirror, *(other for other in mirrors if other != mirror)]
-            break
-        else:
-            listed = "".join(f"\n  - {url}: {failure}" for url, failure in failures.items())
-            tried = f"after {1 + n_retries} attempts"
-            if time.monotonic() >= end:
-                tried = f"within {_DEADLINE} seconds"
-            raise DatasetError(f"no mirror gave {name}.gz {tried}:{listed}")
+        with _open_progress_bar(name) if progress else nullcontext() as bar:
+            mirror, content = _try_mirrors(name, mirrors, n_retries, delay, bar)
+        with _as_dataset_error(folder):
+            write_atomically(folder / f"{name}.gz", content)
+        # Use this mirror first for the next file, to wait for the timeouts of others only once.
+        mirrors = [mirror, *(other for other in mirrors if other != mirror)]
     return {name: folder / f"{name}.gz" for name in names}
+
+
+def _try_mirrors(
+    name: str, mirrors: list[str], n_retries: int, delay: float, bar: Any
+) -> tuple[str, bytes]:
+    """Return the first mirror that gives a file, and the content of the file."""
+    failures: dict[str, Exception] = {}
+    end = time.monotonic() + _DEADLINE
+    for mirror in _attempts(mirrors, n_retries, delay, end):
+        url = f"{mirror}{name}.gz"
+        try:
+            return mirror, _download_content(url, name, bar, end)
+        except (OSError, ValueError) as error:
+            # A traceback would be a reference cycle, which would keep the socket open.
+            failures[url] = error.with_traceback(None)
+    tried = f"after {1 + n_retries} attempts"
+    if time.monotonic() >= end:
+        tried = f"within {_DEADLINE} seconds"
+    listed = "".join(f"\n  - {url}: {_explain(error)}" for url, error in failures.items())
+    message = f"{name}.gz could not be fetched {tried}:{listed}"
+    raise DatasetError(message) from failures.popitem()[1]
 
 
 def _attempts(mirrors: list[str], n_retries: int, delay: float, end: float) -> Iterator[str]:
@@ -98,7 +111,34 @@ def _attempts(mirrors: list[str], n_retries: int, delay: float, end: float) -> I
             yield mirror
 
 
-def _download_content(url: str, name: str, progress: bool, end: float) -> bytes:
+def _explain(error: Exception) -> str:
+    """Explain in a short phrase why a mirror failed. The messages of requests nest those below."""
+    from requests import exceptions
+
+    if isinstance(error, exceptions.HTTPError):
+        return f"the server answered {str(error).partition(' for url')[0]}"
+    if isinstance(error, exceptions.ChunkedEncodingError):
+        return "the connection was lost before the end of the file"
+    cause: BaseException = error
+    while inner := cause.__cause__ or cause.__context__:
+        cause = inner
+    reason = getattr(cause, "strerror", None) or str(cause)
+    if isinstance(cause, socket.gaierror):
+        reason = "name resolution failed"
+    elif isinstance(cause, TimeoutError):
+        return reason
+    for kind, finding in (
+        (exceptions.ProxyError, "no connection to the proxy"),
+        (exceptions.SSLError, "no secure connection"),
+        (exceptions.ConnectionError, "no connection"),
+        (exceptions.ContentDecodingError, "the content cannot be decoded"),
+    ):
+        if isinstance(error, kind):
+            return f"{finding}: {reason}"
+    return reason
+
+
+def _download_content(url: str, name: str, bar: Any, end: float) -> bytes:
     """Download a file and return its verified content.
 
     Raises ValueError or OSError if the mirror fails. `pooch.retrieve` is not suitable: only the
@@ -108,20 +148,14 @@ def _download_content(url: str, name: str, progress: bool, end: float) -> bytes:
     import pooch
 
     errors: list[Exception] = []
-    bar: Any = nullcontext()
-    if progress:
-        from tqdm.auto import tqdm
-
-        bar = tqdm(total=_MAX_BYTES, desc=f"{name}.gz", unit="B", unit_scale=True)
 
     def run() -> None:
-        shown = bar if progress else False
         try:
-            pooch.HTTPDownloader(shown, chunk_size=_CHUNK_BYTES, timeout=_TIMEOUT)(url, sink, None)
+            pooch.HTTPDownloader(chunk_size=_CHUNK_BYTES, timeout=_TIMEOUT)(url, sink, None)
         except Exception as error:
             errors.append(error)
 
-    with bar, _Sink() as sink:
+    with _Sink(_SIZES[name], bar) as sink:
         # In a thread, because a server that sends a byte now and then never causes a timeout. The
         # thread ends when it writes its next chunk to the closed sink.
         thread = threading.Thread(target=run, daemon=True)
@@ -139,12 +173,32 @@ def _download_content(url: str, name: str, progress: bool, end: float) -> bytes:
 
 
 class _Sink(io.BytesIO):
-    """A file in memory with a size limit."""
+    """A file in memory with a size limit. It moves the progress bar, if there is one."""
+
+    def __init__(self, size: int, bar: Any) -> None:
+        super().__init__()
+        self._size = size
+        self._bar = bar
+        if bar is not None and bar.n:  # another mirror failed after some bytes
+            bar.reset()
 
     def write(self, chunk: Any) -> int:
-        if self.tell() + len(chunk) > _MAX_BYTES:
-            raise ValueError(f"larger than any of the files, {_MAX_BYTES:,} bytes")
-        return super().write(chunk)
+        if self.tell() + len(chunk) > self._size:
+            raise ValueError(f"larger than the file, which has {self._size:,} bytes")
+        n_written = super().write(chunk)
+        if self._bar is not None:
+            self._bar.update(n_written)
+        return n_written
+
+
+@contextmanager
+def _open_progress_bar(name: str) -> Iterator[Any]:
+    """Yield a progress bar for all attempts at a file. It vanishes if they fail."""
+    from tqdm.auto import tqdm
+
+    with tqdm(total=_SIZES[name], desc=f"{name}.gz", unit="B", unit_scale=True, leave=False) as bar:
+        yield bar
+        bar.leave = True
 
 
 @contextmanager

@@ -171,7 +171,10 @@ def fetch_fashion_mnist(
             )
         except DatasetError as error:
             listed = _format_list([*findings, f"download: {error}"])
-            raise DatasetError(f"There is no copy of Fashion-MNIST.{listed}\n{_REMEDY}") from error
+            raise DatasetError(
+                "There is no copy of Fashion-MNIST on this machine, and none was downloaded."
+                f"{listed}\n{_REMEDY}"
+            ) from error
         arrays = read_subset(subset, FASHION_MNIST, paths)
     if damaged:
         warn("Damaged copies of Fashion-MNIST were skipped:" + _format_list(damaged))

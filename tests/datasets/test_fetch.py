@@ -277,12 +277,31 @@ def test_download_goes_to_the_data_home_of_scikit_learn(
     assert_real(fetch_test_part(), real_test_part)
 
 
-def test_progress_is_shown_on_request(mirrors, tmp_path, capfd):
-    mirrors("wrong", "good")
+def test_progress_is_shown_on_request_with_one_bar_for_each_file(mirrors, tmp_path, capfd):
+    mirrors("missing", "dying", "wrong", "good")
     fetch_fashion_mnist(subset="test", data_home=tmp_path / "home", progress=True)
     out, err = capfd.readouterr()
     assert out == ""
-    assert all(f"{name}: 100%" in err for name in NAMES)
+    *bars, end = err.split("\n")
+    for name, bar in zip(NAMES, bars, strict=True):
+        assert bar.rpartition("\r")[2].startswith(f"{name}: 100%")
+    assert end == ""
+
+
+@pytest.mark.parametrize("kinds", [("missing", "dying"), ("nowhere",)])
+def test_a_failed_download_leaves_no_progress_bar(kinds, mirrors, tmp_path, monkeypatch, capfd):
+    mirrors(*kinds)
+    if kinds == ("nowhere",):
+        monkeypatch.setattr(_download, "MIRRORS", ("http://127.0.0.1:9/",))  # nobody listens
+    with pytest.raises(DatasetError):
+        fetch_fashion_mnist(data_home=tmp_path / "home", n_retries=1, delay=0, progress=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    *_, last, end = err.split("\r")
+    assert (last.strip(), end) == ("", "")  # the bar is overwritten
+    assert "\n" not in err
+    if kinds == ("nowhere",):
+        assert err.count(NAMES[0]) == 1  # in all attempts
 
 
 def test_failed_mirrors_are_tried_again(mirrors, tmp_path, real_test_part):
@@ -298,13 +317,13 @@ def test_every_fault_of_a_mirror_is_told(mirrors, tmp_path, monkeypatch):
     monkeypatch.setattr(_download, "_TIMEOUT", (0.5, 1))
     monkeypatch.setattr(_download, "_DEADLINE", 20)  # or an endless mirror would fill the memory
     faults = {
-        "nowhere": "Connection refused",
-        "dying": "IncompleteRead",
-        "wrong": "wrong content",
-        "endless": "larger than any of the files",
-        "missing": "404",
-        "stalling": "Read timed out",
-        "flaky": "500 Server Error",
+        "nowhere": "no connection: Connection refused",
+        "dying": "the connection was lost before the end of the file",
+        "wrong": "wrong content, SHA-256 ",
+        "endless": "larger than the file, which has 26,421,880 bytes",
+        "missing": "the server answered 404 Client Error: Not Found",
+        "stalling": "timed out",
+        "flaky": "the server answered 500 Server Error: Internal Server Error",
     }
     mirrors(*faults)
     _download.MIRRORS = ("http://127.0.0.1:9/", *_download.MIRRORS[1:])  # where nobody listens
@@ -312,18 +331,40 @@ def test_every_fault_of_a_mirror_is_told(mirrors, tmp_path, monkeypatch):
         fetch_fashion_mnist(subset="test", data_home=tmp_path / "home", n_retries=0)
     lines = [line for line in str(caught.value).splitlines() if line.startswith("  - ")]
     for line, mirror, finding in zip(lines, _download.MIRRORS, faults.values(), strict=True):
-        assert line.startswith(f"  - {mirror}{NAMES[0]}: ")
-        assert finding in line
-    for shown in ("after 1 attempts", "- data_home: ", "- Keras: ", "dataset-fashion-mnist"):
+        assert line.startswith(f"  - {mirror}{NAMES[0]}: {finding}")
+    fetched = f"{NAMES[0]} could not be fetched after 1 attempts"
+    for shown in (fetched, "- data_home: ", "- Keras: ", "dataset-fashion-mnist"):
         assert shown in str(caught.value)
     assert contents(tmp_path / "home" / "fashion-mnist") == {}
+
+
+@pytest.mark.parametrize(
+    ("mirror", "proxy", "reason"),
+    [
+        ("http://127.0.0.1:9/", "", ": Connection refused"),
+        ("https://nowhere.invalid/", "", ": name resolution failed"),
+        ("http://nowhere.invalid/", "http://127.0.0.1:9", " to the proxy: Connection refused"),
+    ],
+)
+def test_a_mirror_out_of_reach_is_told_in_a_phrase(mirror, proxy, reason, tmp_path, monkeypatch):
+    import requests
+
+    for variable in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(variable, proxy)
+        monkeypatch.delenv(variable.upper(), raising=False)
+    monkeypatch.setattr(_download, "MIRRORS", (mirror,))
+    with pytest.raises(DatasetError) as caught:
+        fetch_fashion_mnist(data_home=tmp_path / "home", n_retries=0)
+    [line] = [line for line in str(caught.value).splitlines() if line.startswith("  - ")]
+    assert line == f"  - {mirror}{NAMES[0]}: no connection{reason}"
+    assert isinstance(caught.value.__cause__.__cause__, requests.ConnectionError)
 
 
 def test_the_deadline_of_a_file_counts_over_all_mirrors_and_retries(mirrors, tmp_path, monkeypatch):
     monkeypatch.setattr(_download, "_DEADLINE", 1)
     requests = mirrors("dripping", "dripping", "good")
     start = time.monotonic()
-    told = r"within 1 seconds:\n.*TimeoutError: not complete after 1 seconds"
+    told = r"within 1 seconds:\n.*: not complete after 1 seconds"
     with pytest.raises(DatasetError, match=told):
         fetch_fashion_mnist(subset="test", data_home=tmp_path / "home", n_retries=9, delay=60)
     assert time.monotonic() - start < 10
