@@ -6,7 +6,12 @@ from typing import Any, Literal
 
 from skfashion._cli.text import suggest
 from skfashion._utils.files import expand_user, make_folder
-from skfashion.datasets import fetch_fashion_mnist, load_fashion_csv, load_fashion_mini
+from skfashion.datasets import (
+    DatasetError,
+    fetch_fashion_mnist,
+    load_fashion_csv,
+    load_fashion_mini,
+)
 from skfashion.datasets._csv import has_test_file
 from skfashion.datasets._fetch import read_folder
 
@@ -46,7 +51,13 @@ def load_data(data: str, subset: Literal["train", "test"]) -> Any:
     if data == "mini":
         return load_fashion_mini(subset=subset, return_X_y=True)
     if data == "full":
-        return fetch_fashion_mnist(subset=subset, return_X_y=True, progress=True)
+        try:
+            return fetch_fashion_mnist(subset=subset, return_X_y=True, progress=True)
+        except DatasetError as error:
+            raise DatasetError(
+                f"{error}\n"
+                "In the shell, give the folder to --data, or take the bundled images: --data mini."
+            ) from error
     if expand_user(data).is_dir():
         return read_folder(data, subset=subset)
     if subset == "train":

@@ -239,7 +239,7 @@ def _add_data(command: argparse.ArgumentParser, *, default: str) -> None:
         default=default,
         metavar="{mini,full,PATH}",
         help="mini: the 7,000 bundled images; full: all 70,000, downloaded if needed; or a folder, "
-        "CSV or zip file with Fashion-MNIST; to train on your own pictures, use Python; "
+        "CSV or zip file with Fashion-MNIST (to train on your own pictures, use Python); "
         f"default: {default}",
     )
 

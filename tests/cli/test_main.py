@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -19,7 +20,7 @@ from skfashion import FashionCNN, __version__, compare, make_baselines
 from skfashion._cli import compare as _compare
 from skfashion._cli.main import main
 from skfashion._cli.parser import BASELINES, build_parser
-from skfashion.datasets import load_fashion_mini
+from skfashion.datasets import _download, _fetch, load_fashion_mini
 
 
 def test_compare_prints_a_row_for_all_and_writes_a_report(tmp_path, capsys):
@@ -130,6 +131,24 @@ def test_what_cannot_be_done_is_told_in_one_line(
     assert (tmp_path / "photo").read_text() == "the user's own"
 
 
+def test_a_failed_download_of_the_full_data_names_the_bundled_ones(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for variable in ("HOME", "KERAS_HOME", "SCIKIT_LEARN_DATA"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.delenv("SKFASHION_DATA", raising=False)
+    monkeypatch.setattr(_fetch, "_SYSTEM_FOLDER", tmp_path / "no-system-package")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(_download, "MIRRORS", ("http://127.0.0.1:9/",))  # where nobody listens
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    assert main(["train", "--output", "model"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    *_, last = lines = err.splitlines()
+    told = "skfashion: There is no copy of Fashion-MNIST on this machine, and none was downloaded."
+    assert told in lines
+    assert last.endswith(": --data mini.")
+
+
 def test_reproduce_prints_its_epochs_beside_the_published(capsys):
     assert main(["reproduce", "v2", "--epochs", "1", "--data", "mini", "--seed", "3"]) == 0
     out, _ = capsys.readouterr()
@@ -220,6 +239,17 @@ def test_the_help_lists_nothing_but_the_commands(monkeypatch, capsys):
     listed = capsys.readouterr().out.partition("\ncommands:\n")[2].partition("\n\n")[0]
     names = [line.split()[0] for line in listed.splitlines()]
     assert names == ["compare", "reproduce", "train", "predict", "cache", "info"]
+
+
+@pytest.mark.parametrize(
+    ("command", "default"), [("compare", "mini"), ("reproduce", "full"), ("train", "full")]
+)
+def test_the_help_of_data_ends_with_its_default(command, default, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"(to train on your own pictures, use Python); default: {default} " in f"{text} "
 
 
 @pytest.mark.parametrize(
