@@ -252,7 +252,7 @@ def test_training_of_a_large_network_keeps_no_state_but_the_best(
 
 
 class TestDropout:
-    @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+    @pytest.mark.parametrize("rate", [0.1, 0.25, 0.5, 0.9])
     def test_it_drops_at_its_rate_and_keeps_the_mean(self, rate):
         layer = Dropout(rate)
 
@@ -266,6 +266,14 @@ class TestDropout:
         assert abs(dropped.mean() - 1) < 0.03
         assert abs(np.mean((dropped == 0) & (other == 0)) - rate**2) < 0.005
         assert abs(np.mean(layer(tf.ones([401, 499]), training=True) == dropped) - 1) > 0.1
+
+    def test_bits_of_one_number_are_independent(self):
+        layer = Dropout(0.5)
+        layer.set_seed(9)
+        masks = layer(tf.ones([10_003, 8]), training=True).numpy()
+        assert set(np.unique(masks)) == {0, 2}
+        assert_allclose(masks.mean(axis=0), 1, atol=0.05)
+        assert_allclose(np.cov(masks, rowvar=False), np.eye(8), atol=0.05)
 
     def test_its_gradient_flows_where_the_input_is_kept(self):
         layer = Dropout(0.3)

@@ -1,4 +1,4 @@
-"""Equal seeds give the weights that they gave before, whatever was added since."""
+"""Equal seeds give the weights that were recorded, whatever was added since."""
 
 from hashlib import sha256
 
@@ -8,15 +8,17 @@ import pytest
 from skfashion import FashionCNN
 from skfashion.datasets import load_fashion_mini
 
+# Record them anew only if a change of the random numbers is meant: version 1 has those from before
+# version 3 was added, version 2 those of the dropout masks that take a bit for each activation.
 # Machines differ in the last bits of sums, which are far below the 6th decimal in float64.
 RECORDED = {
     "v1": "40f00ca0569e24db7e2014f07240b12013388248fde5e4d19ac5f875cffcbeee",
-    "v2": "2c502fe8ab525905616511eec914d84cd5aaee3f132f89b357abae0fabd107bc",
+    "v2": "8d28d076773518b9d24e612617534eb48ced810da06cb9ef62978b6aa3c05a6b",
 }
 
 
 @pytest.mark.parametrize("version", RECORDED)
-def test_weights_are_those_recorded_before_version_3(version):
+def test_weights_are_those_recorded(version):
     X, y = load_fashion_mini(return_X_y=True)
     clf = getattr(FashionCNN, version)(epochs=2, dtype="float64", random_state=0)
     clf.fit(X[:250], y[:250])
