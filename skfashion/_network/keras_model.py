@@ -16,7 +16,13 @@ from skfashion._network.keras_layers import (
     build_layers,
 )
 from skfashion._network.programs import Programs, Rows
-from skfashion._network.tensorflow import compiles_with_xla, keep_name_counters, keras, tf
+from skfashion._network.tensorflow import (
+    chosen_device,
+    compiles_with_xla,
+    keep_name_counters,
+    keras,
+    tf,
+)
 from skfashion._network.training_settings import TrainingSettings
 from skfashion._network.training_state import EPSILON, TrainingState, fold, update_average
 from skfashion._network.xla import XlaPrograms
@@ -45,6 +51,8 @@ class Network(keras.Sequential):
 
     Attributes
     ----------
+    device : str
+        The device that was chosen by `tf.device` when it was built. Its variables are there.
     epoch : int
         Number of epochs that led to the current state.
     epoch_is_complete : bool
@@ -63,6 +71,7 @@ class Network(keras.Sequential):
         super().__init__([pixels, *layers], name="fashion_cnn")
         self.dtype_policy = keras.DTypePolicy(dtype)  # not the user's global policy
         self.architecture = architecture
+        self.device = chosen_device()
         self.epoch = 0
         self.epoch_is_complete = True
         self._averaging = 0.0

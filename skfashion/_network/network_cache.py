@@ -4,6 +4,7 @@ import threading
 
 from skfashion._network.architecture import Architecture
 from skfashion._network.keras_model import Network
+from skfashion._network.tensorflow import chosen_device
 
 
 class NetworkCache:
@@ -27,10 +28,15 @@ class NetworkCache:
         self._lock = threading.Lock()
 
     def acquire(self, architecture: Architecture) -> Network | None:
-        """Take a network of this architecture out of the cache. Return None if there is none."""
+        """Take a network out of the cache that has this architecture and is on the chosen device.
+
+        Return None if there is none.
+        """
+        wanted = architecture, chosen_device()
         with self._lock:
             for position in reversed(range(len(self._idle))):
-                if self._idle[position].architecture == architecture:
+                network = self._idle[position]
+                if (network.architecture, network.device) == wanted:
                     return self._idle.pop(position)
         return None
 

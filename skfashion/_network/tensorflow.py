@@ -19,6 +19,7 @@ from skfashion._utils.environment import omp_num_threads
 
 __all__ = [
     "chooses_onednn",
+    "chosen_device",
     "compiles_with_xla",
     "computing_eagerly",
     "explaining_memory_errors",
@@ -225,11 +226,16 @@ def chooses_onednn() -> bool:
 
 
 def compiles_with_xla() -> bool:
-    """Return whether XLA compiles our programs: if TensorFlow has a graphics card.
+    """Return whether XLA compiles our programs: if TensorFlow computes on a graphics card.
 
     On processors XLA's convolutions are many times slower than TensorFlow's.
     """
-    return bool(tf.config.list_logical_devices("GPU"))
+    return "CPU" not in chosen_device() and bool(tf.config.list_logical_devices("GPU"))
+
+
+def chosen_device() -> str:
+    """Return the name of the device that the caller chose by `tf.device`, or an empty string."""
+    return str(tf.__internal__.eager_context.get_device_name() or "")
 
 
 # What errors other than ResourceExhaustedError say if a graphics card has no free memory.

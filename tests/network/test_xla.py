@@ -158,6 +158,22 @@ def test_callbacks_of_batches_are_called_as_on_a_processor(force):
     assert seen[0] == seen[1] == [15, 31, 39]
 
 
+def test_a_device_that_the_user_chose_is_used(images, monkeypatch):
+    """Programs of XLA cannot use variables on another device."""
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind=None: ["a card"])
+    cache.clear()
+    kinds, fits = [], []
+    for device in (None, "/CPU:0", None, "/CPU:0"):
+        with tf.device(device):
+            fits.append(fit({}, *images))
+        kinds.append(type(network()._programs))
+    assert kinds == [XlaPrograms, Programs] * 2
+    assert len(cache._idle) == 2
+    for one, other in (fits[::2], fits[1::2]):
+        assert weights_equal(one, other)
+    cache.clear()
+
+
 @pytest.mark.parametrize("version", [FashionCNN.v1, FashionCNN.v2])
 def test_a_call_takes_part_of_a_second_on_a_card(version):
     clf = version()
