@@ -72,7 +72,7 @@ def is_needed(x: tf.Tensor, strides: int = 1) -> bool:
 def _is_available() -> bool:
     """Return whether oneDNN's nodes exist, are not switched off, and compute the right numbers."""
     on_x86 = platform.machine() in ("x86_64", "AMD64")  # nothing was measured elsewhere
-    switched_off = os.environ.get("TF_ENABLE_ONEDNN_OPTS") in ("0", "false")
+    switched_off = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower() in ("0", "false")
     if not on_x86 or switched_off or tf.config.get_visible_devices("GPU"):
         return False
 

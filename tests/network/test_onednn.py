@@ -102,8 +102,10 @@ def test_it_is_not_used_if_tensorflow_chooses_it_by_itself(nodes, monkeypatch):
     assert nodes == []
 
 
-def test_it_is_not_used_if_you_switched_it_off(without_onednn, nodes, monkeypatch):
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+@pytest.mark.parametrize("value", ["0", "false", "False"])
+def test_it_is_not_used_if_you_switched_it_off(without_onednn, nodes, monkeypatch, value):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
+    network_cache.clear()  # it has the network of the value before
     network(36, epochs=1).fit(*data())
     assert nodes == []
 
