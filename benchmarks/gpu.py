@@ -7,9 +7,9 @@ and skorch without and with ``torch.compile``. The first two runs, which compile
 they do in the grid. "first fit" is the first run of an epoch, with compilation, and for version 2
 with the start of TensorFlow.
 
-The last lines say whether equal seeds gave equal weights, bit for bit, in one process and in two,
-and how far probabilities of one row differ from those of a batch. ``--smoke`` does everything on
-few rows, also without a card.
+The last lines say, for all versions, whether equal seeds gave equal weights, bit for bit, in one
+process and in two, and how far probabilities of one row differ from those of a batch. ``--smoke``
+does everything on few rows, also without a card.
 """
 
 import argparse
@@ -135,7 +135,7 @@ def check_promises(size):
 
     def run():
         figures = {}
-        for version in ("v2", "v1"):
+        for version in peers.VERSIONS:
             X, y = rows(size.epoch // 8 + 7)  # with a short last batch
             fits = [peers.fashion_cnn(version, epochs=2, random_state=0).fit(X, y) for _ in "ab"]
             hashes = [
