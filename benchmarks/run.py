@@ -308,7 +308,7 @@ def figures(outcomes, asked):
 
 
 def duration(value):
-    return f"{value * 1e3:.3g} ms" if value < 1 else f"{value:.3g} s"
+    return f"{value * 1e3:.3g} ms" if value < 0.9995 else f"{value:.3g} s"
 
 
 def fraction(value):

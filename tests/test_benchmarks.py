@@ -10,6 +10,7 @@ from helpers import ROOT
 sys.path.append(str(ROOT / "benchmarks"))
 
 from contest import Contender, contest, ratio, seconds
+from run import duration
 
 
 def sleeper(duration):
@@ -65,3 +66,11 @@ def test_a_job_that_fails_tells_why(at_once, when):
 def test_a_job_that_dies_is_named():
     with pytest.raises(RuntimeError, match=r"dying.*died"):
         contest({"it": Contender(dying)}, rounds=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0.0123, "12.3 ms"), (0.9994, "999 ms"), (0.9996, "1 s"), (2.345, "2.35 s")],
+)
+def test_durations_have_three_digits(value, told):
+    assert duration(value) == told
