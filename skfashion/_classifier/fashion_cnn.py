@@ -446,8 +446,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         The original README does not have this network. Four convolutions of 16, 32, 64 and 96
         filters have max pooling after the second and the third. There is no hidden dense layer.
         Training takes 12 epochs, normalizes batches, mirrors images, has a learning rate of 0.003,
-        and averages the weights of the epochs. The number of parameters is that of `weights_` for
-        28x28 pixels and 10 classes.
+        and averages the weights 16 times in an epoch. The number of parameters is that of
+        `weights_` for 28x28 pixels and 10 classes.
 
         Averaging stands in for a decaying learning rate, which would have to know the last epoch.
         So every epoch ends with a good network, and with `memory` a search over `epochs` trains one
