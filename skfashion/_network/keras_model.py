@@ -105,10 +105,7 @@ class Network(keras.Sequential):
 
         They do not change: as long as they exist, the next epoch updates copies of them.
         """
-        groups = {
-            name: [np.asarray(memoryview(variable.value.read_value())) for variable in variables]
-            for name, variables in self._variables_by_group().items()
-        }
+        groups = self._view_variables()
         if self._averaging:
             weights = [*self._average]
         else:
@@ -121,6 +118,14 @@ class Network(keras.Sequential):
             is_view=True,
             **groups,
         )
+
+    def _view_variables(self, *names: str) -> dict[str, list[FloatArray]]:
+        """Return views of what training changes, of all groups or those with the names."""
+        return {
+            name: [np.asarray(memoryview(variable.value.read_value())) for variable in variables]
+            for name, variables in self._variables_by_group().items()
+            if not names or name in names
+        }
 
     @property
     def n_bytes(self) -> int:
@@ -282,6 +287,8 @@ class Network(keras.Sequential):
         sums = np.zeros(3)
         steps = -(-data.n_rows // batch_size)
         ends = _divide(steps, _UPDATES_PER_EPOCH) if self._averaging else [steps]
+        # Not by the number of the epoch: after early stopping the state is that of an earlier one.
+        n_averaged = int(self.optimizer.iterations.numpy()) * len(ends) // steps
         for first, last in self._split_into_calls(
             ends,
             batch_size,
@@ -294,7 +301,7 @@ class Network(keras.Sequential):
             if calls_batch_hooks:
                 callback_list.on_train_batch_end(last - 1, _to_means(sums))
             if self._averaging and last in ends:
-                self._update_average(self.epoch * len(ends) + ends.index(last) + 1)
+                self._update_average(n_averaged + ends.index(last) + 1)
             self.epoch_is_complete = last == steps
             if self.stop_training:
                 break
@@ -312,14 +319,9 @@ class Network(keras.Sequential):
 
     def _update_average(self, number: int) -> None:
         """Add the weights to the average, with batch normalization folded in."""
-        groups = self._variables_by_group()
-        trained, statistics = (
-            [variable.value.numpy() for variable in groups[name]]
-            for name in ("trained", "statistics")
-        )
-        self._average = update_average(
-            self._average, fold(trained, statistics), number, self._averaging
-        )
+        groups = self._view_variables("trained", "statistics")
+        weights = fold(groups["trained"], groups["statistics"])
+        self._average = update_average(self._average, weights, number, self._averaging)
 
     def _evaluate(self, data: Rows) -> dict[str, float]:
         rows = self._scoring_batch_size

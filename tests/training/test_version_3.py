@@ -9,7 +9,7 @@ from helpers import make_images, weights_equal
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skfashion import FashionCNN
-from skfashion._network import numpy_model, prediction
+from skfashion._network import keras_model, numpy_model, prediction
 from skfashion._network.architecture import Architecture
 from skfashion._network.augmentation import change_images, draw_changes
 from skfashion._network.keras_layers import BatchNormalization
@@ -199,6 +199,23 @@ class TestAveraging:
         clf = FashionCNN(**{**ALL, "epochs": 12}, early_stopping=True, n_iter_no_change=3)
         clf.fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])
         assert weights_equal(clf, fit((X[:80], y[:80]), epochs=clf.n_iter_))
+
+    def test_going_on_from_the_best_epoch_goes_on_with_its_average(self, rows, monkeypatch):
+        numbers = []
+
+        def update(average, weights, number, averaging):
+            numbers.append(number)
+            return update_average(average, weights, number, averaging)
+
+        monkeypatch.setattr(keras_model, "update_average", update)
+        X, y = rows
+        clf = FashionCNN(**{**ALL, "epochs": 12}, early_stopping=True, n_iter_no_change=2)
+        clf.fit(X[:80], y[:80], X_val=X[80:], y_val=np.roll(y[80:], 1))
+        assert clf.n_iter_ < len(clf.history_["loss"])
+        before = clf.n_iter_ * 4  # an epoch has 4 steps
+        numbers.clear()
+        clf.set_params(early_stopping=False).partial_fit(X[:80], y[:80])
+        assert numbers == [before + 1, before + 2, before + 3, before + 4]
 
     def test_an_epoch_that_is_interrupted_leaves_no_trace_in_it(self, rows):
         """The average is updated within epochs, too."""
