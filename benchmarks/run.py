@@ -66,9 +66,9 @@ THREE = {**TWO_STRIDES, "epochs": [5, 10, 20]}
 in_a_grid = partial(partial, peers.grid_search)
 EPOCH = {
     # More steps a call gain nothing where a step takes 60 ms.
-    "v2": {"steps": (1, 20, 120), "keras": 0.6, "skorch": 0.6, "rounds": 5},
-    "v1": {"steps": (1,), "keras": 0.8, "skorch": 0.8, "rounds": 3},
-    "v3": {"steps": (1,), "keras": None, "skorch": None, "rounds": 3},
+    "v2": {"steps": (1, 20, 120), "keras": 0.6, "skorch": 0.6, "rounds": 4, "repeats": 3},
+    "v1": {"steps": (1,), "keras": 0.8, "skorch": 0.8, "rounds": 3, "repeats": 1},
+    "v3": {"steps": (1,), "keras": None, "skorch": None, "rounds": 3, "repeats": 1},
 }
 PREDICT_ONE = {"v1": 1 / 30, "v2": 1 / 150, "v3": 1 / 50}
 LOAD = {"v1": 1 / 2, "v2": 1 / 10, "v3": None}
@@ -89,6 +89,7 @@ def of_version(v):
             {**keras, "skorch": peer(EPOCH[v]["skorch"], peers.skorch_fit, v, full)},
             operations=full * peers.operations(v),
             rounds=EPOCH[v]["rounds"],
+            repeats=EPOCH[v]["repeats"],
         ),
         f"predict-one-{v}": row(
             f"predict_proba, 1 row, {v}",
