@@ -139,7 +139,7 @@ def contest(contenders, *, rounds, warmups=1, repeats=1, afresh=False):
     warmups : int, default=1
         Rounds that come first and do not count.
     repeats : int, default=1
-        Runs of a round, of which the median counts: for what takes less than a millisecond.
+        Runs of a round, of which the median counts: for what takes little time, or varies.
     afresh : bool, default=False
         Whether every round has a new process for each, so that nothing is compiled beforehand.
 

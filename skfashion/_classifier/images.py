@@ -112,14 +112,14 @@ def check_layout(image_shape: ImageShape, layout: ImageShape | None, name: str =
 
 
 def check_several(X: Any, name: str = "X") -> None:
-    """Raise an error for a single image, or for names of files in place of images."""
+    """Raise an error for a single image, or for strings such as names of files."""
     if X.shape[1:] in ((), (1,)):
         for value in np.asarray(X).ravel()[:1].tolist():
             if _is_file_name(value):
                 raise ValueError(
-                    f"{name} holds names of files, such as {shorten(value)}: expected images. Read "
-                    "them with skfashion.datasets.ImageFileReader, as the first step of a Pipeline "
-                    "before FashionCNN."
+                    f"{name} holds strings, such as {shorten(value)}: expected images. If they are "
+                    "names of files, read them with skfashion.datasets.ImageFileReader, as the "
+                    "first step of a Pipeline before FashionCNN."
                 )
     if len(X.shape) == 1:
         # scikit-learn's message would show all values.

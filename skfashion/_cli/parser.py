@@ -67,7 +67,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """A formatter that lists the subcommands without a line for all of them above."""
+    """A formatter that lists the commands without the line "command" above them."""
 
     def _format_action(self, action: argparse.Action) -> str:
         if isinstance(action, argparse._SubParsersAction):

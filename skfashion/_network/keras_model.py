@@ -47,7 +47,8 @@ class Network(keras.Sequential):
     ----------
     architecture : Architecture
     jit_compile : bool or None, default=None
-        Whether XLA compiles the programs. If None, it does if there is a graphics card.
+        Whether XLA compiles the programs. If None, it does if TensorFlow computes on a graphics
+        card.
 
     Attributes
     ----------

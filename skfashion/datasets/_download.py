@@ -120,8 +120,9 @@ def _explain(error: Exception) -> str:
     if isinstance(error, exceptions.ChunkedEncodingError):
         return "the connection was lost before the end of the file"
     cause: BaseException = error
-    while inner := cause.__cause__ or cause.__context__:
-        cause = inner
+    inner = error.__cause__
+    while inner is not None:
+        cause, inner = inner, inner.__cause__ or inner.__context__
     reason = getattr(cause, "strerror", None) or str(cause)
     if isinstance(cause, socket.gaierror):
         reason = "name resolution failed"
@@ -153,6 +154,8 @@ def _download_content(url: str, name: str, bar: Any, end: float) -> bytes:
         try:
             pooch.HTTPDownloader(chunk_size=_CHUNK_BYTES, timeout=_TIMEOUT)(url, sink, None)
         except Exception as error:
+            # Raised in the other thread, it has the error as context that the caller handles.
+            error.__cause__ = error.__cause__ or error.__context__
             errors.append(error)
 
     with _Sink(_SIZES[name], bar) as sink:

@@ -470,3 +470,17 @@ def test_two_downloads_at_once(mirrors, tmp_path, upstream, real_test_part):
     for one in both:
         assert_real(one.result(), real_test_part)
     assert contents(tmp_path / "home" / "fashion-mnist") == upstream
+
+
+def test_the_reason_is_not_an_error_that_the_caller_handles(mirrors, tmp_path):
+    mirrors("wrong")
+    _download.MIRRORS = ("http://127.0.0.1:9/", *_download.MIRRORS)
+    try:
+        raise KeyError("the caller's")
+    except KeyError:
+        with pytest.raises(DatasetError) as caught:
+            fetch_fashion_mnist(data_home=tmp_path / "home", n_retries=0)
+    lines = [line for line in str(caught.value).splitlines() if line.startswith("  - ")]
+    for line, reason in zip(lines, ("Connection refused", "wrong content"), strict=True):
+        assert reason in line
+    assert "the caller's" not in str(caught.value)

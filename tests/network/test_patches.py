@@ -36,7 +36,7 @@ def data(n=77):
 
 
 def fit(**parameters):
-    parameters = {"filters": (3, 5), "strides": 4, "epochs": 2, "batch_size": 20, **parameters}
+    parameters = {"filters": (3, 9), "strides": 4, "epochs": 2, "batch_size": 20, **parameters}
     return FashionCNN(dense_units=7, random_state=0, **parameters).fit(*data())
 
 
@@ -81,7 +81,7 @@ def test_outputs_and_gradients_are_those_of_tensorflow(
 
 def test_a_network_trains_to_the_same_weights(convolved, monkeypatch):
     by_patches = fit()
-    assert convolved[0] == (1, 1, 5)
+    assert convolved[0] == (1, 1, 9)
     monkeypatch.setattr(patches, "are_faster", lambda *_: False)
     convolved.clear()
     network_cache.clear()
@@ -91,7 +91,9 @@ def test_a_network_trains_to_the_same_weights(convolved, monkeypatch):
         assert_allclose(a, b, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("parameters", [{"dtype": "float64"}, {"strides": 2, "filters": (3,)}])
+@pytest.mark.parametrize(
+    "parameters", [{"dtype": "float64"}, {"strides": 2, "filters": (99,)}, {"filters": (3, 8)}]
+)
 def test_they_are_used_only_where_they_are_faster(convolved, parameters):
     fit(**parameters)
     assert convolved == []
@@ -107,7 +109,7 @@ def test_they_are_not_used_if_tensorflow_does_not_choose_onednn(convolved, monke
 def test_they_are_not_used_in_programs_of_xla(convolved, jit_compile):
     architecture = Architecture(
         image_shape=(6, 6),
-        filters=(4,),
+        filters=(36,),
         kernel_size=3,
         strides=(2,),
         pool_size=(1,),
