@@ -115,7 +115,7 @@ def check_several(X: Any, name: str = "X") -> None:
     """Raise an error for a single image, or for strings such as names of files."""
     if X.shape[1:] in ((), (1,)):
         for value in np.asarray(X).ravel()[:1].tolist():
-            if _is_file_name(value):
+            if _is_string_or_path(value):
                 raise ValueError(
                     f"{name} holds strings, such as {shorten(value)}: expected images. If they are "
                     "names of files, read them with skfashion.datasets.ImageFileReader, as the "
@@ -129,7 +129,7 @@ def check_several(X: Any, name: str = "X") -> None:
         )
 
 
-def _is_file_name(value: Any) -> bool:
+def _is_string_or_path(value: Any) -> bool:
     if not isinstance(value, (str, bytes)):
         return isinstance(value, os.PathLike)
     try:

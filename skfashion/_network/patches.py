@@ -15,9 +15,10 @@ _MAX_OUTPUT_PIXELS = 4
 def are_faster(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> bool:
     """Return whether to convolve by patches, because convolutions would take longer.
 
-    If the output has few pixels, oneDNN's convolutions take about twice the time of a matrix
-    product. TensorFlow's own convolutions are as fast as matrix products. With fewer filters than
-    input pixels, the gradient of the patches would take longer than the products.
+    If the output has few pixels, oneDNN's convolutions take about twice the processor time of
+    matrix products. TensorFlow's own convolutions are as fast as matrix products. With fewer
+    filters than input pixels, the gradient of the patches would have more multiplications than
+    the product of the forward pass.
     """
     if x.dtype != tf.float32 or tf.executing_eagerly() or not chooses_onednn():
         return False
@@ -27,19 +28,7 @@ def are_faster(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> bool:
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None, strides: int) -> tf.Tensor:
-    """Convolve with padding="valid". With a bias, add it and apply ReLU.
-
-    Parameters
-    ----------
-    x : tensor of shape (n, rows, columns, channels)
-    kernel : tensor of shape (kernel rows, kernel columns, channels, filters)
-    bias : tensor of shape (filters,) or None
-    strides : int
-
-    Returns
-    -------
-    tensor of shape (n, output rows, output columns, filters)
-    """
+    """Return what `onednn.convolve` returns for the same arguments, up to rounding."""
     patches = _take_patches(x, _list_pixels(x, kernel, strides))
     outputs = _multiply(patches, tf.reshape(kernel, [-1, kernel.shape[3]]))
     if bias is not None:

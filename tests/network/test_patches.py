@@ -92,9 +92,10 @@ def test_a_network_trains_to_the_same_weights(convolved, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"dtype": "float64"}, {"strides": 2, "filters": (99,)}, {"filters": (3, 8)}]
+    "parameters", [{"dtype": "float64"}, {"strides": 2, "filters": (140,)}, {"filters": (3, 8)}]
 )
 def test_they_are_used_only_where_they_are_faster(convolved, parameters):
+    # In turn: another dtype, more than 4 outputs, fewer filters than the 9 input pixels.
     fit(**parameters)
     assert convolved == []
 
