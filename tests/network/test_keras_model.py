@@ -26,6 +26,13 @@ VERSION_1 = Architecture(
 )
 
 
+def objects_of(*kinds):
+    """All objects in memory of some classes."""
+    gc.collect()
+    # Not isinstance, which asks each object for its class: some of other libraries warn then.
+    return [thing for thing in gc.get_objects() if issubclass(type(thing), kinds)]
+
+
 @pytest.fixture
 def train():
     """Return a function that fits a classifier, and returns the network that SciKeras trained."""
@@ -212,17 +219,12 @@ def test_a_state_does_not_change_in_the_next_epoch(images, small, train):
 def test_training_keeps_one_state_beside_the_networks_own(images, small, early_stopping):
     """The last one, or the best; and none in the first epoch."""
     X, y = images
-    found = []
-
-    def states():
-        gc.collect()
-        return [thing for thing in gc.get_objects() if isinstance(thing, TrainingState)]
-
-    of_others = states()
+    found, of_others = [], objects_of(TrainingState)
 
     class Counter(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
-            found.append([s.is_view for s in states() if not any(s is o for o in of_others)])
+            states = objects_of(TrainingState)
+            found.append([s.is_view for s in states if not any(s is o for o in of_others)])
 
     clf = FashionCNN(**{**small, "epochs": 3}, early_stopping=early_stopping)
     clf.set_params(callbacks=[Counter()]).fit(X, y, X_val=X, y_val=y)
@@ -237,13 +239,11 @@ def test_training_of_a_large_network_keeps_no_state_but_the_best(
     kept, train_epoch = [], Network._train_epoch
 
     def count(network, *arguments):
-        gc.collect()
-        states = [thing for thing in gc.get_objects() if isinstance(thing, TrainingState)]
+        states = objects_of(TrainingState)
         kept.append(len([state for state in states if not any(state is o for o in of_others)]))
         return train_epoch(network, *arguments)
 
-    gc.collect()
-    of_others = [thing for thing in gc.get_objects() if isinstance(thing, TrainingState)]
+    of_others = objects_of(TrainingState)
     monkeypatch.setattr(Network, "_train_epoch", count)
     monkeypatch.setattr(training_state, "_LARGE_BYTES", 0)
     clf = FashionCNN(**{**small, "epochs": 3}, early_stopping=early_stopping)
@@ -343,14 +343,12 @@ class TestCache:
         monkeypatch.setattr(cache, "max_bytes", 0)
         cache.clear()
 
-        def parts():
-            gc.collect()
-            kinds = (Network, tf.Variable, tf.Graph)
-            return sum(isinstance(thing, kinds) for thing in gc.get_objects())
+        def count_parts():
+            return len(objects_of(Network, tf.Variable, tf.Graph))
 
-        before = parts()
+        before = count_parts()
         FashionCNN(**small).fit(*images)
-        assert parts() <= before
+        assert count_parts() <= before
 
     def test_a_network_whose_use_failed_is_not_used_again(self, images, small):
         def fail(epoch, logs):
