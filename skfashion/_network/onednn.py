@@ -1,6 +1,7 @@
 """Convolutions and max pooling by oneDNN, where TensorFlow would not choose it by itself."""
 
 import functools
+import itertools
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None, strides: i
     """
     tensors = (x, kernel) if bias is None else (x, kernel, bias)
     if is_needed(x, strides):
-        return _convolve(*tensors)
+        return _convolve(*tensors, strides=strides)
     return _convolve_by_tensorflow(*tensors, strides=strides)
 
 
@@ -61,10 +62,11 @@ def is_needed(x: tf.Tensor, strides: int = 1) -> bool:
 
     By itself TensorFlow takes oneDNN's kernels only if the processor has instructions for neural
     networks (AVX-512 VNNI, for example). Without them a training step takes a quarter (version 1)
-    or a third (version 3) less time by oneDNN. For convolutions with larger strides TensorFlow's
-    own kernels are faster.
+    or a third (version 3) less time by oneDNN. With larger strides oneDNN is faster only for
+    images of one channel, where it takes half the time of TensorFlow's own kernels.
     """
-    fits = strides == 1 and x.dtype == tf.float32 and not tf.executing_eagerly()
+    is_fast = strides == 1 or x.shape[3] == 1
+    fits = is_fast and x.dtype == tf.float32 and not tf.executing_eagerly()
     return fits and not chooses_onednn() and _is_available()
 
 
@@ -77,8 +79,9 @@ def _is_available() -> bool:
         return False
 
     @tf.function(autograph=False)
-    def difference(*tensors: tf.Tensor) -> tf.Tensor:
-        ours, theirs = _convolve(*tensors), _convolve_by_tensorflow(*tensors, strides=1)
+    def difference(strides: int, *tensors: tf.Tensor) -> tf.Tensor:
+        ours = _convolve(*tensors, strides=strides)
+        theirs = _convolve_by_tensorflow(*tensors, strides=strides)
         ours, theirs = _max_pool(ours, 2), tf.nn.max_pool2d(theirs, 2, 2, "VALID")
         pairs = zip(
             [ours, *tf.gradients(ours, tensors)],
@@ -92,9 +95,10 @@ def _is_available() -> bool:
     try:
         with tf.init_scope():  # outside the graph that is being traced
             tensors = [tf.constant(array) for array in arrays]
-            for given in (tensors, tensors[:2]):  # with and without a bias
+            # With and without a bias
+            for strides, given in itertools.product((1, 2), (tensors, tensors[:2])):
                 # Not by a call, which `tf.config.run_functions_eagerly` would make eager.
-                compiled = difference.get_concrete_function(*given)
+                compiled = difference.get_concrete_function(strides, *given)
                 if not compiled(*given) < _TOLERANCE:
                     return False
             return True
@@ -102,40 +106,46 @@ def _is_available() -> bool:
         return False
 
 
-@tf.custom_gradient
-def _convolve(
-    x: tf.Tensor, kernel: tf.Tensor, *bias: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
-    height, width, _, filters = kernel.shape.as_list()
-    _, rows, columns, _ = x.shape.as_list()
-    shape = [None, rows - height + 1, columns - width + 1, filters]
-    operation = "FusedConv2D" if bias else "Conv2D"
-    (outputs,) = _add_node(operation, [x, kernel, *bias], [shape], has_bias=bool(bias))
+def _convolve(*tensors: tf.Tensor, strides: int) -> tf.Tensor:
 
-    def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        if bias:
-            upstream = tf.raw_ops.ReluGrad(gradients=upstream, features=outputs)
-        return (
-            *_add_node("Conv2DBackpropInput", [tf.shape(x), kernel, upstream], [x.shape]),
-            *_add_node("Conv2DBackpropFilter", [x, tf.shape(kernel), upstream], [kernel.shape]),
-            *[tf.raw_ops.BiasAddGrad(out_backprop=upstream) for _ in bias],
-        )
+    @tf.custom_gradient
+    def convolve(
+        x: tf.Tensor, kernel: tf.Tensor, *bias: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
+        add_node = functools.partial(_add_node, strides=strides)
+        height, width, _, filters = kernel.shape.as_list()
+        _, rows, columns, _ = x.shape.as_list()
+        shape = [None, (rows - height) // strides + 1, (columns - width) // strides + 1, filters]
+        operation = "FusedConv2D" if bias else "Conv2D"
+        (outputs,) = add_node(operation, [x, kernel, *bias], [shape], has_bias=bool(bias))
 
-    return outputs, gradients
+        def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            if bias:
+                upstream = tf.raw_ops.ReluGrad(gradients=upstream, features=outputs)
+            return (
+                *add_node("Conv2DBackpropInput", [tf.shape(x), kernel, upstream], [x.shape]),
+                *add_node("Conv2DBackpropFilter", [x, tf.shape(kernel), upstream], [kernel.shape]),
+                *[tf.raw_ops.BiasAddGrad(out_backprop=upstream) for _ in bias],
+            )
+
+        return outputs, gradients
+
+    return convolve(*tensors)
 
 
 def _max_pool(x: tf.Tensor, size: int) -> tf.Tensor:
     _, rows, columns, channels = x.shape.as_list()
     shape = [None, rows // size, columns // size, channels]
+    add_node = functools.partial(_add_node, strides=size, pool_size=size)
 
     @tf.custom_gradient
     def pool(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         # The second output says where each maximum was.
-        outputs, places = _add_node("MaxPool", [x], [shape, None], pool_size=size)
+        outputs, places = add_node("MaxPool", [x], [shape, None])
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             inputs = [x, outputs, upstream, places]
-            (result,) = _add_node("MaxPoolGrad", inputs, [x.shape], pool_size=size)
+            (result,) = add_node("MaxPoolGrad", inputs, [x.shape])
             return result
 
         return outputs, gradient
@@ -148,6 +158,7 @@ def _add_node(
     inputs: Sequence[tf.Tensor],
     shapes: Sequence[Sequence[int | None] | None],
     *,
+    strides: int,
     has_bias: bool = False,
     pool_size: int | None = None,
 ) -> list[tf.Tensor]:
@@ -162,8 +173,7 @@ def _add_node(
         placeholder.attr["dtype"].type = tensor.dtype.as_datatype_enum
     node = graph.node.add(name="output", op=f"_MklNative{operation}", input=names)
     node.attr["T"].type = tf.float32.as_datatype_enum
-    stride = pool_size or 1
-    node.attr["strides"].list.i.extend([1, stride, stride, 1])
+    node.attr["strides"].list.i.extend([1, strides, strides, 1])
     node.attr["padding"].s = b"VALID"
     node.attr["_kernel"].s = b"MklNameChangeOp"
     if has_bias:

@@ -88,12 +88,42 @@ def test_large_predictions_take_it_too_and_agree_with_numpy(without_onednn, node
     assert_allclose(by_tensorflow, numpy_model.softmax(outputs), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("parameters", [{"strides": 2}, {"dtype": "float64"}])
-def test_it_is_used_only_where_it_is_faster(without_onednn, nodes, parameters):
+def test_with_strides_it_is_used_for_the_images_alone(without_onednn, nodes):
+    """Where the input has more channels, TensorFlow's own convolutions are faster."""
     assert onednn._is_available()
     nodes.clear()  # those of the check
-    network(33, epochs=1, **parameters).fit(*data())
+    network(33, epochs=1, strides=2).fit(*data())
+    assert nodes.count("FusedConv2D") == 1
+
+
+def test_it_is_not_used_for_other_dtypes(without_onednn, nodes):
+    network(33, epochs=1, dtype="float64").fit(*data())
     assert nodes == []
+
+
+@pytest.mark.parametrize(("kernel_shape", "strides"), [((3, 3), 2), ((2, 4), 3), ((5, 5), 4)])
+def test_outputs_and_gradients_with_strides_are_those_of_tensorflow(
+    without_onednn, nodes, kernel_shape, strides
+):
+    rng = np.random.default_rng(1)
+    x, kernel, bias = (
+        rng.standard_normal(shape, np.float32)
+        for shape in [(7, 12, 11, 1), (*kernel_shape, 1, 5), 5]
+    )
+    tensors = [tf.constant(part) for part in (x, kernel, bias)]
+
+    def differentiate(convolve, x, kernel, bias):
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel, bias])
+            outputs = convolve(x, kernel, bias, strides=strides)
+            loss = tf.reduce_sum(outputs**2)
+        return [outputs, *tape.gradient(loss, [x, kernel, bias])]
+
+    ours = tf.function(differentiate, autograph=False)(onednn.convolve, *tensors)
+    assert nodes.count("FusedConv2D") > 0
+    theirs = differentiate(onednn._convolve_by_tensorflow, *tensors)
+    for a, b in zip(ours, theirs, strict=True):
+        assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
 def test_it_is_not_used_if_tensorflow_chooses_it_by_itself(nodes, monkeypatch):
@@ -119,7 +149,7 @@ def test_it_is_not_used_if_this_tensorflow_lacks_it(without_onednn, monkeypatch,
         )
     else:
         convolve = onednn._convolve
-        monkeypatch.setattr(onednn, "_convolve", lambda *tensors: convolve(*tensors) + 1)
+        monkeypatch.setattr(onednn, "_convolve", lambda *a, **k: convolve(*a, **k) + 1)
     assert not onednn._is_available()
     network(37, epochs=1).fit(*data())
 
