@@ -7,7 +7,7 @@ from typing import Any
 
 from skfashion._network.architecture import Architecture
 from skfashion._network.augmentation import change_images
-from skfashion._network.tensorflow import keras, tf
+from skfashion._network.tensorflow import forget_custom_gradients, keras, tf
 from skfashion._utils.arrays import is_aligned
 from skfashion._utils.types import AnyArray, ImageShape
 
@@ -40,7 +40,9 @@ class Program:
 
     @functools.cached_property
     def _traced(self) -> Callable[..., Any]:
-        return self._function.get_concrete_function()
+        traced = self._function.get_concrete_function()
+        forget_custom_gradients(traced.graph)
+        return traced
 
     def __call__(self, *arguments: Any) -> Any:
         """Call the function."""

@@ -23,6 +23,7 @@ __all__ = [
     "compiles_with_xla",
     "computing_eagerly",
     "explaining_memory_errors",
+    "forget_custom_gradients",
     "keep_name_counters",
     "keras",
     "runs_here",
@@ -211,6 +212,22 @@ def keep_name_counters() -> Iterator[None]:
         counters = global_state.get_global_attribute("object_name_uids", {})
         counters.clear()
         counters.update(before)
+
+
+def forget_custom_gradients(graph: tf.Graph) -> None:
+    """Let a traced graph be freed when nobody uses it any more.
+
+    TensorFlow keeps each use of `tf.custom_gradient` for good, with its graph. It needs them only
+    while the gradients are traced, and has no public way to remove them.
+    """
+    from tensorflow.python.framework import ops
+
+    definition = graph.as_graph_def()
+    nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
+    names = {node.attr["_gradient_op_type"].s.decode() for node in nodes}
+    for name in names:
+        if name.startswith("CustomGradient-"):
+            ops.gradient_registry._registry.pop(name, None)
 
 
 def runs_here() -> bool:

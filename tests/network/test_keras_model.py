@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal, assert_equal
 from sklearn.metrics import log_loss
 
 from skfashion import FashionCNN
-from skfashion._network import numpy_model, training_state
+from skfashion._network import numpy_model, onednn, patches, training_state
 from skfashion._network.architecture import Architecture
 from skfashion._network.keras_layers import Dropout
 from skfashion._network.keras_model import Network
@@ -338,7 +338,14 @@ class TestCache:
         assert cache._idle[-1]._average == []
         assert weights_equal(FashionCNN(**small, averaging=4.0).fit(*images), clf)
 
-    def test_a_dropped_network_is_gone(self, images, small, monkeypatch):
+    @pytest.mark.parametrize("chooses_onednn", [True, False])
+    @pytest.mark.parametrize("parameters", [{}, {"filters": (3, 9), "strides": 4}])
+    def test_a_dropped_network_is_gone(
+        self, images, small, monkeypatch, parameters, chooses_onednn
+    ):
+        """Also one that convolves by patches, or by nodes of oneDNN."""
+        monkeypatch.setattr(patches, "chooses_onednn", lambda: chooses_onednn)
+        monkeypatch.setattr(onednn, "chooses_onednn", lambda: chooses_onednn)
         monkeypatch.setattr(scikeras, "_MIN_BYTES_TO_COLLECT", 0)
         monkeypatch.setattr(cache, "max_bytes", 0)
         cache.clear()
@@ -347,7 +354,7 @@ class TestCache:
             return len(objects_of(Network, tf.Variable, tf.Graph))
 
         before = count_parts()
-        FashionCNN(**small).fit(*images)
+        FashionCNN(**{**small, **parameters}).fit(*images)
         assert count_parts() <= before
 
     def test_a_network_whose_use_failed_is_not_used_again(self, images, small):
