@@ -1,5 +1,6 @@
 """Convolutions and max pooling by oneDNN, where TensorFlow would not choose it by itself."""
 
+import contextlib
 import functools
 import itertools
 import os
@@ -9,6 +10,19 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from skfashion._network.tensorflow import chooses_onednn, forget_custom_gradients, tf
+
+# `_convolve` and `_max_pool` have gradients. These operations have none, so second derivatives do
+# not exist. A persistent tape of the caller would search for them while a training is traced.
+for _operation in (
+    "Conv2D",
+    "FusedConv2D",
+    "Conv2DBackpropInput",
+    "Conv2DBackpropFilter",
+    "MaxPool",
+    "MaxPoolGrad",
+):
+    with contextlib.suppress(KeyError):  # registered, by a second import of this module
+        tf.no_gradient(f"_MklNative{_operation}")
 
 # Largest difference to TensorFlow's own operations in the check of `is_needed`.
 _TOLERANCE = 1e-4
@@ -167,6 +181,8 @@ def _add_node(
 
     Python has no function for it, so the node is read from a graph definition.
     """
+    # A tensor of an outer graph becomes one of this graph, which import_graph_def does not do.
+    inputs = [tf.identity(tensor) for tensor in inputs]
     graph = tf.compat.v1.GraphDef()
     names = [f"input_{number}" for number in range(len(inputs))]
     for name, tensor in zip(names, inputs, strict=True):

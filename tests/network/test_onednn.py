@@ -4,6 +4,7 @@ import platform
 
 import numpy as np
 import pytest
+from helpers import weights_equal
 from numpy.testing import assert_allclose
 
 from skfashion import FashionCNN
@@ -74,6 +75,15 @@ def test_a_network_trains_to_the_same_weights(
     assert nodes == []
     for a, b in zip(ours.weights_, theirs.weights_, strict=True):
         assert_allclose(a, b, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("parameters", [{}, POOLED])
+def test_inside_a_persistent_tape_a_fit_is_that_outside(without_onednn, parameters):
+    outside = network(39, **parameters).fit(*data())
+    network_cache.clear()
+    with tf.GradientTape(persistent=True):
+        inside = network(39, **parameters).fit(*data())
+    assert weights_equal(inside, outside)
 
 
 def test_large_predictions_take_it_too_and_agree_with_numpy(without_onednn, nodes, monkeypatch):
