@@ -1,6 +1,7 @@
 """The Keras layers of the network."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from skfashion._network import onednn, patches
 from skfashion._network.architecture import Architecture
 from skfashion._network.tensorflow import keras, tf
 from skfashion._network.training_state import EPSILON
+
+# A shape. Its first number may be a tensor.
+_Shape = Sequence[Any]
 
 # Keras saves layers under the names of their modules and classes. The classes below have the names
 # of the Keras classes that they replace, so they load without skfashion.
@@ -152,33 +156,41 @@ class Dropout(keras.layers.Dropout):
         """Set the seed of all masks that are drawn from now on."""
         self._seed.assign([seed, 0])
 
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Drop inputs in training, and scale up the others."""
+    def call(
+        self, inputs: tf.Tensor, training: bool = False, n_rows: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """Drop inputs in training, and scale up the others.
+
+        With their number of rows given, the mask can be drawn before the inputs are known.
+        """
         if not training:
             return inputs
+        shape = [tf.shape(inputs)[0] if n_rows is None else n_rows, *inputs.shape.as_list()[1:]]
         seed = self._seed.assign_add([0, 1])
         is_half = tf.equal(self._threshold, 1 << 15)
         is_short = tf.equal(self._threshold % 256, 0)
         mask = tf.switch_case(
             tf.where(is_half, 0, tf.where(is_short, 1, 2)),
             [
-                lambda: _draw_halves(inputs.dtype, tf.shape(inputs), seed),
-                lambda: self._draw_mask(tf.uint8, inputs, seed),
-                lambda: self._draw_mask(tf.uint16, inputs, seed),
+                lambda: _draw_halves(inputs.dtype, shape, seed),
+                lambda: self._draw_mask(tf.uint8, inputs.dtype, shape, seed),
+                lambda: self._draw_mask(tf.uint16, inputs.dtype, shape, seed),
             ],
         )
         # Not `tf.where`, whose gradient would take 6 % of a step of version 2.
         return inputs * mask
 
-    def _draw_mask(self, dtype: tf.DType, inputs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Draw zeros, and the scale where inputs are kept, with random integers of a dtype."""
-        threshold = self._threshold // 2 ** (16 - 8 * dtype.size)
-        kept = _draw(dtype, tf.shape(inputs), seed) >= tf.cast(threshold, dtype)
-        scale = tf.cast(65536 / (65536 - self._threshold), inputs.dtype)
-        return tf.cast(kept, inputs.dtype) * scale
+    def _draw_mask(
+        self, drawn: tf.DType, dtype: tf.DType, shape: _Shape, seed: tf.Tensor
+    ) -> tf.Tensor:
+        """Draw zeros, and the scale where inputs are kept, by random integers of dtype `drawn`."""
+        threshold = self._threshold // 2 ** (16 - 8 * drawn.size)
+        kept = _draw(drawn, shape, seed) >= tf.cast(threshold, drawn)
+        scale = tf.cast(65536 / (65536 - self._threshold), dtype)
+        return tf.cast(kept, dtype) * scale
 
 
-def _draw_halves(dtype: tf.DType, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def _draw_halves(dtype: tf.DType, shape: _Shape, seed: tf.Tensor) -> tf.Tensor:
     """Draw zeros and twos, with a random bit for each."""
     size = tf.reduce_prod(shape)
     numbers = _draw(tf.uint8, [-(-size // 8)], seed)
@@ -188,7 +200,7 @@ def _draw_halves(dtype: tf.DType, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tenso
     return tf.reshape(tf.reshape(mask, [-1])[:size], shape)
 
 
-def _draw(dtype: tf.DType, shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def _draw(dtype: tf.DType, shape: _Shape, seed: tf.Tensor) -> tf.Tensor:
     """Draw integers uniformly from all values of an unsigned dtype."""
     size = tf.reduce_prod(shape)
     per_word = 4 // dtype.size

@@ -89,6 +89,19 @@ class Network(keras.Sequential):
         # Copies and pickles are plain Sequentials too.
         return keras.Sequential._unpickle_model, super().__reduce__()[1]
 
+    def call(self, inputs: tf.Tensor, training: bool = False, mask: None = None) -> tf.Tensor:
+        """Apply the layers.
+
+        In training, `Dropout` gets the number of rows, so that TensorFlow draws its masks while it
+        computes the layers before. This takes 5 to 10 % off a step of version 2.
+        """
+        if not training:
+            return super().call(inputs, training=training, mask=mask)
+        n_rows = tf.shape(inputs)[0]
+        for layer in self.layers:
+            inputs = layer(inputs, n_rows=n_rows) if isinstance(layer, Dropout) else layer(inputs)
+        return inputs
+
     # State
 
     def set_state(self, state: TrainingState, epoch: int) -> None:
