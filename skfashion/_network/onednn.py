@@ -1,6 +1,5 @@
 """Convolutions and max pooling by oneDNN, where TensorFlow would not choose it by itself."""
 
-import contextlib
 import functools
 import itertools
 import os
@@ -9,20 +8,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from skfashion._network.tensorflow import chooses_onednn, forget_custom_gradients, tf
-
-# `_convolve` and `_max_pool` have gradients. These operations have none, so second derivatives do
-# not exist. A persistent tape of the caller would search for them while a training is traced.
-for _operation in (
-    "Conv2D",
-    "FusedConv2D",
-    "Conv2DBackpropInput",
-    "Conv2DBackpropFilter",
-    "MaxPool",
-    "MaxPoolGrad",
-):
-    with contextlib.suppress(KeyError):  # registered, by a second import of this module
-        tf.no_gradient(f"_MklNative{_operation}")
+from skfashion._network.tensorflow import (
+    chooses_onednn,
+    forget_custom_gradients,
+    is_tracing_program,
+    tf,
+)
 
 # Largest difference to TensorFlow's own operations in the check of `is_needed`.
 _TOLERANCE = 1e-4
@@ -76,11 +67,15 @@ def is_needed(x: tf.Tensor, strides: int = 1) -> bool:
 
     By itself TensorFlow takes oneDNN's kernels only if the processor has instructions for neural
     networks (AVX-512 VNNI, for example). Without them a training step takes a quarter (version 1)
-    or a third (version 3) less time by oneDNN. With larger strides oneDNN is faster only for
-    images of one channel, where it takes half the time of TensorFlow's own kernels.
+    or a third (version 3) less time by oneDNN. With strides of 2 oneDNN is faster only for inputs
+    of one channel, where it takes half the time of TensorFlow's own kernels. Larger strides were
+    not measured.
+
+    The nodes are added to our own programs alone, because they have no second derivatives, and
+    because TensorFlow would keep the graphs of others for good. See `forget_custom_gradients`.
     """
     is_fast = strides == 1 or x.shape[3] == 1
-    fits = is_fast and x.dtype == tf.float32 and not tf.executing_eagerly()
+    fits = is_fast and x.dtype == tf.float32 and is_tracing_program()
     return fits and not chooses_onednn() and _is_available()
 
 
@@ -105,16 +100,15 @@ def _is_available() -> bool:
         return tf.reduce_max([tf.reduce_max(tf.abs(a - b)) for a, b in pairs])
 
     rng = np.random.default_rng(0)
-    arrays = [rng.random(shape, np.float32) for shape in ((2, 7, 6, 3), (3, 3, 3, 4), (4,))]
     try:
         with tf.init_scope():  # outside the graph that is being traced
-            tensors = [tf.constant(array) for array in arrays]
-            # With and without a bias
-            for strides, given in itertools.product((1, 2), (tensors, tensors[:2])):
+            for (strides, channels), n_tensors in itertools.product(((1, 3), (2, 1)), (2, 3)):
+                shapes = ((2, 9, 8, channels), (3, 3, channels, 4), (4,))[:n_tensors]
+                tensors = [tf.constant(rng.random(shape, np.float32)) for shape in shapes]
                 # Not by a call, which `tf.config.run_functions_eagerly` would make eager.
-                compiled = difference.get_concrete_function(strides, *given)
+                compiled = difference.get_concrete_function(strides, *tensors)
                 forget_custom_gradients(compiled.graph)
-                if not compiled(*given) < _TOLERANCE:
+                if not compiled(strides, *tensors) < _TOLERANCE:
                     return False
             return True
     except (ValueError, tf.errors.OpError):  # no such operation, or no kernel for it
@@ -122,9 +116,8 @@ def _is_available() -> bool:
 
 
 def _convolve(*tensors: tf.Tensor, strides: int) -> tf.Tensor:
-
     @tf.custom_gradient
-    def convolve(
+    def apply(
         x: tf.Tensor, kernel: tf.Tensor, *bias: tf.Tensor
     ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
         add_node = functools.partial(_add_node, strides=strides)
@@ -145,7 +138,7 @@ def _convolve(*tensors: tf.Tensor, strides: int) -> tf.Tensor:
 
         return outputs, gradients
 
-    return convolve(*tensors)
+    return apply(*tensors)
 
 
 def _max_pool(x: tf.Tensor, size: int) -> tf.Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from skfashion._network.tensorflow import chooses_onednn, tf
+from skfashion._network.tensorflow import chooses_onednn, is_tracing_program, tf
 
 # Largest output, in pixels. With 9, a step of version 3 would take only 3 % less time.
 _MAX_OUTPUT_PIXELS = 4
@@ -20,7 +20,7 @@ def are_faster(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> bool:
     filters than input pixels, the gradient of the patches would have more multiplications than
     the product of the forward pass.
     """
-    if x.dtype != tf.float32 or tf.executing_eagerly() or not chooses_onednn():
+    if not (x.dtype == tf.float32 and is_tracing_program() and chooses_onednn()):
         return False
     n_outputs = math.prod(_output_shape(x, kernel, strides))
     n_pixels = math.prod(x.shape.as_list()[1:3])

@@ -7,7 +7,12 @@ from typing import Any
 
 from skfashion._network.architecture import Architecture
 from skfashion._network.augmentation import change_images
-from skfashion._network.tensorflow import forget_custom_gradients, keras, tf
+from skfashion._network.tensorflow import (
+    forget_custom_gradients,
+    keras,
+    tf,
+    tracing_program,
+)
 from skfashion._utils.arrays import is_aligned
 from skfashion._utils.types import AnyArray, ImageShape
 
@@ -40,7 +45,8 @@ class Program:
 
     @functools.cached_property
     def _traced(self) -> Callable[..., Any]:
-        traced = self._function.get_concrete_function()
+        with tracing_program():
+            traced = self._function.get_concrete_function()
         forget_custom_gradients(traced.graph)
         return traced
 
@@ -71,7 +77,7 @@ class Programs:
 
     Parameters
     ----------
-    network : keras.Model
+    network : Network
         Its optimizer must have been built before the first call.
     architecture : Architecture
 
@@ -206,7 +212,7 @@ class Programs:
         images, labels, weights = batch
         network = self._network
         with tf.GradientTape() as tape:
-            probabilities = network(scale_pixels(images, self.pixel_max), training=True)
+            probabilities = network.apply_in_training(scale_pixels(images, self.pixel_max))
             # The sum of the weighted losses divided by the number of rows, as in Keras. Not by
             # `compute_loss`, which would round it to the user's global `floatx`.
             loss = network.loss(labels, probabilities, weights)
@@ -235,10 +241,13 @@ class Programs:
 def sum_over_steps(
     step: Callable[[tf.Tensor], tf.Tensor], first: tf.Tensor, last: tf.Tensor
 ) -> tf.Tensor:
-    """Call `step` with each number from `first` to `last - 1`. Return the sum of the results."""
+    """Call `step` with each number from `first` to `last - 1`. Return the sum of the results.
+
+    It has no gradient. TensorFlow would trace one if the caller has a persistent tape.
+    """
     return tf.while_loop(
         lambda number, _: number < last,
-        lambda number, sums: (number + 1, sums + step(number)),
+        lambda number, sums: (number + 1, sums + tf.stop_gradient(step(number))),
         (first, tf.zeros([3], tf.float64)),
         parallel_iterations=1,  # each step starts from the weights of the one before
     )[1]

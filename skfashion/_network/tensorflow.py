@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextvars import ContextVar
 from importlib.util import find_spec
 
 from skfashion._network.forks import was_forked_from_tensorflow
@@ -24,10 +25,12 @@ __all__ = [
     "computing_eagerly",
     "explaining_memory_errors",
     "forget_custom_gradients",
+    "is_tracing_program",
     "keep_name_counters",
     "keras",
     "runs_here",
     "tf",
+    "tracing_program",
 ]
 
 
@@ -214,11 +217,29 @@ def keep_name_counters() -> Iterator[None]:
         counters.update(before)
 
 
+_is_tracing_program = ContextVar("is_tracing_program", default=False)
+
+
+@contextlib.contextmanager
+def tracing_program() -> Iterator[None]:
+    """Say that one of our own programs is traced, and not a function of the user or of Keras."""
+    token = _is_tracing_program.set(True)
+    try:
+        yield
+    finally:
+        _is_tracing_program.reset(token)
+
+
+def is_tracing_program() -> bool:
+    """Return whether the graph that is being traced is one of our own programs."""
+    return _is_tracing_program.get() and not tf.executing_eagerly()
+
+
 def forget_custom_gradients(graph: tf.Graph) -> None:
-    """Let a traced graph be freed when nobody uses it any more.
+    """Let a traced graph be freed when nobody uses it any more. It has no gradient afterwards.
 
     TensorFlow keeps each use of `tf.custom_gradient` for good, with its graph. It needs them only
-    while the gradients are traced, and has no public way to remove them.
+    while gradients are traced, and has no public way to remove them.
     """
     from tensorflow.python.framework import ops
 

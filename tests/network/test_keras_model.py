@@ -287,6 +287,23 @@ class TestDropout:
         assert_allclose(outputs, np.where(kept, x * scale, 0), rtol=1e-6)
         assert_allclose(gradient, np.where(kept, scale, 0), rtol=1e-6)
 
+    def test_no_mask_waits_for_the_outputs_of_a_layer(self):
+        dropout, float32 = True, "float32"
+        network = Network(
+            Architecture((8, 8), (2, 3), 3, (1, 1), (1, 1), False, dropout, 4, 2, float32)
+        )
+        train = tf.function(network.apply_in_training, autograph=False)
+        graph = train.get_concrete_function(tf.TensorSpec([None, 8, 8, 1])).graph
+        masks = [operation for operation in graph.get_operations() if "Case" in operation.type]
+        assert len(masks) == 2
+        waited_for, found = set(), [*masks]
+        while found:
+            operation = found.pop()
+            if operation.name not in waited_for:
+                waited_for.add(operation.name)
+                found += [tensor.op for tensor in operation.inputs]
+        assert not [name for name in waited_for if "convolution" in name]
+
     def test_it_draws_differently_in_each_epoch(self, small):
         X, y = np.ones((40, 8, 8)), np.arange(40) % 2
         clf = FashionCNN(**{**small, "epochs": 6, "learning_rate": 1e-12}, dropout=0.5).fit(X, y)
@@ -343,7 +360,12 @@ class TestCache:
     def test_a_dropped_network_is_gone(
         self, images, small, monkeypatch, parameters, chooses_onednn
     ):
-        """Also one that convolves by patches, or by nodes of oneDNN."""
+        """Also one that convolves by patches or by nodes of oneDNN, and that a callback used."""
+
+        class Predict(keras.callbacks.Callback):
+            def on_train_end(self, logs=None):
+                self.model.predict(np.zeros((1, *self.model.input_shape[1:])), verbose=0)
+
         monkeypatch.setattr(patches, "chooses_onednn", lambda: chooses_onednn)
         monkeypatch.setattr(onednn, "chooses_onednn", lambda: chooses_onednn)
         monkeypatch.setattr(scikeras, "_MIN_BYTES_TO_COLLECT", 0)
@@ -354,7 +376,7 @@ class TestCache:
             return len(objects_of(Network, tf.Variable, tf.Graph))
 
         before = count_parts()
-        FashionCNN(**{**small, **parameters}).fit(*images)
+        FashionCNN(**{**small, **parameters}, callbacks=[Predict()]).fit(*images)
         assert count_parts() <= before
 
     def test_a_network_whose_use_failed_is_not_used_again(self, images, small):

@@ -11,7 +11,7 @@ from skfashion import FashionCNN
 from skfashion._network import numpy_model, onednn, prediction
 from skfashion._network.architecture import Architecture
 from skfashion._network.network_cache import network_cache
-from skfashion._network.tensorflow import tf
+from skfashion._network.tensorflow import tf, tracing_program
 
 pytestmark = pytest.mark.skipif(
     platform.machine() not in ("x86_64", "AMD64"), reason="oneDNN's nodes exist on x86-64 only"
@@ -78,11 +78,13 @@ def test_a_network_trains_to_the_same_weights(
 
 
 @pytest.mark.parametrize("parameters", [{}, POOLED])
-def test_inside_a_persistent_tape_a_fit_is_that_outside(without_onednn, parameters):
+def test_inside_a_persistent_tape_a_fit_is_that_outside(without_onednn, nodes, parameters):
     outside = network(39, **parameters).fit(*data())
     network_cache.clear()
+    nodes.clear()
     with tf.GradientTape(persistent=True):
         inside = network(39, **parameters).fit(*data())
+    assert nodes != []
     assert weights_equal(inside, outside)
 
 
@@ -107,6 +109,8 @@ def test_with_strides_it_is_used_for_the_images_alone(without_onednn, nodes):
 
 
 def test_it_is_not_used_for_other_dtypes(without_onednn, nodes):
+    assert onednn._is_available()
+    nodes.clear()  # those of the check
     network(33, epochs=1, dtype="float64").fit(*data())
     assert nodes == []
 
@@ -122,18 +126,22 @@ def test_outputs_and_gradients_with_strides_are_those_of_tensorflow(
     )
     tensors = [tf.constant(part) for part in (x, kernel, bias)]
 
-    def differentiate(convolve, x, kernel, bias):
+    def differentiate(convolve, *tensors):
         with tf.GradientTape() as tape:
-            tape.watch([x, kernel, bias])
-            outputs = convolve(x, kernel, bias, strides=strides)
-            loss = tf.reduce_sum(outputs**2)
-        return [outputs, *tape.gradient(loss, [x, kernel, bias])]
+            tape.watch(tensors)
+            outputs = convolve(*tensors, strides=strides)
+        return [outputs, *tape.gradient(outputs, tensors)]
 
-    ours = tf.function(differentiate, autograph=False)(onednn.convolve, *tensors)
-    assert nodes.count("FusedConv2D") > 0
+    assert onednn._is_available()
+    nodes.clear()  # those of the check
+    with tracing_program():
+        ours = tf.function(differentiate, autograph=False)(onednn.convolve, *tensors)
+        of_a_tape_outside = differentiate(tf.function(onednn.convolve, autograph=False), *tensors)
+    assert nodes.count("FusedConv2D") == 2
     theirs = differentiate(onednn._convolve_by_tensorflow, *tensors)
-    for a, b in zip(ours, theirs, strict=True):
-        assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+    for a, b, c in zip(ours, of_a_tape_outside, theirs, strict=True):
+        assert_allclose(a, c, rtol=1e-4, atol=1e-4)
+        assert_allclose(b, c, rtol=1e-4, atol=1e-4)
 
 
 def test_it_is_not_used_if_tensorflow_chooses_it_by_itself(nodes, monkeypatch):
@@ -176,7 +184,22 @@ def test_models_that_callbacks_save_load_without_it(without_onednn, nodes, tmp_p
     assert nodes == []
 
 
-def test_eager_convolutions_are_tensorflows_own(without_onednn, nodes):
+@pytest.mark.parametrize("compiled", [False, True])
+def test_convolutions_outside_our_programs_are_tensorflows_own(without_onednn, nodes, compiled):
+    """So they have second derivatives, and leave no graph behind."""
     x, kernel, bias = tf.ones([1, 5, 5, 1]), tf.ones([3, 3, 1, 2]), tf.ones([2])
-    assert_allclose(onednn.convolve(x, kernel, bias, 1), np.full((1, 3, 3, 2), 10))
+    convolve = tf.function(onednn.convolve, autograph=False) if compiled else onednn.convolve
+    assert_allclose(convolve(x, kernel, bias, 1), np.full((1, 3, 3, 2), 10))
+    assert nodes == []
+
+
+def test_predictions_of_a_callback_are_by_tensorflows_own(without_onednn, nodes):
+    import keras
+
+    class Predict(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            nodes.clear()
+            self.model.predict(np.zeros((2, 12, 11, 1)), verbose=0)
+
+    network(40, epochs=1, callbacks=[Predict()]).fit(*data())
     assert nodes == []

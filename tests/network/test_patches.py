@@ -9,7 +9,7 @@ from skfashion._network import patches
 from skfashion._network.architecture import Architecture
 from skfashion._network.keras_model import Network
 from skfashion._network.network_cache import network_cache
-from skfashion._network.tensorflow import tf
+from skfashion._network.tensorflow import keras, tf, tracing_program
 
 
 @pytest.fixture
@@ -121,5 +121,18 @@ def test_they_are_not_used_in_programs_of_xla(convolved, jit_compile):
         dtype="float32",
     )
     network = Network(architecture, jit_compile=jit_compile)
-    tf.function(network)(tf.zeros([1, 6, 6, 1]))
+    with tracing_program():
+        tf.function(network)(tf.zeros([1, 6, 6, 1]))
     assert bool(convolved) == (not jit_compile)
+
+
+def test_they_are_not_used_outside_our_programs(convolved):
+    """Such as in predictions of a callback: TensorFlow would keep their graphs for good."""
+
+    class Predict(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            convolved.clear()
+            self.model.predict(np.zeros((1, *self.model.input_shape[1:])), verbose=0)
+
+    fit(callbacks=[Predict()])
+    assert convolved == []
