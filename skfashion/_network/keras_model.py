@@ -267,6 +267,8 @@ class Network(keras.Sequential):
         labels, probabilities = tf.zeros([1], tf.int32), tf.zeros([1, self.architecture.n_classes])
         self.compute_metrics(None, labels, probabilities)
         self.reset_metrics()
+        # Keras exports only models that were called. Training steps call the layers.
+        self(tf.zeros([1, *self.input_shape[1:]], self.architecture.dtype))
         self._composition = Composition(self)
 
     def check_unchanged(self) -> None:

@@ -215,6 +215,19 @@ def test_a_state_does_not_change_in_the_next_epoch(images, small, train):
     assert not np.array_equal(network.get_weights()[0], before.weights[0])
 
 
+def test_a_callback_finds_a_model_that_was_called(images, small):
+    """Keras exports no other to some formats."""
+    called = []
+
+    class Look(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            called.append(self.model._called)
+
+    cache.clear()
+    FashionCNN(**small, callbacks=[Look()]).fit(*images)
+    assert called == [True]
+
+
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_training_keeps_one_state_beside_the_networks_own(images, small, early_stopping):
     """The last one, or the best; and none in the first epoch."""
@@ -287,21 +300,19 @@ class TestDropout:
         assert_allclose(outputs, np.where(kept, x * scale, 0), rtol=1e-6)
         assert_allclose(gradient, np.where(kept, scale, 0), rtol=1e-6)
 
-    def test_no_mask_waits_for_the_outputs_of_a_layer(self):
-        dropout, float32 = True, "float32"
-        network = Network(
-            Architecture((8, 8), (2, 3), 3, (1, 1), (1, 1), False, dropout, 4, 2, float32)
-        )
-        train = tf.function(network.apply_in_training, autograph=False)
-        graph = train.get_concrete_function(tf.TensorSpec([None, 8, 8, 1])).graph
-        masks = [operation for operation in graph.get_operations() if "Case" in operation.type]
-        assert len(masks) == 2
-        waited_for, found = set(), [*masks]
+    def test_no_mask_waits_for_the_outputs_of_a_layer(self, train, images, small):
+        network = train(FashionCNN(**small, dropout=0.5), *images)
+        image, number = tf.TensorSpec([None, 8, 8, 1]), tf.TensorSpec([None])
+        step = tf.function(lambda *batch: network._programs._train_batch(batch), autograph=False)
+        graph = step.get_concrete_function(image, tf.TensorSpec([None], tf.int32), number).graph
+        found = [o for o in graph.get_operations() if "Case" in o.type and "dropout" in o.name]
+        assert len(found) == 2
+        waited_for = set()
         while found:
             operation = found.pop()
             if operation.name not in waited_for:
                 waited_for.add(operation.name)
-                found += [tensor.op for tensor in operation.inputs]
+                found += [*operation.control_inputs, *(tensor.op for tensor in operation.inputs)]
         assert not [name for name in waited_for if "convolution" in name]
 
     def test_it_draws_differently_in_each_epoch(self, small):

@@ -115,9 +115,9 @@ def test_it_is_not_used_for_other_dtypes(without_onednn, nodes):
     assert nodes == []
 
 
-@pytest.mark.parametrize(("kernel_shape", "strides"), [((3, 3), 2), ((2, 4), 3), ((5, 5), 4)])
+@pytest.mark.parametrize("kernel_shape", [(3, 3), (2, 4), (5, 5)])
 def test_outputs_and_gradients_with_strides_are_those_of_tensorflow(
-    without_onednn, nodes, kernel_shape, strides
+    without_onednn, nodes, kernel_shape
 ):
     rng = np.random.default_rng(1)
     x, kernel, bias = (
@@ -129,7 +129,7 @@ def test_outputs_and_gradients_with_strides_are_those_of_tensorflow(
     def differentiate(convolve, *tensors):
         with tf.GradientTape() as tape:
             tape.watch(tensors)
-            outputs = convolve(*tensors, strides=strides)
+            outputs = convolve(*tensors, strides=2)
         return [outputs, *tape.gradient(outputs, tensors)]
 
     assert onednn._is_available()
