@@ -267,7 +267,7 @@ class Network(keras.Sequential):
         labels, probabilities = tf.zeros([1], tf.int32), tf.zeros([1, self.architecture.n_classes])
         self.compute_metrics(None, labels, probabilities)
         self.reset_metrics()
-        # Keras exports only models that were called. Training steps call the layers.
+        # Keras exports to ONNX only models that were called. Training steps call the layers.
         self(tf.zeros([1, *self.input_shape[1:]], self.architecture.dtype))
         self._composition = Composition(self)
 

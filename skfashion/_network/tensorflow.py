@@ -245,10 +245,10 @@ def forget_custom_gradients(graph: tf.Graph) -> None:
 
     definition = graph.as_graph_def()
     nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
-    names = {node.attr["_gradient_op_type"].s.decode() for node in nodes}
-    for name in names:
+    registered = getattr(ops.gradient_registry, "_registry", {})
+    for name in {node.attr["_gradient_op_type"].s.decode() for node in nodes}:
         if name.startswith("CustomGradient-"):
-            ops.gradient_registry._registry.pop(name, None)
+            registered.pop(name, None)
 
 
 def runs_here() -> bool:
