@@ -51,6 +51,16 @@ def images():
     return make_images()
 
 
+@pytest.fixture
+def full_precision():
+    """Without TensorFloat-32, which TensorFlow's own operations use on a graphics card."""
+    from skfashion._network.tensorflow import tf
+
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    yield
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+
+
 SMALL = {"filters": (4, 6), "dense_units": 12, "epochs": 8, "batch_size": 20, "random_state": 0}
 
 

@@ -264,9 +264,10 @@ class TestTheStartOfTensorFlow:
         (tmp_path / "tensorflow.py").write_text(
             "import os\nos.write(2, b'from the C side')\nraise ImportError('broken wheel')\n"
         )
+        path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
         done = subprocess.run(
             [sys.executable, "-c", "import skfashion._network.tensorflow"],
-            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            env={**os.environ, "PYTHONPATH": path},
             capture_output=True,
             text=True,
             check=False,

@@ -46,6 +46,7 @@ class Collect(keras.callbacks.Callback):
         self.calls.append("train end")
 
 
+@pytest.mark.usefixtures("full_precision")
 def test_hooks_are_called_in_keras_order_with_the_epochs_figures(images, small):
     X, y = images
     scaled = X[:5, ..., np.newaxis] / np.float32(255)

@@ -57,6 +57,7 @@ def test_it_learns(rows):
 
 
 class TestPooling:
+    @pytest.mark.usefixtures("full_precision")
     def test_predictions_are_those_of_keras(self, rows, monkeypatch):
         clf = fit(rows, pool_size=(2, 1), strides=(1, 2), dense_units=7, epochs=1)
         by_numpy = clf.predict_proba(rows[0])
@@ -123,6 +124,7 @@ class TestBatchNormalization:
         ours = tf.nn.max_pool2d(tf.nn.conv2d(x, folded, 1, "VALID") + folded_bias, 2, 2, "VALID")
         assert_allclose(ours, pooled, rtol=1e-9)
 
+    @pytest.mark.usefixtures("full_precision")
     def test_the_result_is_the_network_of_the_last_epoch_folded(self, rows):
         seen = []
 
