@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skfashion._network import onednn, patches
+from skfashion._network import onednn, patches, xla_operations
 from skfashion._network.architecture import Architecture
 from skfashion._network.tensorflow import keras, tf
 from skfashion._network.training_state import EPSILON
@@ -21,14 +21,14 @@ _Shape = Sequence[Any]
 class Conv2D(keras.layers.Conv2D):
     """Keras' Conv2D, by oneDNN or matrix products where that is faster.
 
-    See `onednn.is_needed` and `patches.are_faster` for where that is.
+    See `onednn.is_needed`, `patches.are_faster` and `xla_operations.convolve` for where that is.
     With a bias it applies ReLU. Without one, batch normalization follows.
 
     Parameters
     ----------
     filters, kernel_size : int
     jit_compile : bool, default=False
-        Whether XLA compiles the layer. It computes Keras' operations then.
+        Whether XLA compiles the layer.
     **kwargs
         Further arguments of `keras.layers.Conv2D`.
     """
@@ -43,13 +43,15 @@ class Conv2D(keras.layers.Conv2D):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Convolve. With a bias, add it and apply ReLU."""
-        if not self._jit_compile:
-            kernel, strides = self.kernel.value, max(self.strides)
-            bias = self.bias.value if self.use_bias else None
-            if patches.are_faster(inputs, kernel, strides):
-                return patches.convolve(inputs, kernel, bias, strides)
-            if onednn.is_needed(inputs, strides):
-                return onednn.convolve(inputs, kernel, bias, strides)
+        kernel, strides = self.kernel.value, max(self.strides)
+        bias = self.bias.value if self.use_bias else None
+        if self._jit_compile:
+            outputs = xla_operations.convolve(inputs, kernel, strides)
+            return outputs if bias is None else tf.nn.relu(tf.nn.bias_add(outputs, bias))
+        if patches.are_faster(inputs, kernel, strides):
+            return patches.convolve(inputs, kernel, bias, strides)
+        if onednn.is_needed(inputs, strides):
+            return onednn.convolve(inputs, kernel, bias, strides)
         return super().call(inputs)
 
 
@@ -83,6 +85,32 @@ class MaxPooling2D(keras.layers.MaxPooling2D):
         kept = inputs[:, : rows * size, : columns * size]
         squares = tf.reshape(kept, [-1, rows, size, columns, size, channels])
         return tf.reduce_max(squares, axis=[2, 4])
+
+
+class Dense(keras.layers.Dense):
+    """Keras' Dense, with another matrix product for programs that XLA compiles.
+
+    Parameters
+    ----------
+    units : int
+    jit_compile : bool, default=False
+        Whether XLA compiles the layer.
+    **kwargs
+        Further arguments of `keras.layers.Dense`.
+    """
+
+    __module__ = "keras.layers"
+
+    def __init__(self, units: int, *, jit_compile: bool = False, **kwargs: Any) -> None:
+        super().__init__(units, **kwargs)
+        self._jit_compile = jit_compile
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Multiply, add the bias and apply the activation."""
+        if not self._jit_compile:
+            return super().call(inputs, training=training)
+        outputs = xla_operations.multiply(inputs, self.kernel.value)
+        return self.activation(tf.nn.bias_add(outputs, self.bias.value))
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -127,14 +155,17 @@ class Dropout(keras.layers.Dropout):
     ----------
     rate : float
         Share of the inputs that are set to zero in training, in [0, 1).
+    jit_compile : bool, default=False
+        Whether XLA compiles the layer. The masks are the same.
     **kwargs
         Further arguments of `keras.layers.Dropout`.
     """
 
     __module__ = "keras.layers"
 
-    def __init__(self, rate: float, **kwargs: Any) -> None:
+    def __init__(self, rate: float, *, jit_compile: bool = False, **kwargs: Any) -> None:
         super().__init__(rate, **kwargs)
+        self._jit_compile = jit_compile
         # TensorFlow's variables, because Keras would count its own as weights of the model. int64,
         # because TensorFlow keeps int32 variables on the host even if there is a GPU.
         with tf.init_scope():
@@ -169,14 +200,17 @@ class Dropout(keras.layers.Dropout):
         seed = self._seed.assign_add([0, 1])
         is_half = tf.equal(self._threshold, 1 << 15)
         is_short = tf.equal(self._threshold % 256, 0)
-        mask = tf.switch_case(
-            tf.where(is_half, 0, tf.where(is_short, 1, 2)),
-            [
-                lambda: _draw_halves(inputs.dtype, shape, seed),
-                lambda: self._draw_mask(tf.uint8, inputs.dtype, shape, seed),
-                lambda: self._draw_mask(tf.uint16, inputs.dtype, shape, seed),
-            ],
-        )
+        masks = [
+            functools.partial(_draw_halves, inputs.dtype, shape, seed),
+            functools.partial(self._draw_mask, tf.uint8, inputs.dtype, shape, seed),
+            functools.partial(self._draw_mask, tf.uint16, inputs.dtype, shape, seed),
+        ]
+        if self._jit_compile:
+            # At each branch the processor would wait for the card.
+            half, short, long = (draw() for draw in masks)
+            mask = tf.where(is_half, half, tf.where(is_short, short, long))
+        else:
+            mask = tf.switch_case(tf.where(is_half, 0, tf.where(is_short, 1, 2)), masks)
         # Not `tf.where`, whose gradient would take 6 % of a step of version 2.
         return inputs * mask
 
@@ -253,10 +287,12 @@ def build_layers(
     convolution: Any = keras.layers.Conv2D
     pooling: Any = keras.layers.MaxPooling2D
     dropping: Any = keras.layers.Dropout
+    dense: Any = keras.layers.Dense
     if not plain:
         convolution = functools.partial(Conv2D, jit_compile=jit_compile)
         pooling = functools.partial(MaxPooling2D, jit_compile=jit_compile)
-        dropping = Dropout
+        dropping = functools.partial(Dropout, jit_compile=jit_compile)
+        dense = functools.partial(Dense, jit_compile=jit_compile)
     layers = []
     normalizes = architecture.batch_norm and not plain
     shapes = zip(architecture.filters, architecture.strides, architecture.pool_size, strict=True)
@@ -286,7 +322,7 @@ def build_layers(
     layers.append(keras.layers.Flatten(data_format="channels_last", dtype=dtype, name="flatten"))
     if architecture.dense_units is not None:
         units = architecture.dense_units
-        layers.append(keras.layers.Dense(units, activation="relu", name="hidden", **weights))
+        layers.append(dense(units, activation="relu", name="hidden", **weights))
     n_classes = architecture.n_classes
-    layers.append(keras.layers.Dense(n_classes, activation="softmax", name="output", **weights))
+    layers.append(dense(n_classes, activation="softmax", name="output", **weights))
     return layers

@@ -22,7 +22,7 @@ def are_faster(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> bool:
     """
     if not (x.dtype == tf.float32 and is_tracing_program() and chooses_onednn()):
         return False
-    n_outputs = math.prod(_output_shape(x, kernel, strides))
+    n_outputs = math.prod(output_shape(x, kernel, strides))
     n_pixels = math.prod(x.shape.as_list()[1:3])
     return n_outputs <= _MAX_OUTPUT_PIXELS and n_pixels <= kernel.shape[3]
 
@@ -33,10 +33,10 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None, strides: i
     outputs = _multiply(patches, tf.reshape(kernel, [-1, kernel.shape[3]]))
     if bias is not None:
         outputs = tf.nn.relu(tf.nn.bias_add(outputs, bias))
-    return tf.reshape(outputs, [-1, *_output_shape(x, kernel, strides), kernel.shape[3]])
+    return tf.reshape(outputs, [-1, *output_shape(x, kernel, strides), kernel.shape[3]])
 
 
-def _output_shape(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> list[int]:
+def output_shape(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> list[int]:
     """Return rows and columns of the output."""
     sizes = zip(x.shape.as_list()[1:3], kernel.shape.as_list()[:2], strict=True)
     return [(size - kernel_size) // strides + 1 for size, kernel_size in sizes]

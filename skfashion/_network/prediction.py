@@ -105,12 +105,13 @@ def _compile_prediction(
     XLA compiles it if its batch size is given. A Keras model would hold its own weights: 290 MB for
     version 1 on 128 x 128 pixels.
     """
-    from skfashion._network import onednn
+    from skfashion._network import onednn, xla_operations
     from skfashion._network.programs import Program, scale_pixels
     from skfashion._network.tensorflow import tf
     from skfashion._network.xla import XlaProgram
 
     shape, dtype = (*architecture.image_shape, 1), architecture.dtype
+    multiply = tf.matmul if xla_batch_size is None else xla_operations.multiply
 
     def predict(images: tf.Tensor, pixel_max: tf.Tensor, *weights: tf.Tensor) -> tf.Tensor:
         x = scale_pixels(images, pixel_max)
@@ -123,7 +124,7 @@ def _compile_prediction(
                 x = onednn.max_pool(x, pool)
         x = tf.reshape(x, [-1, architecture.flattened_size])
         for kernel, bias in hidden:
-            x = tf.nn.relu(x @ kernel + bias)
+            x = tf.nn.relu(multiply(x, kernel) + bias)
         if layer == "output":
             kernel, bias = output
             x = x @ kernel + bias

@@ -15,16 +15,15 @@ from skfashion._network.programs import Program, Programs, Rows, sum_over_steps
 from skfashion._network.tensorflow import tf
 from skfashion._utils.types import AnyArray
 
-# Whether equal seeds give equal weights, bit for bit. An earlier version was measured on an H200
-# with TensorFlow 2.21. In float32 an epoch of version 1 on 48,000 rows took 1.118 s with
-# deterministic operations, and 0.334 s without. Without them, equal seeds gave unequal weights in
-# version 2, and in version 1 unless it used TensorFloat-32. Deterministic operations were tried
-# neither with version 2 nor with TensorFloat-32.
+# Whether equal seeds give equal weights, bit for bit, which they do on an H200 with TensorFlow 2.21.
+# Without deterministic operations they did not there. How much time these cost was not measured:
+# XLA remembers its choice of algorithms, so a process can measure only one of the two.
 DETERMINISTIC = True
 
-# Whether training may use TensorFloat-32, unless the user has switched it off. It took 0.204 s
-# instead of 0.334 s (version 1) and 0.135 s instead of 0.176 s (version 2), without deterministic
-# operations. Predictions and scores never use it: probabilities would differ by 5e-4 from NumPy's.
+# Whether training may use TensorFloat-32, unless the user has switched it off. An earlier version,
+# without deterministic operations, took 0.204 s instead of 0.334 s (version 1) and 0.135 s instead
+# of 0.176 s (version 2) for an epoch of 48,000 rows. Predictions and scores never use it:
+# probabilities would differ by 5e-4 from NumPy's.
 TENSOR_FLOAT_32_IN_TRAINING = True
 
 # TensorFlow's flags belong to the whole process.
@@ -37,9 +36,9 @@ class XlaPrograms(Programs):
     Results differ from those of `Programs` by rounding only. Dropout draws the same masks.
     """
 
-    # Each call costs about a millisecond. A card trained version 1 at 6e12 multiply-adds per
-    # second, at 1e12 with deterministic operations, and took 0.3 ms for a step of version 2. So a
-    # call takes at most about a third of a second there, and about a second on smaller cards.
+    # Each call costs about a millisecond. An H200 trained version 1 at 4.5e12 multiply-adds per
+    # second, and took 0.25 ms for a step of version 2. So a call takes at most a quarter of a
+    # second there, and about a second on smaller cards.
     max_steps = 1000
     max_multiply_adds = 2e11
 

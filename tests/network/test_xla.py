@@ -50,6 +50,7 @@ def network():
     return cache._idle[-1]
 
 
+@pytest.mark.usefixtures("full_precision")
 @pytest.mark.parametrize(
     ("parameters", "convert"),
     [
@@ -61,6 +62,8 @@ def network():
         ({"batch_size": 50, "batch_norm": True, "averaging": 4.0, "pool_size": 2}, np.uint8),
         ({"batch_size": 50, "flip": True, "shift": 1, "warmup_steps": 4}, np.uint8),
         ({"batch_size": 50, "flip": True, "pool_size": 8}, np.float32),  # padded to 10 x 10
+        # The dense layer adds up 576 products, in two parts.
+        ({"batch_size": 50, "filters": (16,), "dropout": 0.25}, np.uint8),
     ],
 )
 def test_training_is_that_of_the_ordinary_programs(force, parameters, convert):
