@@ -15,15 +15,15 @@ from skfashion._network.programs import Program, Programs, Rows, sum_over_steps
 from skfashion._network.tensorflow import tf
 from skfashion._utils.types import AnyArray
 
-# Whether equal seeds give equal weights, bit for bit, which they do on an H200 with TensorFlow 2.21.
-# Without deterministic operations they did not there. How much time these cost was not measured:
-# XLA remembers its choice of algorithms, so a process can measure only one of the two.
+# Whether equal seeds give equal weights, bit for bit. They do on an H200 with TensorFlow 2.21. An
+# earlier version without deterministic operations took 0.204 s (version 1) and 0.135 s (version 2)
+# there for an epoch of 48,000 rows, and had unequal weights in version 2. It takes 0.268 and 0.123
+# s now. Both cannot be compared in one process: XLA seems to remember its choice of algorithms.
 DETERMINISTIC = True
 
-# Whether training may use TensorFloat-32, unless the user has switched it off. An earlier version,
-# without deterministic operations, took 0.204 s instead of 0.334 s (version 1) and 0.135 s instead
-# of 0.176 s (version 2) for an epoch of 48,000 rows. Predictions and scores never use it:
-# probabilities would differ by 5e-4 from NumPy's.
+# Whether training may use TensorFloat-32, unless the user has switched it off. The earlier version
+# took 0.204 s instead of 0.334 s (version 1), and 0.135 s instead of 0.176 s (version 2).
+# Predictions and scores never use it: probabilities would differ by 5e-4 from NumPy's.
 TENSOR_FLOAT_32_IN_TRAINING = True
 
 # TensorFlow's flags belong to the whole process.
