@@ -56,9 +56,10 @@ def full_precision():
     """Without TensorFloat-32, which TensorFlow's own operations use on a graphics card."""
     from skfashion._network.tensorflow import tf
 
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     yield
-    tf.config.experimental.enable_tensor_float_32_execution(True)
+    tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 SMALL = {"filters": (4, 6), "dense_units": 12, "epochs": 8, "batch_size": 20, "random_state": 0}

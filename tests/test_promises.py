@@ -264,7 +264,7 @@ class TestTheStartOfTensorFlow:
         (tmp_path / "tensorflow.py").write_text(
             "import os\nos.write(2, b'from the C side')\nraise ImportError('broken wheel')\n"
         )
-        path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
         done = subprocess.run(
             [sys.executable, "-c", "import skfashion._network.tensorflow"],
             env={**os.environ, "PYTHONPATH": path},

@@ -8,7 +8,7 @@ import numpy as np
 
 from skfashion._network import onednn, patches, xla_operations
 from skfashion._network.architecture import Architecture
-from skfashion._network.tensorflow import keras, tf
+from skfashion._network.tensorflow import is_tracing_program, keras, tf
 from skfashion._network.training_state import EPSILON
 
 # A shape. Its first number may be a tensor.
@@ -107,7 +107,7 @@ class Dense(keras.layers.Dense):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Multiply, add the bias and apply the activation."""
-        if not self._jit_compile:
+        if not (self._jit_compile and is_tracing_program()):
             return super().call(inputs, training=training)
         outputs = xla_operations.multiply(inputs, self.kernel.value)
         return self.activation(tf.nn.bias_add(outputs, self.bias.value))
@@ -156,7 +156,8 @@ class Dropout(keras.layers.Dropout):
     rate : float
         Share of the inputs that are set to zero in training, in [0, 1).
     jit_compile : bool, default=False
-        Whether XLA compiles the layer. The masks are the same.
+        Whether XLA compiles the layer. It then draws the masks of all three kinds and selects one,
+        with the same bits.
     **kwargs
         Further arguments of `keras.layers.Dropout`.
     """

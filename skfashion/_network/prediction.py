@@ -127,7 +127,7 @@ def _compile_prediction(
             x = tf.nn.relu(multiply(x, kernel) + bias)
         if layer == "output":
             kernel, bias = output
-            x = x @ kernel + bias
+            x = multiply(x, kernel) + bias
         return x
 
     signature = [tf.TensorSpec([xla_batch_size, *shape], pixel_dtype), tf.TensorSpec([], dtype)]

@@ -15,10 +15,10 @@ from skfashion._network.programs import Program, Programs, Rows, sum_over_steps
 from skfashion._network.tensorflow import tf
 from skfashion._utils.types import AnyArray
 
-# Whether equal seeds give equal weights, bit for bit. They do on an H200 with TensorFlow 2.21. An
-# earlier version without deterministic operations took 0.204 s (version 1) and 0.135 s (version 2)
-# there for an epoch of 48,000 rows, and had unequal weights in version 2. It takes 0.268 and 0.123
-# s now. Both cannot be compared in one process: XLA seems to remember its choice of algorithms.
+# Whether equal seeds give equal weights, bit for bit. They do on an H200 with TensorFlow 2.21. What
+# that costs was not measured. An earlier version without deterministic operations took 0.204 s
+# (version 1) and 0.135 s (version 2) there for an epoch of 48,000 rows, and had unequal weights in
+# version 2. This one takes 0.268 and 0.123 s.
 DETERMINISTIC = True
 
 # Whether training may use TensorFloat-32, unless the user has switched it off. The earlier version
@@ -36,11 +36,11 @@ class XlaPrograms(Programs):
     Results differ from those of `Programs` by rounding only. Dropout draws the same masks.
     """
 
-    # Each call costs about a millisecond. An H200 trained version 1 at 4.5e12 multiply-adds per
+    # Each call costs two milliseconds. An H200 trained version 1 at 4.5e12 multiply-adds per
     # second, and took 0.25 ms for a step of version 2. So a call takes at most a quarter of a
     # second there, and about a second on smaller cards.
     max_steps = 1000
-    max_multiply_adds = 2e11
+    max_multiply_adds = 1e12
 
     def load_rows(self, data: Sequence[AnyArray]) -> Rows:
         # The copies are needed only until the device has them. int64, because TensorFlow keeps

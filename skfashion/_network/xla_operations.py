@@ -1,7 +1,8 @@
 """Operations for programs that XLA compiles for a graphics card.
 
-With deterministic operations XLA compares no algorithms. Its matrix product then gives all terms of
-a sum to one core of the card. So sums of many thousand terms are computed in parts here.
+With deterministic operations XLA compares no algorithms, and its matrix products of long rows take
+very long: the time grew with the number of terms, as if one core of the card added up all of them.
+So long sums are computed in parts here.
 """
 
 import math
@@ -21,9 +22,13 @@ _MIN_TERMS = 64
 # MB, and saved 7 % of an epoch on an H200. Those of the third one, with 42 MB, cost 17 %.
 _MAX_PATCH_BYTES = 25e6
 
+# Largest kernel, in pixels, whose patches are taken. Each pixel is an operation that XLA compiles:
+# with 7 x 7 pixels a first fit took three times as long on a processor.
+_MAX_KERNEL_PIXELS = 9
+
 
 def multiply(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Multiply two matrices."""
+    """Multiply two matrices. The number of columns of `x` must be known."""
     n_terms = x.shape[1]
     length = max(n for n in range(1, _MAX_TERMS + 1) if n_terms % n == 0)
     if n_terms <= _MAX_TERMS or length < _MIN_TERMS:
@@ -33,7 +38,9 @@ def multiply(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
-    """Convolve with padding="valid", by matrix products where that is faster.
+    """Convolve with padding="valid".
+
+    If kernel and patches are small, the gradient of the kernel is computed by patches.
 
     Parameters
     ----------
@@ -49,7 +56,8 @@ def convolve(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
         return tf.nn.conv2d(x, kernel, strides, "VALID")
     n_patches = x.shape[0] * math.prod(output_shape(x, kernel, strides))
     n_bytes = n_patches * math.prod(kernel.shape.as_list()[:3]) * x.dtype.size
-    if n_bytes > _MAX_PATCH_BYTES:
+    n_pixels = math.prod(kernel.shape.as_list()[:2])
+    if n_bytes > _MAX_PATCH_BYTES or n_pixels > _MAX_KERNEL_PIXELS:
         return tf.nn.conv2d(x, kernel, strides, "VALID")
     return _convolve(x, kernel, strides)
 
@@ -66,8 +74,8 @@ def _convolve(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
     def apply(
         x: tf.Tensor, kernel: tf.Tensor
     ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-        patches = _take_patches(x, kernel, strides)
         if channels == 1:
+            patches = _slice_patches(x, kernel, strides)
             weights = tf.reshape(kernel, [-1, filters])
             outputs = tf.reshape(patches, [-1, patches.shape[2]]) @ weights
             outputs = tf.reshape(outputs, [-1, rows, columns, filters])
@@ -83,6 +91,7 @@ def _convolve(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
                 padding="VALID",
             )
             by_patch = tf.reshape(upstream, [-1, rows * columns, filters])
+            patches = _slice_patches(x, kernel, strides)  # XLA reuses those of the outputs
             by_image = tf.matmul(patches, by_patch, transpose_a=True)
             return of_x, tf.reshape(tf.reduce_sum(by_image, axis=0), kernel.shape)
 
@@ -91,7 +100,7 @@ def _convolve(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
     return apply(x, kernel)
 
 
-def _take_patches(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
+def _slice_patches(x: tf.Tensor, kernel: tf.Tensor, strides: int) -> tf.Tensor:
     """Return a row for each output, a tensor of shape (n, outputs, pixels * channels)."""
     rows, columns = output_shape(x, kernel, strides)
     height, width, channels, _ = kernel.shape.as_list()

@@ -84,6 +84,21 @@ def test_training_is_that_of_the_ordinary_programs(force, parameters, convert):
         assert_allclose(fits[1].history_[name], values, rtol=1e-5)
 
 
+def test_a_layer_that_a_callback_calls_is_keras_own(force):
+    """The matrix product of our programs needs to know the number of columns."""
+
+    class Call(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            hidden = self.model.get_layer("hidden")
+            call = tf.function(hidden.call, input_signature=[tf.TensorSpec([None, None])])
+            shapes.append(call(tf.ones([2, hidden.kernel.shape[0]])).shape)
+
+    shapes = []
+    force()
+    fit({"filters": (16,), "epochs": 1, "callbacks": [Call()]}, *make_images())
+    assert shapes == [(2, 3)]
+
+
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_an_argument_of_the_network_decides_too(images, jit_compile):
     architecture = Architecture((8, 8), (2,), 3, (1,), (2,), True, False, None, 3, "float32")
@@ -191,8 +206,9 @@ def test_a_call_takes_part_of_a_second_on_a_card(version):
     )
     calls = list(Network(architecture, jit_compile=True)._split_into_calls([10**5], 100, 3))
     longest = max(last - first for first, last in calls)
-    assert longest * 3e-4 < 0.5  # the time that a step of version 2 takes
-    assert 3 * architecture.n_multiply_adds * 100 * longest / 1e12 < 0.5
+    # On an H200 a step of version 2 takes 0.25 ms. Version 1 makes 4.5e12 multiply-adds a second.
+    assert longest * 0.25e-3 < 0.3
+    assert 3 * architecture.n_multiply_adds * 100 * longest / 4.5e12 < 0.3
     assert longest > 16
 
 
@@ -225,8 +241,11 @@ def test_no_variable_of_a_program_is_int32(force, images):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("method", ["predict_proba", "transform"])
-def test_predictions_are_numpys(force, fitted, monkeypatch, dtype, method):
-    X = make_images(130)[0].astype(dtype)
+@pytest.mark.parametrize("dense_units", [3, None])
+def test_predictions_are_numpys(force, monkeypatch, dtype, method, dense_units):
+    X, y = make_images(130)
+    fitted = fit({"filters": (16,), "dense_units": dense_units}, X, y)  # 576 terms, in two parts
+    X = X.astype(dtype)
     by_numpy = getattr(fitted, method)(X)
     force()
     monkeypatch.setattr(prediction, "_MULTIPLY_ADDS_WORTH_TENSORFLOW", 0)

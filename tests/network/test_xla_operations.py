@@ -20,6 +20,7 @@ pytestmark = pytest.mark.usefixtures("full_precision")
         ((5, 9), (2, 4, 3, 2), 3),
         ((3, 3), (3, 3, 2, 4), 1),
         ((9, 9), (3, 3, 1, 2), 5),  # pixels that no patch has
+        ((9, 9), (4, 4, 1, 2), 2),  # too many operations for XLA to compile
     ],
 )
 def test_convolutions_are_those_of_tensorflow(
@@ -46,7 +47,8 @@ def test_convolutions_are_those_of_tensorflow(
         ours = compiled(xla_operations.convolve, x, kernel)
         graph = compiled.get_concrete_function(xla_operations.convolve, x, kernel).graph
     kinds = {node.type for node in graph.get_operations()}
-    assert ("Conv2DBackpropFilter" in kinds) is (max_bytes == 0)
+    takes_patches = max_bytes > 0 and kernel_shape != (4, 4, 1, 2)
+    assert ("Conv2DBackpropFilter" in kinds) is not takes_patches
     theirs = convolve_and_differentiate(by_tensorflow, x, kernel)
     for one, other in zip(ours, theirs, strict=True):
         assert one.shape == other.shape
