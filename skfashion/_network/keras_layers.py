@@ -45,7 +45,7 @@ class Conv2D(keras.layers.Conv2D):
         """Convolve. With a bias, add it and apply ReLU."""
         kernel, strides = self.kernel.value, max(self.strides)
         bias = self.bias.value if self.use_bias else None
-        if self._jit_compile:
+        if self._jit_compile and is_tracing_program():
             outputs = xla_operations.convolve(inputs, kernel, strides)
             return outputs if bias is None else tf.nn.relu(tf.nn.bias_add(outputs, bias))
         if patches.are_faster(inputs, kernel, strides):
@@ -107,10 +107,10 @@ class Dense(keras.layers.Dense):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Multiply, add the bias and apply the activation."""
-        if not (self._jit_compile and is_tracing_program()):
-            return super().call(inputs, training=training)
-        outputs = xla_operations.multiply(inputs, self.kernel.value)
-        return self.activation(tf.nn.bias_add(outputs, self.bias.value))
+        if self._jit_compile and is_tracing_program():
+            outputs = xla_operations.multiply(inputs, self.kernel.value)
+            return self.activation(tf.nn.bias_add(outputs, self.bias.value))
+        return super().call(inputs, training=training)
 
 
 class BatchNormalization(keras.layers.BatchNormalization):

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skfashion._network import xla_operations
-from skfashion._network.tensorflow import tf, tracing_program
+from skfashion._network.tensorflow import tf
 
 pytestmark = pytest.mark.usefixtures("full_precision")
 
@@ -43,9 +43,8 @@ def test_convolutions_are_those_of_tensorflow(
         for shape in ((5, *image_shape, kernel_shape[2]), kernel_shape)
     )
     compiled = tf.function(convolve_and_differentiate, jit_compile=True, autograph=False)
-    with tracing_program():
-        ours = compiled(xla_operations.convolve, x, kernel)
-        graph = compiled.get_concrete_function(xla_operations.convolve, x, kernel).graph
+    ours = compiled(xla_operations.convolve, x, kernel)
+    graph = compiled.get_concrete_function(xla_operations.convolve, x, kernel).graph
     kinds = {node.type for node in graph.get_operations()}
     takes_patches = max_bytes > 0 and kernel_shape != (4, 4, 1, 2)
     assert ("Conv2DBackpropFilter" in kinds) is not takes_patches
