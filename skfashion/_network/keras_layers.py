@@ -27,25 +27,17 @@ class Conv2D(keras.layers.Conv2D):
     Parameters
     ----------
     filters, kernel_size : int
-    jit_compile : bool, default=False
-        Whether XLA compiles the layer.
     **kwargs
         Further arguments of `keras.layers.Conv2D`.
     """
 
     __module__ = "keras.layers"
 
-    def __init__(
-        self, filters: int, kernel_size: int, *, jit_compile: bool = False, **kwargs: Any
-    ) -> None:
-        super().__init__(filters, kernel_size, **kwargs)
-        self._jit_compile = jit_compile
-
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Convolve. With a bias, add it and apply ReLU."""
         kernel, strides = self.kernel.value, max(self.strides)
         bias = self.bias.value if self.use_bias else None
-        if self._jit_compile and is_tracing_program():
+        if is_tracing_program(jit_compile=True):
             outputs = xla_operations.convolve(inputs, kernel, strides)
             return outputs if bias is None else tf.nn.relu(tf.nn.bias_add(outputs, bias))
         if patches.are_faster(inputs, kernel, strides):
@@ -64,21 +56,15 @@ class MaxPooling2D(keras.layers.MaxPooling2D):
     Parameters
     ----------
     pool_size : int
-    jit_compile : bool, default=False
-        Whether XLA compiles the layer.
     **kwargs
         Further arguments of `keras.layers.MaxPooling2D`.
     """
 
     __module__ = "keras.layers"
 
-    def __init__(self, pool_size: int, *, jit_compile: bool = False, **kwargs: Any) -> None:
-        super().__init__(pool_size, **kwargs)
-        self._jit_compile = jit_compile
-
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Take the maximum of each square."""
-        if not self._jit_compile:
+        if not is_tracing_program(jit_compile=True):
             return onednn.max_pool(inputs, self.pool_size[0])
         size, (_, rows, columns, channels) = self.pool_size[0], inputs.shape.as_list()
         rows, columns = rows // size, columns // size
@@ -93,21 +79,15 @@ class Dense(keras.layers.Dense):
     Parameters
     ----------
     units : int
-    jit_compile : bool, default=False
-        Whether XLA compiles the layer.
     **kwargs
         Further arguments of `keras.layers.Dense`.
     """
 
     __module__ = "keras.layers"
 
-    def __init__(self, units: int, *, jit_compile: bool = False, **kwargs: Any) -> None:
-        super().__init__(units, **kwargs)
-        self._jit_compile = jit_compile
-
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Multiply, add the bias and apply the activation."""
-        if self._jit_compile and is_tracing_program():
+        if is_tracing_program(jit_compile=True):
             outputs = xla_operations.multiply(inputs, self.kernel.value)
             return self.activation(tf.nn.bias_add(outputs, self.bias.value))
         return super().call(inputs, training=training)
@@ -155,18 +135,14 @@ class Dropout(keras.layers.Dropout):
     ----------
     rate : float
         Share of the inputs that are set to zero in training, in [0, 1).
-    jit_compile : bool, default=False
-        Whether XLA compiles the layer. It then draws the masks of all three kinds and selects one,
-        with the same bits.
     **kwargs
         Further arguments of `keras.layers.Dropout`.
     """
 
     __module__ = "keras.layers"
 
-    def __init__(self, rate: float, *, jit_compile: bool = False, **kwargs: Any) -> None:
+    def __init__(self, rate: float, **kwargs: Any) -> None:
         super().__init__(rate, **kwargs)
-        self._jit_compile = jit_compile
         # TensorFlow's variables, because Keras would count its own as weights of the model. int64,
         # because TensorFlow keeps int32 variables on the host even if there is a GPU.
         with tf.init_scope():
@@ -206,8 +182,8 @@ class Dropout(keras.layers.Dropout):
             functools.partial(self._draw_mask, tf.uint8, inputs.dtype, shape, seed),
             functools.partial(self._draw_mask, tf.uint16, inputs.dtype, shape, seed),
         ]
-        if self._jit_compile:
-            # At each branch the processor would wait for the card.
+        if is_tracing_program(jit_compile=True):
+            # Draw all three. At each branch the processor would wait for the card.
             half, short, long = (draw() for draw in masks)
             mask = tf.where(is_half, half, tf.where(is_short, short, long))
         else:
@@ -262,7 +238,7 @@ def _to_threshold(rate: float) -> int:
 
 
 def build_layers(
-    architecture: Architecture, dropout: float, *, plain: bool, jit_compile: bool = False
+    architecture: Architecture, dropout: float, *, plain: bool
 ) -> list[keras.layers.Layer]:
     """Make the layers of a network. They are not built, so they have no weights.
 
@@ -274,8 +250,6 @@ def build_layers(
     plain : bool
         Whether to make the network for prediction, of Keras' own layers alone. Batch normalization
         is folded into its weights then.
-    jit_compile : bool, default=False
-        Whether XLA compiles the network.
 
     Returns
     -------
@@ -290,10 +264,7 @@ def build_layers(
     dropping: Any = keras.layers.Dropout
     dense: Any = keras.layers.Dense
     if not plain:
-        convolution = functools.partial(Conv2D, jit_compile=jit_compile)
-        pooling = functools.partial(MaxPooling2D, jit_compile=jit_compile)
-        dropping = functools.partial(Dropout, jit_compile=jit_compile)
-        dense = functools.partial(Dense, jit_compile=jit_compile)
+        convolution, pooling, dropping, dense = Conv2D, MaxPooling2D, Dropout, Dense
     layers = []
     normalizes = architecture.batch_norm and not plain
     shapes = zip(architecture.filters, architecture.strides, architecture.pool_size, strict=True)

@@ -68,7 +68,7 @@ class Network(keras.Sequential):
         pixels = keras.Input((*architecture.image_shape, 1), dtype=dtype, name="pixels")
         if jit_compile is None:
             jit_compile = compiles_with_xla()
-        layers = build_layers(architecture, 0.5, plain=False, jit_compile=jit_compile)
+        layers = build_layers(architecture, 0.5, plain=False)
         super().__init__([pixels, *layers], name="fashion_cnn")
         self.dtype_policy = keras.DTypePolicy(dtype)  # not the user's global policy
         self.architecture = architecture

@@ -29,23 +29,24 @@ class Program:
     ----------
     function : callable
     signature : list of tf.TensorSpec
-    jit_compile : bool or None, default=None
-        As in `tf.function`.
+    jit_compile : bool, default=False
+        Whether XLA compiles it.
     """
 
     def __init__(
         self,
         function: Callable[..., Any],
         signature: list[tf.TensorSpec],
-        jit_compile: bool | None = None,
+        jit_compile: bool = False,
     ) -> None:
+        self._jit_compile = jit_compile
         self._function = tf.function(
-            function, input_signature=signature, autograph=False, jit_compile=jit_compile
+            function, input_signature=signature, autograph=False, jit_compile=jit_compile or None
         )
 
     @functools.cached_property
     def _traced(self) -> Callable[..., Any]:
-        with tracing_program():
+        with tracing_program(jit_compile=self._jit_compile):
             traced = self._function.get_concrete_function()
         forget_custom_gradients(traced.graph)
         return traced

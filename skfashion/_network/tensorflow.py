@@ -217,22 +217,23 @@ def keep_name_counters() -> Iterator[None]:
         counters.update(before)
 
 
-_is_tracing_program = ContextVar("is_tracing_program", default=False)
+# Whether XLA will compile the program that is being traced. None if none of our own is.
+_jit_compile: ContextVar[bool | None] = ContextVar("jit_compile", default=None)
 
 
 @contextlib.contextmanager
-def tracing_program() -> Iterator[None]:
+def tracing_program(*, jit_compile: bool = False) -> Iterator[None]:
     """Say that one of our own programs is traced, and not a function of the user or of Keras."""
-    token = _is_tracing_program.set(True)
+    token = _jit_compile.set(jit_compile)
     try:
         yield
     finally:
-        _is_tracing_program.reset(token)
+        _jit_compile.reset(token)
 
 
-def is_tracing_program() -> bool:
-    """Return whether the graph that is being traced is one of our own programs."""
-    return _is_tracing_program.get() and not tf.executing_eagerly()
+def is_tracing_program(*, jit_compile: bool = False) -> bool:
+    """Return whether one of our own programs is being traced, without or with XLA."""
+    return _jit_compile.get() is jit_compile and not tf.executing_eagerly()
 
 
 def forget_custom_gradients(graph: tf.Graph) -> None:

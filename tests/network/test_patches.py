@@ -121,7 +121,7 @@ def test_they_are_not_used_in_programs_of_xla(convolved, jit_compile):
         dtype="float32",
     )
     network = Network(architecture, jit_compile=jit_compile)
-    with tracing_program():
+    with tracing_program(jit_compile=jit_compile):
         tf.function(network)(tf.zeros([1, 6, 6, 1]))
     assert bool(convolved) == (not jit_compile)
 
