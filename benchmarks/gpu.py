@@ -3,13 +3,16 @@
 Every library runs in a process of its own, one after the other, and does all the work there. The
 columns are the work, the median seconds of skfashion, those of a peer, their ratio, and what was
 asked. Peers are Keras without and with ``jit_compile``, with 1 and 20 training steps an execution,
-and skorch without and with ``torch.compile``. The first two runs, which compile, do not count, but
-they do in the grid. "first fit" is the first run of an epoch, with compilation, and for version 2
-with the start of TensorFlow.
+and skorch without and with ``torch.compile``.
 
-The last lines say, for all versions, whether equal seeds gave equal weights, bit for bit, in one
-process and in two, and how far probabilities of one row differ from those of a batch. ``--smoke``
-does everything on few rows, also without a card.
+An epoch is one of a longer fit. The first one, which compiles, does not count. "first epoch" is its
+time from the start of the fit, for version 2 with the start of TensorFlow. Of short fits and
+predictions the first two do not count. In the grid everything counts.
+
+The lines after the libraries say, for all versions, whether equal seeds gave equal weights, bit for
+bit, in one process and in two, and how far probabilities of one row differ from those of a batch.
+``--smoke`` does everything on few rows, also without a card. Ctrl-C ends the measurement and prints
+the lines that are known.
 """
 
 import argparse
@@ -19,7 +22,10 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
+from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
@@ -40,7 +46,7 @@ class Size(NamedTuple):
 
 
 GRID = {"dropout": peers.DROPOUTS, "strides": [1, 2], "epochs": [1, 2]}
-FULL = Size(48_000, 1000, 10_000, 2, GRID)
+FULL = Size(48_000, 1000, 10_000, 3, GRID)
 SMOKE = Size(300, 200, 1500, 1, {"dropout": [0.0, 0.5], "strides": [2], "epochs": [1]})
 
 
@@ -56,33 +62,36 @@ def channels_first(n):
     return peers.scaled(X).reshape(-1, 1, 28, 28), y.astype(np.int64)
 
 
-# What each library does: yield the name of a piece of work, and the work
+# What each library does: yield the name of a piece of work, and its median seconds
 
 
 def skfashion_work(version, size):
-    def fit(X, y):
-        return peers.fashion_cnn(version, epochs=1, random_state=0).fit(X, y)
+    def fit(X, y, **parameters):
+        parameters = {"epochs": 1, "random_state": 0, **parameters}
+        return peers.fashion_cnn(version, **parameters).fit(X, y)
 
-    yield "epoch", partial(fit, *rows(size.epoch))
-    yield "short fit", partial(fit, *rows(size.short))
-    yield "prediction", partial(fit(*rows(size.short)).predict_proba, rows(size.prediction)[0])
+    yield from time_epochs(partial(fit, *rows(size.epoch)), size)
+    yield "short fit", time_runs(partial(fit, *rows(size.short)), size)
+    predict = fit(*rows(size.short)).predict_proba
+    yield "prediction", time_runs(partial(predict, rows(size.prediction)[0]), size)
 
 
 def keras_work(version, size, jit_compile):
     X, y = rows(size.epoch)
     X = peers.scaled(X)
-    how = {"batch_size": peers.BATCH_SIZE, "verbose": 0}
     for steps in (1, 20):
         model = peers.keras_network(
             **peers.VERSIONS[version], steps_per_execution=steps, jit_compile=jit_compile
         )
-        yield f"epoch, {steps} a call", partial(model.fit, X, y, **how)
-        yield (
-            f"short fit, {steps} a call",
-            partial(model.fit, X[: size.short], y[: size.short], **how),
-        )
+        fit = partial(model.fit, batch_size=peers.BATCH_SIZE, verbose=0)
+        called = f", {steps} a call"
+        for name, taken in time_epochs(partial(fit, X, y), size):
+            yield name + called, taken
+        short = partial(fit, X[: size.short], y[: size.short])
+        yield "short fit" + called, time_runs(short, size)
     X = peers.scaled(rows(size.prediction)[0])
-    yield "prediction", partial(model.predict, X, batch_size=1000, verbose=0)
+    predict = partial(model.predict, X, batch_size=1000, verbose=0)
+    yield "prediction", time_runs(predict, size)
 
 
 def skorch_work(version, size, compiled):
@@ -93,41 +102,62 @@ def skorch_work(version, size, compiled):
         version, max_epochs=1, device=device, compile=compiled, iterator_valid__batch_size=1000
     )
     net.initialize()
-    yield "epoch", partial(net.partial_fit, *channels_first(size.epoch))
-    yield "short fit", partial(net.partial_fit, *channels_first(size.short))
-    yield "prediction", partial(net.predict_proba, channels_first(size.prediction)[0])
+    train = partial(net.partial_fit, *channels_first(size.epoch))
+    first, *others = (_time(train) for _ in range(1 + size.runs))
+    yield "first epoch", first
+    yield "epoch", median(others)
+    yield "short fit", time_runs(partial(net.partial_fit, *channels_first(size.short)), size)
+    X = channels_first(size.prediction)[0]
+    yield "prediction", time_runs(partial(net.predict_proba, X), size)
 
 
-LIBRARIES = {
-    "skfashion": skfashion_work,
-    "Keras": partial(keras_work, jit_compile=False),
-    "Keras, jit_compile": partial(keras_work, jit_compile=True),
-    "skorch": partial(skorch_work, compiled=False),
-    "skorch, torch.compile": partial(skorch_work, compiled=True),
-}
-ASKED = {"epoch": "<= 0.25 of Keras' best", "short fit": "<= 100 ms"}
+def time_epochs(fit, size):
+    """Time the epochs of a fit, by a callback of Keras."""
+    import keras
+
+    class Recorder(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            ends.append(time.perf_counter())
+
+    ends = [time.perf_counter()]
+    fit(epochs=1 + size.runs, callbacks=[Recorder()])
+    first, *others = (end - begin for begin, end in pairwise(ends))
+    yield "first epoch", first
+    yield "epoch", median(others)
 
 
-def time_work(list_work, size):
-    """Return a job for `Contender`: median seconds of each piece of work, and of first fits."""
-
-    def run():
-        figures = {}
-        for version in ("v2", "v1"):
-            for name, work in list_work(version, size):
-                taken = [_time(work) for _ in range(2 + size.runs)]
-                figures[version, name] = median(taken[2:])
-                if name == "epoch":
-                    figures[version, "first fit"] = taken[0]
-        return figures
-
-    return run
+def time_runs(work, size):
+    """Time work that is repeated."""
+    return median([_time(work) for _ in range(2 + size.runs)][2:])
 
 
 def _time(work):
     begin = time.perf_counter()
     work()
     return time.perf_counter() - begin
+
+
+LIBRARIES = {
+    "skfashion": skfashion_work,
+    "Keras, jit_compile": partial(keras_work, jit_compile=True),
+    "Keras": partial(keras_work, jit_compile=False),
+    "skorch": partial(skorch_work, compiled=False),
+    "skorch, torch.compile": partial(skorch_work, compiled=True),
+}
+ASKED = {("Keras", "epoch"): "<= 0.25 of Keras' best", ("Keras", "short fit"): "<= 100 ms"}
+
+
+def time_work(list_work, size):
+    """Return a job for `Contender`: the median seconds of each piece of work."""
+
+    def run():
+        return {
+            (version, name): taken
+            for version in ("v2", "v1")
+            for name, taken in list_work(version, size)
+        }
+
+    return run
 
 
 def check_promises(size):
@@ -160,59 +190,52 @@ def run_once(job, *arguments, **keywords):
         return contender.run()
 
 
-def compare_libraries(size):
-    """Yield lines of the table: work, skfashion, peer, ratio, asked."""
-    figures, failed = {}, {}
-    for library, list_work in LIBRARIES.items():
-        print(library, file=sys.stderr)
-        failed[library] = absent(*NEEDS.get(library.partition(",")[0], ()))
-        if not failed[library]:
-            try:
-                _, figures[library] = run_once(time_work, list_work, size)
-            except RuntimeError as error:  # the others are worth having
-                print(error, file=sys.stderr)
-                failed[library] = "failed"
-    ours = figures.pop("skfashion", {})
-    n_rows = {"epoch": size.epoch, "short fit": size.short, "prediction": size.prediction}
-    for (version, kind), seconds in ours.items():
+def measure(library, size):
+    """Return the median seconds of a library, by version and name of the work."""
+    return run_once(time_work, LIBRARIES[library], size)[1]
+
+
+def compare_libraries(seconds, size):
+    """Yield lines of the table: work, skfashion, peer, ratio, asked.
+
+    `seconds` holds what `measure` returns for each library.
+    """
+    theirs = {**seconds}
+    ours = theirs.pop("skfashion", {})
+    n_rows = {"short fit": size.short, "prediction": size.prediction}
+    for (version, kind), taken in ours.items():
         work = f"{kind}, {n_rows.get(kind, size.epoch):,} rows, {version}"
-        if kind == "first fit":
-            yield work, duration(seconds), "", "", ""
-            continue
-        for library, theirs in figures.items():
-            for (their_version, name), peer in theirs.items():
-                if their_version == version and name.partition(",")[0] == kind:
+        for library, figures in theirs.items():
+            asked = ASKED.get((library.partition(",")[0], kind), "")
+            for (of_version, name), peer in figures.items():
+                if of_version == version and name.partition(",")[0] == kind:
                     told = f"{library}{name.removeprefix(kind)}: {duration(peer)}"
-                    yield (
-                        work,
-                        duration(seconds),
-                        told,
-                        fraction(seconds / peer),
-                        ASKED.get(kind, ""),
-                    )
-    for library, reason in failed.items():
-        if reason:
-            yield "", "", f"{library}: {reason}", "", ""
+                    yield work, duration(taken), told, fraction(taken / peer), asked
 
 
 def compare_grids(size):
-    """Yield the line of a search. KerasClassifier trains only the largest number of epochs."""
-    print("grid", file=sys.stderr)
+    """Return the line of a search. KerasClassifier trains only the largest number of epochs."""
     largest = {**size.grid, "epochs": [max(size.grid["epochs"])]}
     ours, _ = run_once(peers.grid_search, size.grid, folds=1)
     theirs, _ = run_once(peers.keras_grid_search, largest, folds=1)
     told = f"KerasClassifier, largest epochs alone: {duration(theirs)}"
-    yield "grid dropout x strides x epochs, v2", duration(ours), told, fraction(ours / theirs), ""
+    work = "grid dropout x strides x epochs, v2"
+    return [(work, duration(ours), told, fraction(ours / theirs), "")]
 
 
 def check(size):
-    """Yield lines about promises."""
-    print("promises", file=sys.stderr)
-    one, other = (run_once(check_promises, size)[1] for _ in range(2))
+    """Return the lines about promises. Nothing is timed, so two processes run at a time."""
+    with ExitStack() as running, ThreadPoolExecutor() as pool:
+        processes = [running.enter_context(Contender(check_promises, size)) for _ in range(2)]
+        one, other = (outcome for _, outcome in pool.map(Contender.run, processes))
+    lines = []
     for version, (hashes, apart) in one.items():
         same = "equal" if len({*hashes, *other[version][0]}) == 1 else "unequal"
-        yield f"equal seeds, bits of the weights, {version}", same, "", "", "equal"
-        yield f"one row beside a batch, {version}", f"{apart:.1e}", "", "", "<= 1e-5"
+        lines += [
+            (f"equal seeds, bits of the weights, {version}", same, "", "", "equal"),
+            (f"one row beside a batch, {version}", f"{apart:.1e}", "", "", "<= 1e-5"),
+        ]
+    return lines
 
 
 def describe_card():
@@ -229,18 +252,33 @@ def main():
     size = SMOKE if parser.parse_args().smoke else FULL
     # Otherwise the first process would take the whole card.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    begin, lines, failed = time.perf_counter(), [], False
-    for part in (compare_libraries, compare_grids, check):
-        try:
-            lines += part(size)
-        except RuntimeError as error:
-            print(error, file=sys.stderr)
-            failed = True
+    # What is asked for comes first.
+    first, rest = [*LIBRARIES][:2], [*LIBRARIES][2:]
+    jobs = {name: partial(measure, name) for name in first}
+    jobs |= {"promises": check, "grid": compare_grids}
+    jobs |= {name: partial(measure, name) for name in rest}
+    begin, done, missing = time.perf_counter(), {}, {}
+    try:
+        for name, job in jobs.items():
+            print(f"{time.perf_counter() - begin:.0f} s: {name}", file=sys.stderr, flush=True)
+            if reason := absent(*NEEDS.get(name.partition(",")[0], ())):
+                missing[name] = reason
+                continue
+            try:
+                done[name] = job(size)
+            except RuntimeError as error:  # the others are worth having
+                print(error, file=sys.stderr)
+                missing[name] = "failed"
+    except KeyboardInterrupt:
+        missing |= dict.fromkeys(jobs.keys() - done.keys() - missing.keys(), "failed")
+    lines = [*compare_libraries({name: done[name] for name in LIBRARIES if name in done}, size)]
+    lines += done.get("grid", []) + done.get("promises", [])
+    lines += [("", "", f"{name}: {reason}", "", "") for name, reason in missing.items()]
     print(describe_card())
     print(heading("torch", "skorch"))
     print(f"{(time.perf_counter() - begin) / 60:.1f} minutes\n")
     print_table(("work", "skfashion", "peer", "ratio", "asked"), lines)
-    return failed
+    return "failed" in missing.values()
 
 
 if __name__ == "__main__":

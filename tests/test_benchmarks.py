@@ -10,6 +10,7 @@ from helpers import ROOT
 sys.path.append(str(ROOT / "benchmarks"))
 
 from contest import Contender, contest, ratio, seconds
+from gpu import SMOKE, compare_libraries, time_epochs
 from run import duration
 
 
@@ -74,3 +75,27 @@ def test_a_job_that_dies_is_named():
 )
 def test_durations_have_three_digits(value, told):
     assert duration(value) == told
+
+
+def test_on_a_card_the_first_epoch_of_a_fit_is_apart():
+    def fit(epochs, callbacks):
+        for epoch in range(epochs):
+            time.sleep(0.05 if epoch else 0.5)
+            for callback in callbacks:
+                callback.on_epoch_end(epoch, {})
+
+    taken = dict(time_epochs(fit, SMOKE._replace(runs=3)))
+    assert list(taken) == ["first epoch", "epoch"]
+    assert 0.05 <= taken["epoch"] < taken["first epoch"]
+
+
+def test_on_a_card_equal_work_stands_side_by_side():
+    ours = {("v2", "epoch"): 0.5, ("v1", "epoch"): 2.0}
+    keras = {("v2", "epoch, 1 a call"): 2.0, ("v2", "epoch, 20 a call"): 1.0, ("v1", "other"): 9.0}
+    lines = [*compare_libraries({"skfashion": ours, "Keras": keras}, SMOKE)]
+    work, taken, asked = "epoch, 300 rows, v2", "500 ms", "<= 0.25 of Keras' best"
+    assert lines == [
+        (work, taken, "Keras, 1 a call: 2 s", "0.25", asked),
+        (work, taken, "Keras, 20 a call: 1 s", "0.50", asked),
+    ]
+    assert [*compare_libraries({"Keras": keras}, SMOKE)] == []  # skfashion failed
