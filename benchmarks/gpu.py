@@ -205,12 +205,14 @@ def compare_libraries(seconds, size):
     n_rows = {"short fit": size.short, "prediction": size.prediction}
     for (version, kind), taken in ours.items():
         work = f"{kind}, {n_rows.get(kind, size.epoch):,} rows, {version}"
+        lines = []
         for library, figures in theirs.items():
             asked = ASKED.get((library.partition(",")[0], kind), "")
             for (of_version, name), peer in figures.items():
                 if of_version == version and name.partition(",")[0] == kind:
                     told = f"{library}{name.removeprefix(kind)}: {duration(peer)}"
-                    yield work, duration(taken), told, fraction(taken / peer), asked
+                    lines.append((work, duration(taken), told, fraction(taken / peer), asked))
+        yield from lines or [(work, duration(taken), "", "", "")]
 
 
 def compare_grids(size):
@@ -270,7 +272,8 @@ def main():
                 print(error, file=sys.stderr)
                 missing[name] = "failed"
     except KeyboardInterrupt:
-        missing |= dict.fromkeys(jobs.keys() - done.keys() - missing.keys(), "failed")
+        others = [name for name in jobs if name not in done | missing]
+        missing |= dict.fromkeys(others, "interrupted")
     lines = [*compare_libraries({name: done[name] for name in LIBRARIES if name in done}, size)]
     lines += done.get("grid", []) + done.get("promises", [])
     lines += [("", "", f"{name}: {reason}", "", "") for name, reason in missing.items()]
@@ -278,7 +281,7 @@ def main():
     print(heading("torch", "skorch"))
     print(f"{(time.perf_counter() - begin) / 60:.1f} minutes\n")
     print_table(("work", "skfashion", "peer", "ratio", "asked"), lines)
-    return "failed" in missing.values()
+    return not {"failed", "interrupted"}.isdisjoint(missing.values())
 
 
 if __name__ == "__main__":

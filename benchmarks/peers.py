@@ -358,7 +358,7 @@ def halving_search(memory):
 
 
 def league():
-    """What the demo compares; the figure is what all takes beyond the fits and scores."""
+    """What the demo compares; the figure is what all takes beyond fits and predictions."""
     from skfashion import compare, make_baselines
     from skfashion._cli.parser import EPOCHS
 
@@ -372,10 +372,15 @@ def league():
         begin = time.perf_counter()
         comparison = compare(networks | make_baselines(random_state=0), X, y, cv=3)
         wall = time.perf_counter() - begin
-        measured = comparison.scores[["fit_seconds", "predict_seconds"]].sum().sum()
-        return {"beyond fits and scores, %": 100 * (wall - measured) / wall}
+        return {"beyond fits and predictions, %": 100 * (1 - measured_seconds(comparison) / wall)}
 
     return run
+
+
+def measured_seconds(comparison):
+    """Seconds of all fits and predictions. The scores have a row for each metric."""
+    fits = comparison.scores.drop_duplicates(["estimator", "fold"])
+    return (fits["fit_seconds"] + fits["predict_ms_per_1000"] * fits["n_test"] / 1e6).sum()
 
 
 # Files

@@ -246,7 +246,7 @@ ROWS = {
     "compare-overhead": row(
         "compare, 12 estimators x 3 folds",
         peers.league,
-        asked={"beyond fits and scores, %": "<= 3"},
+        asked={"beyond fits and predictions, %": "<= 3"},
         **ONCE,
     ),
 }
