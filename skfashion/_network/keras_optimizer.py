@@ -31,8 +31,8 @@ class Adam(keras.optimizers.Adam):
         dtype: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(learning_rate, **kwargs)
-        self._untrack_variable(self._learning_rate)
+        # For a number Keras would make a variable in the user's `floatx`.
+        super().__init__(lambda: learning_rate, **kwargs)
         self._learning_rate = keras.Variable(
             learning_rate, dtype=dtype, trainable=False, name="learning_rate"
         )

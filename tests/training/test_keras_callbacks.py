@@ -386,6 +386,17 @@ class TestASavedModel:
             assert type(model) is keras.Sequential
             assert_array_equal(model.get_weights()[0], clf.weights_[0])
 
+    @pytest.mark.parametrize("batch_norm", [False, True])
+    def test_can_be_an_export_for_tensorflow(self, images, small, tmp_path, do, batch_norm):
+        clf = FashionCNN(**small, batch_norm=batch_norm).fit(*images)
+        path = str(tmp_path / "exported")
+        export = do("on_epoch_end", lambda model: model.export(path, verbose=False))
+        exporting = clone(clf).set_params(callbacks=[export]).fit(*images)
+        assert weights_equal(exporting, clf)
+        pixels = images[0][..., np.newaxis].astype(np.float32) / np.float32(clf.pixel_max_)
+        loaded = tf.saved_model.load(path)
+        assert_allclose(loaded.serve(pixels), clf.predict_proba(images[0]), atol=1e-6)
+
 
 class TestTerminateOnNaN:
     def test_the_last_finite_epoch_counts(self, images, small):
