@@ -1,6 +1,5 @@
 """A trainable Keras model that keeps its data on the device."""
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -304,12 +303,8 @@ class Network(keras.Sequential):
         ends = _divide(steps, _UPDATES_PER_EPOCH) if self._averaging else [steps]
         # Not by the number of the epoch: after early stopping the state is that of an earlier one.
         n_averaged = int(self.optimizer.iterations.numpy()) * len(ends) // steps
-        for first, last in self._split_into_calls(
-            ends,
-            batch_size,
-            passes=3,
-            max_steps=Programs.max_steps if calls_batch_hooks else None,
-        ):
+        max_steps = Programs.max_steps if calls_batch_hooks else None
+        for first, last in self._programs.split_training(ends, batch_size, max_steps):
             if calls_batch_hooks:
                 callback_list.on_train_batch_begin(first)
             sums += self._programs.train(data, order, batch_size, first, last)
@@ -342,7 +337,7 @@ class Network(keras.Sequential):
         rows = self._scoring_batch_size
         sums = np.zeros(3)
         with self._averaged():
-            for first, last in self._split_into_calls([-(-data.n_rows // rows)], rows, passes=1):
+            for first, last in self._programs.split_scoring(-(-data.n_rows // rows), rows):
                 sums += self._programs.score(data, rows, first, last)
         return _to_means(sums)
 
@@ -367,21 +362,6 @@ class Network(keras.Sequential):
     @property
     def _scoring_batch_size(self) -> int:
         return self.architecture.batch_size_within(_MAX_FEATURE_MAP_BYTES)
-
-    def _split_into_calls(
-        self, ends: Sequence[int], rows: int, passes: int, max_steps: int | None = None
-    ) -> Iterator[tuple[int, int]]:
-        """Yield the first step of each TensorFlow call, and the step after its last one.
-
-        A call ends at each of the `ends`, the last of which is the number of steps.
-        """
-        programs = self._programs
-        work = passes * self.architecture.n_multiply_adds * rows
-        max_steps = max_steps or programs.max_steps
-        stride = max(1, min(int(programs.max_multiply_adds // work), max_steps))
-        for begin, end in itertools.pairwise([0, *ends]):
-            for first in range(begin, end, stride):
-                yield first, min(first + stride, end)
 
 
 # Keras saves a model under the name of its class. With this name it can be loaded as a plain

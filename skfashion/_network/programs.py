@@ -1,7 +1,8 @@
 """The compiled programs of a network: many training steps, or many test steps, in one call."""
 
 import functools
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,6 +139,30 @@ class Programs:
         """Evaluate the batches from `first` to `last - 1`. Return the same sums as `train`."""
         score = self._get_score_program(rows)
         return score(*rows.tensors, batch_size, first, last).numpy()
+
+    def split_training(
+        self, ends: Sequence[int], batch_size: int, max_steps: int | None = None
+    ) -> Iterator[tuple[int, int]]:
+        """Yield the first step of each call of `train` in an epoch, and the step after its last.
+
+        A call ends at each of the `ends`, the last of which is the number of steps.
+        """
+        # Backward a step computes two gradients, each with as many multiply-adds as forward.
+        n_multiply_adds = 3 * self._architecture.n_multiply_adds * batch_size
+        return self._split(ends, n_multiply_adds, max_steps or self.max_steps)
+
+    def split_scoring(self, steps: int, batch_size: int) -> Iterator[tuple[int, int]]:
+        """Yield the first step of each call of `score`, and the step after its last."""
+        n_multiply_adds = self._architecture.n_multiply_adds * batch_size
+        return self._split([steps], n_multiply_adds, self.max_steps)
+
+    def _split(
+        self, ends: Sequence[int], n_multiply_adds: int, max_steps: int
+    ) -> Iterator[tuple[int, int]]:
+        stride = max(1, min(int(self.max_multiply_adds // n_multiply_adds), max_steps))
+        for begin, end in itertools.pairwise([0, *ends]):
+            for first in range(begin, end, stride):
+                yield first, min(first + stride, end)
 
     def _get_train_program(self, rows: Rows, n_columns: int) -> Program:
         """Return the compiled function that runs many training steps."""

@@ -206,7 +206,8 @@ def test_a_call_takes_part_of_a_second_on_a_card(version):
             for name in ("filters", "strides", "kernel_size", "dense_units", "dropout")
         },
     )
-    calls = list(Network(architecture, jit_compile=True)._split_into_calls([10**5], 100, 3))
+    programs = Network(architecture, jit_compile=True)._programs
+    calls = list(programs.split_training([10**5], 100))
     longest = max(last - first for first, last in calls)
     assert longest * 3e-4 < 0.5  # an H200 takes less for a step of version 2
     assert 3 * architecture.n_multiply_adds * 100 * longest / 1e12 < 0.5

@@ -102,7 +102,8 @@ def test_a_call_that_cannot_be_interrupted_is_short(side, batch_size):
         (side, side), (8, 24, 48), 3, (1, 1, 1), (1, 1, 1), False, False, 10, 10, "float32"
     )
     steps = -(-48_000 // batch_size)
-    calls = list(Network(architecture, jit_compile=False)._split_into_calls([steps], batch_size, 3))
+    programs = Network(architecture, jit_compile=False)._programs
+    calls = list(programs.split_training([steps], batch_size))
     assert [step for first, last in calls for step in range(first, last)] == list(range(steps))
     longest = max(last - first for first, last in calls)
     work = 3 * architecture.n_multiply_adds * batch_size
