@@ -300,6 +300,9 @@ def _grid_search(clf, grid, X, y, folds, **settings):
 
 def grid_search(grid, *, version="v2", folds=3, n_jobs=1, memory=False, again=False, **parameters):
     """Counts the epochs; `again` for the second run, in a directory that is full."""
+    # Before anything imports Keras: it gives TensorFlow the threads that the process was told.
+    import skfashion._network.tensorflow  # noqa: F401
+
     X, y = mini()
     clf = fashion_cnn(version, random_state=0, **parameters)
     clf.set_params(memory=new_folder() if memory else None)

@@ -10,12 +10,13 @@ from helpers import ROOT
 from sklearn.dummy import DummyClassifier
 
 from skfashion import compare
+from skfashion._utils.environment import threads
 
 sys.path.append(str(ROOT / "benchmarks"))
 
 from contest import Contender, contest, ratio, seconds
 from gpu import SMOKE, compare_libraries, time_epochs
-from peers import measured_seconds
+from peers import grid_search, measured_seconds
 from run import duration
 
 
@@ -41,6 +42,16 @@ def failing(at_once):
 
 def dying():
     return lambda: os._exit(3)
+
+
+def prepared_search():
+    grid_search({"dropout": [0.5]}, epochs=1)
+    return threads
+
+
+def test_a_search_has_the_threads_that_its_row_asks_for():
+    with Contender(prepared_search, threads=1) as contender:
+        assert contender.run()[1] == 1
 
 
 def test_contenders_run_in_turn_each_in_a_process_of_its_own():
