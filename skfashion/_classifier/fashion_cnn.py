@@ -126,6 +126,8 @@ class FashionCNN(CallbackSupportMixin, BaseCNN):
         weights after each sixteenth of an epoch, later ones with greater weight [2]_:
         ``mean = (1 - c) * mean + c * weights`` after the k-th sixteenth, with
         ``c = (averaging + 1) / (averaging + k)``. In epochs of fewer steps, k counts the steps.
+        If calls of `partial_fit` have different numbers of rows, k is the number of steps so far,
+        divided by those between two updates of the current call.
         Training itself continues from the weights of the last step, so every epoch has the average
         of a training that ends there. Validation scores are those of the average. Version 3 uses 4.
     class_weight : dict, "balanced" or None, default=None
